@@ -1,0 +1,142 @@
+//! Functions of the runtime that wasm code calls.
+//!
+//! One row per function. Code calls `[r15 + ThreadContext::builtins + 8 * id]`, an *exit stub* that
+//! records the frame in [`crate::layout::ThreadContext::exit_fp`] and `exit_pc`, calls the engine
+//! and, where the row says `traps`, tests `pending` afterwards.
+//!
+//! Ordinary builtins follow the System V convention: `rdi` = thread context, `rsi` = vmctx, then up
+//! to four integer arguments in `rdx rcx r8 r9`; result in `rax`. The four of the second group
+//! (`preserves`) take no arguments and preserve every register, so that a slow path is one call;
+//! they find what they need through the return address.
+//!
+//! Two indices are packed as `first | second << 32`.
+
+/// How a builtin treats registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltinConv {
+    /// System V: caller-saved registers are lost.
+    SysV,
+    /// Every register is preserved.
+    PreservesAll,
+}
+
+macro_rules! builtins {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident),*) $(-> $ret:ident)?;
+        conv = $conv:ident, traps = $traps:literal, collects = $collects:literal;)*) => {
+        /// A runtime function.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        #[expect(non_camel_case_types, reason = "the names are those of the functions")]
+        pub enum Builtin {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Builtin {
+            /// All builtins in table order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The function's name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// Whether the function may leave wasm code with a trap.
+            #[must_use]
+            pub const fn traps(self) -> bool {
+                match self { $(Self::$name => $traps,)* }
+            }
+
+            /// Whether the function may collect garbage.
+            #[must_use]
+            pub const fn collects(self) -> bool {
+                match self { $(Self::$name => $collects,)* }
+            }
+
+            /// How it treats registers.
+            #[must_use]
+            pub const fn conv(self) -> BuiltinConv {
+                match self { $(Self::$name => BuiltinConv::$conv,)* }
+            }
+
+            /// Number of arguments after thread context and vmctx.
+            #[must_use]
+            pub const fn arg_count(self) -> usize {
+                match self { $(Self::$name => <[&str]>::len(&[$(stringify!($arg)),*]),)* }
+            }
+
+            /// Whether it has a result.
+            #[must_use]
+            pub const fn has_result(self) -> bool {
+                match self { $(Self::$name => builtins!(@ret $($ret)?),)* }
+            }
+        }
+
+        /// Calls the macro `$with` with all builtin names, for tables of implementations.
+        #[macro_export]
+        macro_rules! for_each_builtin {
+            ($with:ident) => { $with! { $($name)* } };
+        }
+    };
+    (@ret) => { false };
+    (@ret $ret:ident) => { true };
+}
+
+builtins! {
+    /// `memory.grow`: old size in pages or all ones.
+    memory_grow(memory, delta) -> u64; conv = SysV, traps = true, collects = false;
+    /// `memory.fill`
+    memory_fill(memory, dst, value, len); conv = SysV, traps = true, collects = false;
+    /// `memory.copy`; first argument packs destination and source memory.
+    memory_copy(memories, dst, src, len); conv = SysV, traps = true, collects = false;
+    /// `memory.init`; first argument packs memory and data segment.
+    memory_init(memory_data, dst, src, len); conv = SysV, traps = true, collects = false;
+    /// `data.drop`
+    data_drop(data); conv = SysV, traps = false, collects = false;
+    /// `table.grow`: old size or all ones.
+    table_grow(table, init, delta) -> u64; conv = SysV, traps = true, collects = false;
+    /// `table.fill`
+    table_fill(table, dst, value, len); conv = SysV, traps = true, collects = false;
+    /// `table.copy`; first argument packs destination and source table.
+    table_copy(tables, dst, src, len); conv = SysV, traps = true, collects = false;
+    /// `table.init`; first argument packs table and element segment.
+    table_init(table_elem, dst, src, len); conv = SysV, traps = true, collects = false;
+    /// `elem.drop`
+    elem_drop(elem); conv = SysV, traps = false, collects = false;
+    /// `memory.atomic.notify` at an effective address.
+    memory_atomic_notify(memory, address, count) -> u64;
+        conv = SysV, traps = true, collects = false;
+    /// `memory.atomic.wait32` at an effective address.
+    memory_atomic_wait32(memory, address, expected, timeout) -> u64;
+        conv = SysV, traps = true, collects = true;
+    /// `memory.atomic.wait64` at an effective address.
+    memory_atomic_wait64(memory, address, expected, timeout) -> u64;
+        conv = SysV, traps = true, collects = true;
+    /// The stack limit was hit at a function entry: overflow or a request to interrupt. The mini
+    /// frame `push rbp; mov rbp, rsp` stands when it is called.
+    stack_check(); conv = PreservesAll, traps = true, collects = true;
+    /// The stack limit was hit at a loop header.
+    loop_poll(); conv = PreservesAll, traps = true, collects = true;
+    /// A hotness counter went below zero.
+    hot_function(); conv = PreservesAll, traps = false, collects = false;
+    /// The fuel is used up.
+    out_of_fuel(); conv = PreservesAll, traps = true, collects = false;
+}
+
+/// Number of builtins.
+pub const BUILTIN_COUNT: usize = Builtin::ALL.len();
+
+/// Packs two indices into one argument.
+#[inline]
+#[must_use]
+pub const fn pack_indices(first: u32, second: u32) -> u64 {
+    first as u64 | (second as u64) << 32
+}
+
+/// Takes apart what [`pack_indices`] packed.
+#[inline]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "halves of a packed pair")]
+pub const fn unpack_indices(packed: u64) -> (u32, u32) {
+    (packed as u32, (packed >> 32) as u32)
+}

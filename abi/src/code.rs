@@ -1,0 +1,80 @@
+//! What a compiler hands to the engine: machine code and the tables that describe it.
+//!
+//! All offsets count from the first byte of [`CompiledFunction::code`], which is the entry point.
+//! Tables are sorted by offset; the compiler asserts it when it writes, the engine when it reads.
+
+mod handler_map;
+mod osr_map;
+mod pc_map;
+mod reloc;
+mod stack_map;
+mod trap_map;
+
+pub use handler_map::{Handler, HandlerMap};
+pub use osr_map::{OsrEntry, OsrMap, OsrPlace};
+pub use pc_map::PcMap;
+pub use reloc::{Reloc, RelocTarget};
+pub use stack_map::StackMaps;
+pub use trap_map::TrapMap;
+
+/// The result of compiling one function in one tier.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompiledFunction {
+    /// Machine code, entry first; position-independent but for [`Self::relocs`].
+    pub code: Vec<u8>,
+    /// Places to fill in when the address is known.
+    pub relocs: Vec<Reloc>,
+    /// Instructions that may fault.
+    pub traps: TrapMap,
+    /// Wasm offsets of calls and traps.
+    pub pcs: PcMap,
+    /// Frame slots that hold references at safepoints.
+    pub stack_maps: StackMaps,
+    /// Exception handlers of call sites.
+    pub handlers: HandlerMap,
+    /// Loop headers where optimised code can take over.
+    pub osr: OsrMap,
+    /// Bytes of the frame below the saved frame pointer.
+    pub frame_bytes: u32,
+}
+
+/// Why a function cannot be compiled although it is valid: an implementation limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// The frame would exceed the limit.
+    #[error("function {func}: its frame needs {bytes} bytes, more than the limit of {limit}")]
+    FrameTooLarge {
+        /// Function index.
+        func: u32,
+        /// Bytes it would need.
+        bytes: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The code would exceed the limit.
+    #[error("function {func}: its machine code exceeds the limit of {limit} bytes")]
+    CodeTooLarge {
+        /// Function index.
+        func: u32,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The body could not be decoded; cannot happen for a validated module.
+    #[error("function {func}: {message}")]
+    Malformed {
+        /// Function index.
+        func: u32,
+        /// What the decoder said.
+        message: String,
+    },
+    /// An operator of a proposal that this tier does not have.
+    #[error("function {func}, offset {offset:#x}: {operator} is not supported")]
+    Unsupported {
+        /// Function index.
+        func: u32,
+        /// Offset in the module.
+        offset: u64,
+        /// The operator's name.
+        operator: &'static str,
+    },
+}

@@ -1,0 +1,67 @@
+//! What changes generated code: part of the key of compiled code, fixed for an engine.
+
+use crate::index::DefinedFuncIndex;
+use crate::layout::{InstanceLayout, MemoryStyle};
+use crate::module::Module;
+use crate::types::MemoryType;
+
+/// Settings that both compilers read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CodegenConfig {
+    /// Charge fuel.
+    pub fuel: bool,
+    /// Make NaN results canonical.
+    pub nan_canonicalize: bool,
+    /// Relaxed SIMD with the deterministic results of the specification's profile.
+    pub relaxed_simd_deterministic: bool,
+    /// Emit hotness counters.
+    pub counters: bool,
+    /// Bytes of inaccessible address space behind the 4 GiB of a 32-bit memory;
+    /// 0 makes every memory [`MemoryStyle::Checked`].
+    pub memory_guard_bytes: u64,
+    /// Whether memories that are not guarded may move when they grow.
+    pub memory_may_move: bool,
+    /// Leave the baseline compiler only two allocatable registers of each class (a test mode).
+    pub zeal_spill: bool,
+}
+
+impl Default for CodegenConfig {
+    fn default() -> Self {
+        Self {
+            fuel: false,
+            nan_canonicalize: false,
+            relaxed_simd_deterministic: false,
+            counters: true,
+            memory_guard_bytes: 32 << 20,
+            memory_may_move: true,
+            zeal_spill: false,
+        }
+    }
+}
+
+impl CodegenConfig {
+    /// How accesses to a memory of type `ty` are bounded.
+    #[must_use]
+    pub fn memory_style(&self, ty: &MemoryType) -> MemoryStyle {
+        if ty.can_be_guarded() && self.memory_guard_bytes > 0 {
+            MemoryStyle::Guarded { guard_bytes: self.memory_guard_bytes }
+        } else {
+            MemoryStyle::Checked { may_move: self.memory_may_move && !ty.shared }
+        }
+    }
+}
+
+/// What a compiler needs to compile one function.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionInput<'a> {
+    /// The module.
+    pub module: &'a Module,
+    /// The bytes the module was decoded from.
+    pub bytes: &'a [u8],
+    /// Layout of the module's instances.
+    pub layout: &'a InstanceLayout,
+    /// The function.
+    pub func: DefinedFuncIndex,
+    /// Settings.
+    pub config: &'a CodegenConfig,
+}

@@ -1,0 +1,30 @@
+//! Memory that machine code reads and writes directly.
+//!
+//! Every structure here is `#[repr(C)]`; the compilers take offsets with `offset_of!`, the engine
+//! uses the very same structures, so there is no table of offsets that could disagree.
+//!
+//! ```text
+//!  r15 ─► ThreadContext            one per executing store: limits, fuel, exits, builtin stubs
+//!  rdi ─► Instance (vmctx)         one per instantiation
+//!           ├ memory0, counters, type ids, …          fixed head, hot fields first
+//!           └ tail: memories, tables, imported functions, globals, tags, function records
+//!                 (module-dependent; InstanceLayout computes the offsets)
+//! ```
+//!
+//! Null is all-zero bits for every reference kind. A reference occupies 8 bytes in every slot,
+//! register and table element: a function reference is the address of a [`FuncRef`], an external
+//! reference a 32-bit handle, zero-extended.
+
+mod func;
+mod global;
+mod instance;
+mod memory;
+mod table;
+mod thread;
+
+pub use func::{CanonTypeId, FuncImport, FuncRef};
+pub use global::GlobalCell;
+pub use instance::{GlobalPlace, Instance, InstanceLayout};
+pub use memory::{MemoryDef, MemorySlot, MemoryStyle};
+pub use table::TableDef;
+pub use thread::{ActivationLink, HOT_FIELD_RANGE, STACK_HEADROOM_BYTES, ThreadContext};

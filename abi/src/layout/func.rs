@@ -1,0 +1,39 @@
+//! Function records.
+
+use super::Instance;
+
+/// Engine-wide identity of a type: equal exactly when the types are equivalent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct CanonTypeId(pub u32);
+
+/// What a function reference points to.
+///
+/// `code` follows the wasm calling convention with `vmctx` as first argument. For a function of a
+/// module it is the function's stub, which jumps through the entry slot, so the record stays valid
+/// when the function changes tier. For a host function `vmctx` is not an [`Instance`] but the
+/// engine's own record of it; only the host's stub looks at it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FuncRef {
+    /// Entry point.
+    pub code: *const u8,
+    /// First argument of every call.
+    pub vmctx: *mut Instance,
+    /// Type that `call_indirect` compares.
+    pub type_id: CanonTypeId,
+    /// Function index in its module, `u32::MAX` for a host function.
+    pub func_index: u32,
+}
+
+/// An imported function in an instance's tail.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FuncImport {
+    /// Entry point.
+    pub code: *const u8,
+    /// First argument of every call.
+    pub vmctx: *mut Instance,
+    /// The record the import came from, for `ref.func`.
+    pub func_ref: *const FuncRef,
+}

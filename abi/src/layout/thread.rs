@@ -1,0 +1,97 @@
+//! The per-thread execution context that `r15` points to.
+
+use crate::builtin::BUILTIN_COUNT;
+use core::ffi::c_void;
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+/// Hot fields lie below this offset, so that machine code reaches them with an 8-bit displacement.
+pub const HOT_FIELD_RANGE: usize = 128;
+
+/// Stack below the software limit that is always there.
+///
+/// A function whose frame is smaller compares `rsp` itself with the limit, a larger frame compares
+/// `rsp - frame`. Runtime functions called from wasm code run in what is left of it, above the
+/// guard page, so the engine reserves at least this much *and* the stack its own functions need
+/// below the limit.
+pub const STACK_HEADROOM_BYTES: u32 = 4096;
+
+/// State of one thread of execution: what wasm code of all instances of a store shares.
+///
+/// It belongs to the store, not to the OS thread. Code reads it through `r15` and never caches a
+/// field over a call, a loop header or a poll.
+#[repr(C)]
+#[derive(Debug)]
+pub struct ThreadContext {
+    /// Lowest address the stack pointer may reach; all ones when an interruption is requested.
+    /// Written by other threads, compared by function entries and loop headers.
+    pub stack_limit: AtomicU64,
+    /// Fuel left, when fuel is charged; negative means used up.
+    pub fuel: i64,
+    /// Frame pointer of the wasm frame that last called out of wasm code.
+    pub exit_fp: u64,
+    /// Return address (or faulting pc) in that frame.
+    pub exit_pc: u64,
+    /// Stack pointer that the innermost entry trampoline continues with after a trap.
+    pub entry_sp: u64,
+    /// Its frame pointer.
+    pub entry_fp: u64,
+    /// The address it continues at.
+    pub entry_handler: u64,
+    /// Instance whose code last called an import or through a function reference.
+    pub caller: *mut super::Instance,
+    /// Non-zero when the builtin that just ran wants to leave wasm code: the exit stub tests it
+    /// and goes to `entry_handler`.
+    pub pending: u32,
+    /// Code byte of the trap a signal handler or stub found ([`crate::trap::Trap`]).
+    pub trap_code: u32,
+    /// Buffer that on-stack replacement passes live values through.
+    pub osr_buffer: *mut u8,
+    /// Next free address and end of the allocation area of the collector's nursery.
+    pub alloc_cursor: u64,
+    /// See [`Self::alloc_cursor`].
+    pub alloc_limit: u64,
+
+    /// The limit that `stack_limit` holds when nothing was requested.
+    pub true_stack_limit: AtomicU64,
+    /// Why `stack_limit` was poisoned: a bit set that the engine defines; 0 when nothing is asked.
+    pub interrupt: AtomicU32,
+    /// Padding, always 0.
+    pub reserved: u32,
+    /// Outer activation: the entry state that the innermost entry trampoline saved.
+    pub outer: *const ActivationLink,
+    /// The faulting address of the last memory fault.
+    pub fault_address: u64,
+    /// The engine's own state of this thread (a store).
+    pub host: *mut c_void,
+    /// Entry stub of each builtin, in the order of [`crate::builtin::Builtin`].
+    pub builtins: [*const u8; BUILTIN_COUNT],
+}
+
+/// What an entry trampoline saves of the activation it interrupts, and restores when it leaves.
+///
+/// It lies in the trampoline's frame; a stack walk goes from activation to activation through
+/// [`ThreadContext::outer`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ActivationLink {
+    /// [`ThreadContext::exit_fp`] of the interrupted activation, 0 if there was none.
+    pub exit_fp: u64,
+    /// [`ThreadContext::exit_pc`] of it.
+    pub exit_pc: u64,
+    /// [`ThreadContext::entry_sp`] of it.
+    pub entry_sp: u64,
+    /// [`ThreadContext::entry_fp`] of it.
+    pub entry_fp: u64,
+    /// [`ThreadContext::entry_handler`] of it.
+    pub entry_handler: u64,
+    /// [`ThreadContext::caller`] of it.
+    pub caller: u64,
+    /// [`ThreadContext::outer`] of it.
+    pub outer: u64,
+    /// Padding that keeps the frame aligned.
+    pub reserved: u64,
+}
+
+const _: () = assert!(offset_of!(ThreadContext, stack_limit) == 0);
+const _: () = assert!(offset_of!(ThreadContext, alloc_limit) < HOT_FIELD_RANGE);

@@ -1,0 +1,1 @@
+//! upshift-cli

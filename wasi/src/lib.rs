@@ -1,0 +1,1 @@
+//! upshift-wasi
