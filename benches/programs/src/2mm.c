@@ -17,7 +17,7 @@ static void fill(double *matrix, int count) {
 }
 
 int main(int argc, char **argv) {
-  int n = bench_size(argc, argv, 280);
+  int n = bench_size(argc, argv, 320);
   int inner = n + n / 8 + 1, last = n + n / 4 + 1;
   double(*a)[inner] = bench_alloc(sizeof(double[n][inner]));
   double(*b)[n] = bench_alloc(sizeof(double[inner][n]));

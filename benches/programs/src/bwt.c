@@ -82,7 +82,7 @@ static void make_text(uint8_t *text) {
 }
 
 int main(int argc, char **argv) {
-  int blocks = bench_size(argc, argv, 25);
+  int blocks = bench_size(argc, argv, 100);
   uint8_t *text = bench_alloc((size_t)blocks * BLOCK);
   uint8_t *packed = bench_alloc((size_t)blocks * BLOCK);
   uint8_t back[BLOCK];

@@ -16,7 +16,7 @@ static void factorise(int n, double a[n][n]) {
 }
 
 int main(int argc, char **argv) {
-  int n = bench_size(argc, argv, 600);
+  int n = bench_size(argc, argv, 800);
   double(*a)[n] = bench_alloc(sizeof(double[n][n]));
   for (int i = 0; i < n; i++) {
     for (int j = 0; j < i; j++) a[i][j] = a[j][i] = bench_random_unit();

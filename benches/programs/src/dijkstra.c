@@ -62,7 +62,7 @@ static void shortest_paths(int n, const uint8_t *weight, uint32_t *distance, Hea
 }
 
 int main(int argc, char **argv) {
-  int n = bench_size(argc, argv, 800);
+  int n = bench_size(argc, argv, 1200);
   uint8_t *weight = bench_alloc((size_t)n * n);
   uint32_t *distance = bench_alloc(sizeof(uint32_t) * n * n);
   Heap heap = {bench_alloc(sizeof(Entry) * 4 * n * n + sizeof(Entry)), 0};

@@ -19,7 +19,7 @@ static void decompose(int rows, int columns, double a[rows][columns], double q[r
 }
 
 int main(int argc, char **argv) {
-  int n = bench_size(argc, argv, 260);
+  int n = bench_size(argc, argv, 340);
   int rows = n + n / 3;
   double(*a)[n] = bench_alloc(sizeof(double[rows][n]));
   double(*q)[n] = bench_alloc(sizeof(double[rows][n]));

@@ -140,7 +140,7 @@ static char *make_document(int records) {
 }
 
 int main(int argc, char **argv) {
-  int records = bench_size(argc, argv, 60000);
+  int records = bench_size(argc, argv, 150000);
   char *document = make_document(records);
   char *text = bench_alloc((size_t)records * 200 + 8);
   pool = bench_alloc(sizeof(Value) * ((size_t)records * 12 + 1));

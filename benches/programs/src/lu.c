@@ -24,7 +24,7 @@ static void solve(int n, double lu[n][n], double x[n]) {
 }
 
 int main(int argc, char **argv) {
-  int n = bench_size(argc, argv, 400);
+  int n = bench_size(argc, argv, 600);
   double(*a)[n] = bench_alloc(sizeof(double[n][n]));
   double *x = bench_alloc(sizeof(double[n]));
   for (int i = 0; i < n; i++) {

@@ -24,6 +24,11 @@ static const char *find(const char *from, const char *end, const char *mark) {
   return NULL;
 }
 
+static const char *line_end(const char *line) {
+  while (*line != '\n') line++;
+  return line;
+}
+
 static void spans(const char *at, const char *end);
 
 // Renders text between two equal marks; returns the place after the second, or NULL.
@@ -112,7 +117,7 @@ int main(int argc, char **argv) {
   bench_start();
   out = html;
   for (const char *line = document; *line;) {
-    const char *end = strchr(line, '\n');
+    const char *end = line_end(line);
     block(line, end, &in_list);
     line = end + 1;
   }

@@ -17,7 +17,7 @@ static void fold(int n, const char *strand, int best[n][n]) {
 }
 
 int main(int argc, char **argv) {
-  int n = bench_size(argc, argv, 700);
+  int n = bench_size(argc, argv, 850);
   char *strand = bench_alloc(n);
   int(*best)[n] = bench_alloc(sizeof(int[n + 1][n]));
   for (int i = 0; i < n; i++) strand[i] = (char)(bench_random() >> 30);

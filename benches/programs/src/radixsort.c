@@ -14,7 +14,7 @@ static void counting_pass(Record *to, const Record *from, int count, int shift) 
 }
 
 int main(int argc, char **argv) {
-  int n = bench_size(argc, argv, 2000000);
+  int n = bench_size(argc, argv, 4000000);
   Record *records = bench_alloc(sizeof(Record) * n), *spare = bench_alloc(sizeof(Record) * n);
   for (int i = 0; i < n; i++) records[i] = (Record){bench_random(), i};
 

@@ -1,5 +1,5 @@
 // A backtracking regular-expression machine run over n generated log lines.
-// Patterns know literals, ".", "[a-z]", "(...)", "|", "*", "+" and "?".
+// Patterns know literals, "\\" escapes, ".", "[a-z]", "(...)", "|", "*", "+" and "?".
 #include "bench.h"
 
 typedef enum { CHAR, ANY, CLASS, SPLIT, JUMP, MATCH } Op;
@@ -59,7 +59,7 @@ static void atom(Program *program) {
   } else if (letter == '.') {
     emit(program, ANY);
   } else {
-    program->steps[emit(program, CHAR)].letter = letter;
+    program->steps[emit(program, CHAR)].letter = letter == '\\' ? *pattern++ : letter;
   }
 }
 
@@ -122,7 +122,7 @@ int main(int argc, char **argv) {
                                    "id=([a-f0-9][a-f0-9])+;", "(a|b)*c.*9"};
   enum { PATTERNS = sizeof patterns / sizeof *patterns, LINE = 96 };
   static Program programs[PATTERNS];
-  int lines = bench_size(argc, argv, 8000);
+  int lines = bench_size(argc, argv, 30000);
   char(*log)[LINE] = bench_alloc((size_t)lines * LINE);
   for (int i = 0; i < lines; i++) {
     uint32_t draw = bench_random();

@@ -7,13 +7,13 @@ static const uint32_t initial_state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0x
 
 static uint32_t rotate(uint32_t word, int bits) { return word >> bits | word << (32 - bits); }
 
-// The first 32 fractional bits of the cube root of a prime, by bisection on integers.
+// The first 32 fractional bits of the cube root of a prime: bisection with 32 bits after the point.
 static uint32_t cube_root_fraction(uint32_t prime) {
   uint64_t low = 0, high = 8ull << 32;
   while (high - low > 1) {
     uint64_t middle = (low + high) / 2;
     unsigned __int128 square = (unsigned __int128)middle * middle;
-    int below = (square >> 32) * middle < (unsigned __int128)prime << 64;
+    int below = square * middle < (unsigned __int128)prime << 96;
     *(below ? &low : &high) = middle;
   }
   return (uint32_t)low;
@@ -64,7 +64,7 @@ static void sha256(uint32_t state[8], const uint8_t *message, size_t length) {
 }
 
 int main(int argc, char **argv) {
-  size_t length = (size_t)bench_size(argc, argv, 20000) * 1024;
+  size_t length = (size_t)bench_size(argc, argv, 12000) * 1024;
   uint8_t *message = bench_alloc(length);
   uint32_t state[8];
   make_round_constants();
