@@ -1,0 +1,101 @@
+//! Validation of function bodies, in parallel where that pays.
+
+use super::error::DecodeError;
+use super::to_range;
+use super::visitor::ScanVisitor;
+use crate::module::Body;
+use crate::scan::{LoopScan, LoopScanner};
+use rayon::prelude::*;
+use wasmparser::{
+    FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources,
+};
+
+/// A body that was outlined and waits for validation.
+pub(super) struct PendingBody<'a> {
+    pub(super) func: FuncToValidate<ValidatorResources>,
+    pub(super) body: FunctionBody<'a>,
+}
+
+/// Code sections below this size are validated on the calling thread: handing the chunks out would
+/// cost more than it gains.
+const MIN_PARALLEL_BYTES: usize = 64 << 10;
+
+/// A chunk is at least this large, which hides the cost of handing it out.
+const MIN_CHUNK_BYTES: usize = 32 << 10;
+
+/// Chunks per thread: enough that a thread that finishes early finds more to do.
+const CHUNKS_PER_THREAD: usize = 8;
+
+/// Validates all bodies; reports the first error in module order.
+pub(super) fn validate(
+    pending: Vec<PendingBody<'_>>,
+    code_bytes: usize,
+    parallel: bool,
+) -> Result<Vec<Body>, DecodeError> {
+    let threads = if parallel { rayon::current_num_threads() } else { 1 };
+    if threads < 2 || code_bytes < MIN_PARALLEL_BYTES {
+        return validate_chunk(pending);
+    }
+    let count = pending.len();
+    let chunk_bytes = (code_bytes / (threads * CHUNKS_PER_THREAD)).max(MIN_CHUNK_BYTES);
+    let results: Vec<Result<Vec<Body>, DecodeError>> =
+        split(pending, chunk_bytes).into_par_iter().map(validate_chunk).collect();
+    let mut bodies = Vec::with_capacity(count);
+    for chunk in results {
+        bodies.append(&mut chunk?);
+    }
+    Ok(bodies)
+}
+
+/// Splits the bodies in their order into chunks of at least `chunk_bytes`.
+fn split(pending: Vec<PendingBody<'_>>, chunk_bytes: usize) -> Vec<Vec<PendingBody<'_>>> {
+    let mut chunks = Vec::new();
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    for body in pending {
+        bytes += body.body.as_bytes().len();
+        chunk.push(body);
+        if bytes >= chunk_bytes {
+            chunks.push(std::mem::take(&mut chunk));
+            bytes = 0;
+        }
+    }
+    chunks.push(chunk);
+    chunks
+}
+
+fn validate_chunk(chunk: Vec<PendingBody<'_>>) -> Result<Vec<Body>, DecodeError> {
+    let mut allocations = FuncValidatorAllocations::default();
+    let mut scanner = LoopScanner::default();
+    let mut bodies = Vec::with_capacity(chunk.len());
+    for PendingBody { func, body } in chunk {
+        let index = func.index;
+        let mut validator = func.into_validator(allocations);
+        let loops = validate_body(&mut validator, &body, &mut scanner)
+            .map_err(|e| DecodeError::from(e).in_func(index))?;
+        allocations = validator.into_allocations();
+        bodies.push(Body { range: to_range(body.range()), loops, branch_hints: Box::default() });
+    }
+    Ok(bodies)
+}
+
+fn validate_body(
+    validator: &mut FuncValidator<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    scanner: &mut LoopScanner,
+) -> wasmparser::Result<Box<[LoopScan]>> {
+    let mut reader = body.get_binary_reader();
+    let start = reader.original_position();
+    validator.read_locals(&mut reader)?;
+    reader.set_features(*validator.features());
+    scanner.begin(validator.len_locals());
+    while !reader.eof() {
+        let at = reader.original_position();
+        // Modules are smaller than 4 GiB.
+        let offset = (at - start) as u32;
+        let mut visitor = ScanVisitor { validator: validator.visitor(at), scanner, offset };
+        reader.visit_operator(&mut visitor)??;
+    }
+    reader.finish_expression(&validator.visitor(reader.original_position()))?;
+    Ok(scanner.finish())
+}
