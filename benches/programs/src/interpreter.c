@@ -1,5 +1,5 @@
-// A register machine for a small bytecode: one switch, dispatched n times a thousand.
-// The interpreted program counts Collatz steps and remembers the longest chain.
+// A register machine for a small bytecode: one switch in a loop.
+// The interpreted program follows the Collatz chains from 1 to n and remembers the longest.
 #include "bench.h"
 
 typedef enum { LOAD, MOVE, ADD, MUL_ADD, HALVE, JUMP, JUMP_IF_ODD, JUMP_IF_LESS, JUMP_IF_EQUAL, STORE, FETCH, HALT } Op;
