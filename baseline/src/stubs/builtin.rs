@@ -1,0 +1,129 @@
+//! Exit stubs of the runtime functions, and the trap stub.
+
+use super::emit::{
+    Assembler, EXIT_FP, EXIT_PC, PENDING, call_engine, disp, finish, leave_to_handler, record_exit,
+};
+use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
+use upshift_abi::builtin::{BUILTIN_COUNT, Builtin, BuiltinConv};
+
+/// The exit stubs of all builtins as one piece of code, and the offset of each.
+///
+/// `implementations` are the addresses of the engine's functions in table order:
+/// `extern "C" fn(thread, vmctx, arguments…) -> u64` for the System V ones, and
+/// `extern "C" fn(thread, registers)` for those that preserve registers, where `registers` are the
+/// vector registers 0–15 (16 bytes each) followed by the general registers 0–15 (8 bytes each) as
+/// they were; they are restored from there, except rsp, rbp and r15.
+#[must_use]
+pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; BUILTIN_COUNT]) {
+    let mut code = Vec::new();
+    let mut offsets = [0; BUILTIN_COUNT];
+    for ((&builtin, &address), offset) in Builtin::ALL.iter().zip(implementations).zip(&mut offsets)
+    {
+        code.resize(code.len().next_multiple_of(16), 0xcc);
+        *offset = u32::try_from(code.len()).expect("stubs are small");
+        code.extend(match builtin.conv() {
+            BuiltinConv::SysV => sysv_stub(address, builtin.traps()),
+            BuiltinConv::PreservesAll => preserving_stub(address, builtin.traps()),
+        });
+    }
+    (code, offsets)
+}
+
+fn sysv_stub(address: u64, traps: bool) -> Vec<u8> {
+    let mut asm = Assembler::new(0);
+    record_exit(&mut asm);
+    dynasm!(asm; .arch x64; push rbp; mov rbp, rsp; mov rdi, r15);
+    call_engine(&mut asm, address);
+    dynasm!(asm; .arch x64; pop rbp);
+    finish_stub(asm, traps)
+}
+
+/// Bytes of the vector registers in the saved ones.
+const VECTOR_BYTES: i32 = 16 * 16;
+/// Bytes of all saved registers.
+const SAVED_BYTES: i32 = VECTOR_BYTES + 16 * 8;
+
+const VECTORS: std::ops::Range<u8> = 0..16;
+
+/// General registers to restore: all but rsp, rbp and r15.
+fn restored_ints() -> impl Iterator<Item = u8> {
+    (0..15).filter(|&reg| reg != 4 && reg != 5)
+}
+
+fn int_disp(reg: u8) -> i32 {
+    VECTOR_BYTES + i32::from(reg) * 8
+}
+
+fn vector_disp(reg: u8) -> i32 {
+    i32::from(reg) * 16
+}
+
+fn preserving_stub(address: u64, traps: bool) -> Vec<u8> {
+    let mut asm = Assembler::new(0);
+    dynasm!(asm
+        ; .arch x64
+        ; mov [r15 + EXIT_FP], rbp
+        ; push rbp
+        ; mov rbp, rsp
+        ; sub rsp, SAVED_BYTES
+        ; and rsp, -16
+    );
+    for reg in restored_ints() {
+        dynasm!(asm; .arch x64; mov [rsp + int_disp(reg)], Rq(reg));
+    }
+    for reg in VECTORS {
+        dynasm!(asm; .arch x64; movups [rsp + vector_disp(reg)], Rx(reg));
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; mov rax, [rbp + 8]
+        ; mov [r15 + EXIT_PC], rax
+        ; mov rdi, r15
+        ; mov rsi, rsp
+    );
+    call_engine(&mut asm, address);
+    for reg in VECTORS {
+        dynasm!(asm; .arch x64; movups Rx(reg), [rsp + vector_disp(reg)]);
+    }
+    for reg in restored_ints() {
+        dynasm!(asm; .arch x64; mov Rq(reg), [rsp + int_disp(reg)]);
+    }
+    dynasm!(asm; .arch x64; mov rsp, rbp; pop rbp);
+    finish_stub(asm, traps)
+}
+
+/// Returns, or leaves to the handler when the function asks for it.
+fn finish_stub(mut asm: Assembler, traps: bool) -> Vec<u8> {
+    if !traps {
+        dynasm!(asm; .arch x64; ret);
+        return finish(asm);
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; cmp DWORD [r15 + PENDING], 0
+        ; jne ->out
+        ; ret
+        ; ->out:
+    );
+    leave_to_handler(&mut asm);
+    finish(asm)
+}
+
+/// Where a thread goes on whose instruction trapped.
+///
+/// The signal handler has set `exit_fp`, `exit_pc` and `trap_code` and lowered rsp below the red
+/// zone. The stub calls `raise`, an `extern "C" fn(thread)` that sets `pending`, and leaves.
+#[must_use]
+pub fn trap_stub(raise: u64) -> Vec<u8> {
+    let mut asm = Assembler::new(0);
+    dynasm!(asm
+        ; .arch x64
+        ; and rsp, -16
+        ; mov rdi, r15
+    );
+    call_engine(&mut asm, raise);
+    leave_to_handler(&mut asm);
+    finish(asm)
+}
+
+const _: () = assert!(SAVED_BYTES == disp(384));

@@ -1,0 +1,15 @@
+//! Machine code: the stubs of the process, the code of each module, and what an address means.
+
+pub(crate) mod common;
+mod compile;
+mod counters;
+mod frames;
+mod function_table;
+mod module_code;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use compile::{CompileFn, compile_baseline};
+pub(crate) use frames::{FrameSymbol, symbolize};
+pub(crate) use function_table::{FunctionCode, Tier};
+pub(crate) use module_code::{CodeStats, ModuleCode, ModuleSource};

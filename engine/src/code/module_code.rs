@@ -1,0 +1,402 @@
+//! The machine code of one module, compiled when it is first called.
+//!
+//! ```text
+//! arena data:  [ entry slot of function 0 | of 1 | … ]         8 bytes each
+//! arena text:  [ stub of 0 | stub of 1 | … ][ thunk ][ code … ] 16 bytes a stub
+//! ```
+//!
+//! # Life of a function
+//! 1. Its slot points to the second half of its stub, which pushes the function's index and jumps
+//!    to the thunk. Whoever calls the function, directly through the slot or through the stub's
+//!    first half (`jmp [slot]`), comes there.
+//! 2. The thunk adds the module's address and goes to the process-wide `lazy_common`, which saves
+//!    the arguments and calls [`ModuleCode::ensure_compiled`].
+//! 3. One thread wins the function's state and compiles; others that come meanwhile sleep on it.
+//! 4. The code is placed behind all other code, its tables become findable by address, and last
+//!    the slot gets its address in one atomic store: the function is published.
+//! 5. `lazy_common` restores the arguments and jumps to the code.
+
+use super::common;
+use super::compile::CompileFn;
+use super::counters::Counters;
+use super::function_table::{FunctionCode, FunctionTable, Tier};
+use crate::vm::CodePtr;
+use crate::vm::code_map::Registration;
+use crate::vm::code_memory::{CodeArena, MAX_ARENA_BYTES};
+use rustix::thread::futex;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+use upshift_abi::code::{CompileError, CompiledFunction, Reloc, RelocTarget};
+use upshift_abi::config::{CodegenConfig, FunctionInput};
+use upshift_abi::index::DefinedFuncIndex;
+use upshift_abi::layout::InstanceLayout;
+use upshift_abi::module::Module;
+use upshift_abi::trap::Trap;
+use upshift_baseline::stubs;
+
+/// Reserved bytes of text for each byte of the module's code section.
+const TEXT_PER_WASM_BYTE: usize = 24;
+/// Least bytes of text reserved for code.
+const MIN_TEXT_BYTES: usize = 256 << 10;
+/// Alignment of a function's code.
+const CODE_ALIGN: usize = 16;
+/// Functions a thread takes at a time when all are compiled.
+const BATCH: usize = 16;
+
+/// What code is compiled from.
+#[derive(Clone)]
+pub(crate) struct ModuleSource {
+    /// The declarations.
+    pub(crate) module: Arc<Module>,
+    /// The bytes it was decoded from.
+    pub(crate) bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    /// Layout of its instances.
+    pub(crate) layout: Arc<InstanceLayout>,
+    /// Settings of the engine.
+    pub(crate) config: Arc<CodegenConfig>,
+}
+
+impl fmt::Debug for ModuleSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModuleSource").field("name", &self.module.name).finish_non_exhaustive()
+    }
+}
+
+/// What was compiled so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CodeStats {
+    /// Functions compiled.
+    pub(crate) functions: usize,
+    /// Bytes of their code.
+    pub(crate) code_bytes: usize,
+    /// Time that all threads spent compiling and publishing.
+    pub(crate) compile_cpu: Duration,
+}
+
+/// See the module head.
+#[derive(Debug)]
+pub(crate) struct ModuleCode {
+    /// Goes first when the module is dropped, so that no look-up finds what is being torn down.
+    registration: OnceLock<Registration>,
+    me: Weak<Self>,
+    source: ModuleSource,
+    compile: CompileFn,
+    functions: FunctionTable,
+    /// Held while code is placed, so that addresses and table entries ascend together.
+    placing: Mutex<()>,
+    states: Box<[AtomicU32]>,
+    counters: Counters,
+    compiled: AtomicUsize,
+    code_bytes: AtomicUsize,
+    compile_ns: AtomicU64,
+    arena: CodeArena,
+}
+
+/// States of a function.
+mod state {
+    /// Not compiled and nobody compiles it.
+    pub(super) const IDLE: u32 = 0;
+    /// A thread compiles it.
+    pub(super) const COMPILING: u32 = 1;
+    /// A thread compiles it and others wait.
+    pub(super) const AWAITED: u32 = 2;
+    /// Its slot has the address of its code.
+    pub(super) const DONE: u32 = 3;
+}
+
+impl ModuleCode {
+    /// Reserves memory for the code of a module. Nothing is compiled yet.
+    pub(crate) fn new(source: ModuleSource, compile: CompileFn) -> io::Result<Arc<Self>> {
+        common::initialize()?;
+        let count = source.module.bodies.len();
+        let stub_bytes = count * stubs::LAZY_STUB_BYTES;
+        let wasm_bytes = source.module.code_section.len();
+        let slot_bytes = count * size_of::<usize>();
+        let most = MAX_ARENA_BYTES.saturating_sub(stub_bytes + 2 * slot_bytes);
+        let text = (wasm_bytes * TEXT_PER_WASM_BYTE).max(MIN_TEXT_BYTES).min(most);
+        let arena = CodeArena::new(count, stub_bytes + text)?;
+        let code = Arc::new_cyclic(|me: &Weak<Self>| {
+            write_stubs(&arena, count, me.as_ptr().expose_provenance());
+            Self {
+                registration: OnceLock::new(),
+                me: Weak::clone(me),
+                source,
+                compile,
+                functions: FunctionTable::default(),
+                placing: Mutex::new(()),
+                states: (0..count).map(|_| AtomicU32::new(state::IDLE)).collect(),
+                counters: Counters::new(count),
+                compiled: AtomicUsize::new(0),
+                code_bytes: AtomicUsize::new(0),
+                compile_ns: AtomicU64::new(0),
+                arena,
+            }
+        });
+        let registration = code.arena.register(Arc::as_ptr(&code))?;
+        code.registration.set(registration).expect("set once");
+        Ok(code)
+    }
+
+    /// What the code is compiled from.
+    pub(crate) fn source(&self) -> &ModuleSource {
+        &self.source
+    }
+
+    /// A handle that keeps the code.
+    pub(crate) fn to_arc(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
+    }
+
+    /// The stub of a function: what its `FuncRef.code` points to. It stays when the function's
+    /// code changes.
+    pub(crate) fn stub(&self, index: DefinedFuncIndex) -> CodePtr {
+        CodePtr::new(self.arena.text_address() + index.index() * stubs::LAZY_STUB_BYTES)
+    }
+
+    /// The counters for an instance that this thread makes.
+    pub(crate) fn counters(&self) -> *mut i32 {
+        self.counters.shard()
+    }
+
+    /// What was compiled so far.
+    pub(crate) fn stats(&self) -> CodeStats {
+        CodeStats {
+            functions: self.compiled.load(Ordering::Relaxed),
+            code_bytes: self.code_bytes.load(Ordering::Relaxed),
+            compile_cpu: Duration::from_nanos(self.compile_ns.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The address of a function's code, compiled now when it was not yet.
+    pub(crate) fn ensure_compiled(&self, index: DefinedFuncIndex) -> Result<usize, CompileError> {
+        let state = &self.states[index.index()];
+        loop {
+            let seen = state.load(Ordering::Acquire);
+            match seen {
+                state::DONE => return Ok(self.entry(index)),
+                state::IDLE => {
+                    let (from, to) = (state::IDLE, state::COMPILING);
+                    let won =
+                        state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed);
+                    if won.is_ok() {
+                        let claim = Claim { state, next: state::IDLE };
+                        let start = thread_cpu_ns();
+                        self.compile_claimed(index, claim)?;
+                        self.add_time(start);
+                    }
+                }
+                _ => wait(state, seen),
+            }
+        }
+    }
+
+    /// Compiles every function that was not compiled yet, on `threads` threads.
+    pub(crate) fn compile_all(&self, threads: usize) -> Result<(), CompileError> {
+        let next = AtomicUsize::new(0);
+        let error = Mutex::new(None);
+        let work = || {
+            let start = thread_cpu_ns();
+            if let Err(failed) = self.compile_batches(&next) {
+                next.store(self.states.len(), Ordering::Relaxed);
+                error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
+            }
+            self.add_time(start);
+        };
+        let threads = threads.min(self.states.len().div_ceil(BATCH));
+        let pool = match threads {
+            0 | 1 => None,
+            _ => rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok(),
+        };
+        match pool {
+            Some(pool) => drop(pool.broadcast(|_| work())),
+            None => work(),
+        }
+        match error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Compiles batches of functions until none is left.
+    fn compile_batches(&self, next: &AtomicUsize) -> Result<(), CompileError> {
+        let count = self.states.len();
+        loop {
+            let start = next.fetch_add(BATCH, Ordering::Relaxed);
+            if start >= count {
+                return Ok(());
+            }
+            for i in start..count.min(start + BATCH) {
+                let state = &self.states[i];
+                let (from, to) = (state::IDLE, state::COMPILING);
+                let won = state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed);
+                if won.is_ok() {
+                    let claim = Claim { state, next: state::IDLE };
+                    self.compile_claimed(DefinedFuncIndex::new(i), claim)?;
+                }
+            }
+        }
+    }
+
+    fn compile_claimed(
+        &self,
+        index: DefinedFuncIndex,
+        mut claim: Claim<'_>,
+    ) -> Result<(), CompileError> {
+        let compiled = (self.compile)(&FunctionInput {
+            module: &self.source.module,
+            bytes: (*self.source.bytes).as_ref(),
+            layout: &self.source.layout,
+            func: index,
+            config: &self.source.config,
+        })?;
+        self.publish(index, Tier::Baseline, compiled)?;
+        claim.next = state::DONE;
+        Ok(())
+    }
+
+    /// Places code and makes it the function's current code: its address.
+    fn publish(
+        &self,
+        index: DefinedFuncIndex,
+        tier: Tier,
+        mut tables: CompiledFunction,
+    ) -> Result<usize, CompileError> {
+        let mut code = std::mem::take(&mut tables.code);
+        let relocs = std::mem::take(&mut tables.relocs);
+        assert!(!code.is_empty(), "a function has code");
+        let len = code.len();
+        let span = {
+            let _placing = self.placing.lock().unwrap_or_else(PoisonError::into_inner);
+            let span = self.arena.allocate(len, CODE_ALIGN).ok_or_else(|| self.full(index))?;
+            self.functions.push(FunctionCode { index, tier, start: span.offset, len, tables });
+            span
+        };
+        let address = self.arena.text_address() + span.offset;
+        self.relocate(&mut code, address, &relocs);
+        self.arena.write(span, &code);
+        self.arena.words()[index.index()].store(address, Ordering::Release);
+        self.compiled.fetch_add(1, Ordering::Relaxed);
+        self.code_bytes.fetch_add(len, Ordering::Relaxed);
+        Ok(address)
+    }
+
+    fn full(&self, index: DefinedFuncIndex) -> CompileError {
+        let func = self.source.module.func_index(index).0;
+        CompileError::CodeTooLarge { func, limit: self.arena.used_bytes() as u64 }
+    }
+
+    /// Fills in the places of `code`, which will run at `address`, that depend on addresses.
+    fn relocate(&self, code: &mut [u8], address: usize, relocs: &[Reloc]) {
+        let words = self.arena.words();
+        for reloc in relocs {
+            let RelocTarget::EntrySlot(target) = reloc.target;
+            let target = (&raw const words[target.index()]).addr();
+            let place = reloc.offset as usize;
+            let from = address + place + 4;
+            code[place..place + 4].copy_from_slice(&displacement(from, target).to_le_bytes());
+        }
+    }
+
+    /// The current entry point of a function: its code, or its lazy stub.
+    fn entry(&self, index: DefinedFuncIndex) -> usize {
+        self.arena.words()[index.index()].load(Ordering::Acquire)
+    }
+
+    /// Offset of an address in the arena's text.
+    pub(crate) fn text_offset(&self, pc: usize) -> Option<usize> {
+        pc.checked_sub(self.arena.text_address())
+    }
+
+    /// The code that contains `pc`; async-signal-safe.
+    pub(crate) fn function_at(&self, pc: usize) -> Option<&FunctionCode> {
+        self.functions.find(self.text_offset(pc)?)
+    }
+
+    /// The trap of the instruction at `pc`; async-signal-safe.
+    pub(crate) fn trap_at(&self, pc: usize) -> Option<Trap> {
+        let function = self.function_at(pc)?;
+        let offset = self.text_offset(pc)? - function.start;
+        function.tables.traps.lookup(u32::try_from(offset).ok()?)
+    }
+
+    /// A function's current code, its address and bytes, when it is compiled.
+    pub(crate) fn code_of(&self, index: DefinedFuncIndex) -> Option<(&FunctionCode, usize, &[u8])> {
+        let state = self.states.get(index.index())?.load(Ordering::Acquire);
+        if state != state::DONE {
+            return None;
+        }
+        let address = self.entry(index);
+        let function = self.function_at(address)?;
+        Some((function, address, self.arena.text(function.start, function.len)))
+    }
+
+    fn add_time(&self, start_ns: u64) {
+        let spent = thread_cpu_ns().saturating_sub(start_ns);
+        self.compile_ns.fetch_add(spent, Ordering::Relaxed);
+    }
+}
+
+/// The right to compile a function; leaving it wakes who waits.
+struct Claim<'a> {
+    state: &'a AtomicU32,
+    /// The state it leaves behind: idle again, unless the code was published.
+    next: u32,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if self.state.swap(self.next, Ordering::Release) == state::AWAITED {
+            // A failing wake means there is nobody; waiters look at the state themselves.
+            let _ = futex::wake(self.state, futex::Flags::PRIVATE, u32::MAX >> 1);
+        }
+    }
+}
+
+/// Sleeps until the state is no longer `seen`, one of the compiling ones. May wake early.
+fn wait(state: &AtomicU32, seen: u32) {
+    let (from, to) = (state::COMPILING, state::AWAITED);
+    if seen == from
+        && state.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_err()
+    {
+        return;
+    }
+    // Interruptions and a state that changed meanwhile are reasons to look again, as is a wake-up.
+    let _ = futex::wait(state, futex::Flags::PRIVATE, to, None);
+}
+
+/// Writes all lazy stubs and the thunk, and points the slots to them.
+fn write_stubs(arena: &CodeArena, count: usize, module: usize) {
+    let (text, words) = (arena.text_address(), arena.words());
+    let thunk = text + count * stubs::LAZY_STUB_BYTES;
+    let mut code = Vec::with_capacity(count * stubs::LAZY_STUB_BYTES);
+    for (i, word) in words.iter().enumerate().take(count) {
+        let stub = text + i * stubs::LAZY_STUB_BYTES;
+        let slot = (&raw const *word).addr();
+        let index = u32::try_from(i).expect("function indices have 32 bits");
+        code.extend(stubs::lazy_stub(
+            index,
+            displacement(stub + stubs::LAZY_STUB_SLOT_FROM, slot),
+            displacement(stub + stubs::LAZY_STUB_BYTES, thunk),
+        ));
+        word.store(stub + stubs::LAZY_STUB_SLOW, Ordering::Relaxed);
+    }
+    code.extend(stubs::lazy_thunk(module as u64, common::lazy_common() as u64));
+    let offset = arena.append(&code, CODE_ALIGN).expect("the arena was sized for its stubs");
+    assert_eq!(offset, 0, "stubs come first");
+}
+
+/// The 32-bit displacement from one address to another of the same arena.
+fn displacement(from: usize, to: usize) -> i32 {
+    let distance = to.cast_signed() - from.cast_signed();
+    i32::try_from(distance).expect("an arena is smaller than 2 GiB")
+}
+
+/// CPU time of this thread.
+fn thread_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let part = |n: i64| u64::try_from(n).unwrap_or(0);
+    part(time.tv_sec) * 1_000_000_000 + part(time.tv_nsec)
+}

@@ -1,0 +1,1 @@
+//! Tests of stubs, entry, traps and publishing with hand-made machine code.

@@ -1,0 +1,38 @@
+//! The unsafe kernel: address space, code memory, signals, entry into and exit from machine code,
+//! stack walks, and the structures of `upshift_abi::layout` that machine code reads.
+//!
+//! Everything outside of this module is safe code. What the functions here ask of it is stated
+//! once: **handles** ([`InstanceRef`], [`FuncPtr`], [`GlobalPtr`], [`TablePtr`], [`MemoryPtr`],
+//! [`CodePtr`]) are plain addresses, and whoever keeps one keeps the owner of what it points to
+//! alive (a store owns its instances, tables, memories, globals and host functions until it is
+//! dropped, and its modules with them; code comes from a `ModuleCode` that an instance keeps).
+//! Everything of a store is used by one thread at a time, except shared memories and what
+//! [`Interrupter`] touches.
+
+mod alt_stack;
+pub(crate) mod code_map;
+pub(crate) mod code_memory;
+mod context;
+mod entry;
+mod file_map;
+mod func;
+mod host;
+mod instance;
+mod memory;
+mod memory_ops;
+mod pages;
+pub(crate) mod shims;
+mod signals;
+mod table;
+mod unwind;
+
+pub(crate) use context::{Context, Interrupter};
+pub(crate) use entry::{Slot, Trampoline, enter};
+pub(crate) use file_map::map_file;
+pub(crate) use func::{CodePtr, FuncPtr, GlobalBox, GlobalPtr, HostFunc, HostFuncBody, TagPtr};
+pub(crate) use host::{Exit, ExitReason, VmHost};
+pub(crate) use instance::{InstanceBox, InstanceHead, InstanceRef};
+pub(crate) use memory::{LinearMemory, MemoryError, MemoryPlan, MemoryPtr, SharedLinearMemory};
+pub(crate) use pages::Image;
+pub(crate) use table::{TableBox, TablePtr};
+pub(crate) use unwind::Frame;

@@ -1,0 +1,125 @@
+//! Arenas of machine code.
+//!
+//! ```text
+//! reservation:  [ data: RW, anonymous ][ text: RX, shared mapping of a memfd ]
+//! elsewhere:                           [ alias: RW, shared mapping of the memfd ]
+//! ```
+//!
+//! Nothing is ever writable and executable. Text is written through the alias, before anybody
+//! knows its address, and never again. The file is sparse, so what is not used costs nothing. The
+//! data part holds entry slots: words that machine code reads relative to its pc.
+
+use super::code_map::{GRANULE_BYTES, Registration};
+use super::pages::{Reservation, page_bytes, sparse_file};
+use crate::code::ModuleCode;
+use memmap2::{MmapOptions, MmapRaw};
+use std::io;
+use std::os::fd::AsFd;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Most bytes of an arena, so that everything in it is in reach of 32-bit displacements.
+pub(crate) const MAX_ARENA_BYTES: usize = (1 << 31) - (1 << 20);
+
+/// Memory for machine code and its data words.
+#[derive(Debug)]
+pub(crate) struct CodeArena {
+    pages: Reservation,
+    alias: MmapRaw,
+    /// Start of data in `pages`, at a granule.
+    start: usize,
+    data_bytes: usize,
+    text_bytes: usize,
+    /// Bytes of text handed out.
+    used: AtomicUsize,
+}
+
+/// A part of an arena's text that belongs to nobody else and was not written yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Offset in the text.
+    pub(crate) offset: usize,
+    /// Length.
+    pub(crate) len: usize,
+}
+
+impl CodeArena {
+    /// An arena with room for `words` data words and `text_bytes` of text, both rounded up.
+    pub(crate) fn new(words: usize, text_bytes: usize) -> io::Result<Self> {
+        let data_bytes = words.saturating_mul(size_of::<usize>()).next_multiple_of(page_bytes());
+        let total = data_bytes.saturating_add(text_bytes);
+        if total > MAX_ARENA_BYTES {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
+        }
+        let total = total.next_multiple_of(GRANULE_BYTES);
+        let text_bytes = total - data_bytes;
+        let pages = Reservation::new(total + GRANULE_BYTES - page_bytes())?;
+        let base = pages.base().as_ptr().addr();
+        let start = base.next_multiple_of(GRANULE_BYTES) - base;
+        let file = sparse_file("upshift-code", text_bytes)?;
+        pages.commit(start..start + data_bytes)?;
+        let text = start + data_bytes;
+        pages.map_executable(text..text + text_bytes, file.as_fd(), 0)?;
+        let alias = MmapOptions::new().len(text_bytes).map_raw(&file)?;
+        Ok(Self { pages, alias, start, data_bytes, text_bytes, used: AtomicUsize::new(0) })
+    }
+
+    /// Makes `module` known as the owner of the arena's addresses.
+    pub(crate) fn register(&self, module: *const ModuleCode) -> io::Result<Registration> {
+        let start = self.pages.base().as_ptr().addr() + self.start;
+        Registration::new(start..start + self.data_bytes + self.text_bytes, module)
+    }
+
+    /// Address of the first byte of text, as code runs there.
+    pub(crate) fn text_address(&self) -> usize {
+        self.pages.base().as_ptr().expose_provenance() + self.start + self.data_bytes
+    }
+
+    /// Bytes of text handed out.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Takes `len` bytes of text, aligned; `None` when the arena is full.
+    pub(crate) fn allocate(&self, len: usize, align: usize) -> Option<Span> {
+        debug_assert!(align.is_power_of_two() && align <= page_bytes());
+        let place = |used: usize| Some(used.checked_next_multiple_of(align)?.checked_add(len)?);
+        let fits = |used: usize| place(used).filter(|&end| end <= self.text_bytes);
+        let old = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        Some(Span { offset: old.next_multiple_of(align), len })
+    }
+
+    /// Writes a part that was allocated; the bytes can be run when this has returned.
+    pub(crate) fn write(&self, span: Span, bytes: &[u8]) {
+        assert_eq!(span.len, bytes.len(), "a span is written as a whole");
+        assert!(span.offset + span.len <= self.text_bytes);
+        let place = self.alias.as_mut_ptr().wrapping_add(span.offset);
+        // SAFETY: the span lies in the alias, and `allocate` gave it to the caller alone.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+    }
+
+    /// Allocates and writes; the offset in the text, `None` when the arena is full.
+    pub(crate) fn append(&self, bytes: &[u8], align: usize) -> Option<usize> {
+        let span = self.allocate(bytes.len(), align)?;
+        let offset = span.offset;
+        self.write(span, bytes);
+        Some(offset)
+    }
+
+    /// The bytes of text that were written at `offset`.
+    pub(crate) fn text(&self, offset: usize, len: usize) -> &[u8] {
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.used_bytes()));
+        let place = self.alias.as_ptr().wrapping_add(offset);
+        // SAFETY: the range was handed out; callers ask for code that was published, which is
+        // never written again.
+        unsafe { std::slice::from_raw_parts(place, len) }
+    }
+
+    /// The data words, which machine code reads.
+    pub(crate) fn words(&self) -> &[AtomicUsize] {
+        let data = self.pages.base().as_ptr().wrapping_add(self.start).cast::<AtomicUsize>();
+        // SAFETY: the data part is committed for the life of the arena, zero at first, and only
+        // accessed as atomic words.
+        unsafe { std::slice::from_raw_parts(data, self.data_bytes / size_of::<usize>()) }
+    }
+}

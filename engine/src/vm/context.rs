@@ -1,0 +1,316 @@
+//! The execution context of a store, and the right to interrupt it from other threads.
+//!
+//! # Interruption
+//! 1. [`Interrupter::request`] sets its bits in `interrupt`, then poisons `stack_limit`.
+//! 2. Function entries and loop headers compare the stack pointer with `stack_limit`, find it too
+//!    low and call `stack_check` or `loop_poll`.
+//! 3. These swap `interrupt` with 0, write the true limit, and read `interrupt` again: when it is
+//!    set, they poison the limit again. So does [`Context::arm`], which an entry calls.
+//! 4. Bits that were taken go to [`super::VmHost::interrupted`].
+//!
+//! All accesses are sequentially consistent, and whoever restores the limit reads the word after
+//! it, so either it sees the bits or the requester's poison comes after its write: no request is
+//! lost. Machine code only reads the limit, so the requester needs no `membarrier`; code that
+//! wrote it with plain stores would.
+
+use super::host::{Exit, ExitReason, VmHost};
+use super::unwind;
+use anyhow::Error;
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+use std::fmt;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use upshift_abi::builtin::BUILTIN_COUNT;
+use upshift_abi::layout::ThreadContext;
+
+/// `stack_limit` of a context that shall poll.
+const POISON: u64 = u64::MAX;
+
+/// What `r15` points to, and the engine's state beside it.
+#[repr(C)]
+pub(super) struct ContextCell {
+    /// Read and written by machine code.
+    thread: UnsafeCell<ThreadContext>,
+    /// The store, while it runs machine code.
+    host: UnsafeCell<Option<NonNull<dyn VmHost>>>,
+    /// Why the innermost activation is being left.
+    exit: UnsafeCell<Option<Exit>>,
+    /// Stack that wasm code may use.
+    max_stack_bytes: usize,
+}
+
+// SAFETY: other threads reach the cell only through `Interrupter`, which touches nothing but the
+// atomic fields; everything else is used by the thread that has the store.
+unsafe impl Send for ContextCell {}
+// SAFETY: as above.
+unsafe impl Sync for ContextCell {}
+
+/// The execution context of a store. Its address never changes.
+pub(crate) struct Context {
+    cell: Arc<ContextCell>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// A context whose wasm code may use `max_stack_bytes` of stack.
+    pub(crate) fn new(max_stack_bytes: usize) -> Self {
+        let builtins = crate::code::common::builtin_table();
+        let cell = Arc::new(ContextCell {
+            thread: UnsafeCell::new(empty_thread_context(builtins)),
+            host: UnsafeCell::new(None),
+            exit: UnsafeCell::new(None),
+            max_stack_bytes,
+        });
+        let host: *const ContextCell = Arc::as_ptr(&cell);
+        // SAFETY: the cell is new, nobody else uses it.
+        let thread = unsafe { &mut *cell.thread.get() };
+        thread.host = host.cast_mut().cast::<c_void>();
+        Self { cell }
+    }
+
+    /// Fuel left; negative or zero when it is used up.
+    pub(crate) fn fuel(&self) -> i64 {
+        let fuel = self.thread_ptr().wrapping_byte_add(std::mem::offset_of!(ThreadContext, fuel));
+        // SAFETY: the field belongs to the thread that has the store, which is this one.
+        unsafe { fuel.cast::<i64>().read() }
+    }
+
+    /// Sets the fuel that is left.
+    pub(crate) fn set_fuel(&self, fuel: i64) {
+        let place = self.thread_ptr().wrapping_byte_add(std::mem::offset_of!(ThreadContext, fuel));
+        // SAFETY: as in `fuel`.
+        unsafe { place.cast::<i64>().write(fuel) };
+    }
+
+    /// The instance whose code called the host function that runs now: what `Caller::get_export`
+    /// looks into. `None` when it was not called by wasm code.
+    pub(crate) fn caller(&self) -> Option<super::InstanceRef> {
+        let place =
+            self.thread_ptr().wrapping_byte_add(std::mem::offset_of!(ThreadContext, caller));
+        // SAFETY: as in `fuel`.
+        let caller = unsafe { place.cast::<*mut upshift_abi::layout::Instance>().read() };
+        super::InstanceRef::from_ptr(caller)
+    }
+
+    /// Whether machine code of the store is below this call on the stack.
+    pub(crate) fn is_active(&self) -> bool {
+        // SAFETY: the field belongs to the thread that has the store.
+        unsafe { (*self.cell.host.get()).is_some() }
+    }
+
+    /// A handle that interrupts the store from any thread.
+    pub(crate) fn interrupter(&self) -> Interrupter {
+        Interrupter { cell: Arc::clone(&self.cell) }
+    }
+
+    /// Bits that were requested and not yet handled.
+    pub(crate) fn requested(&self) -> u32 {
+        self.cell.interrupt().load(SeqCst)
+    }
+
+    /// Takes all requested bits, for host code that polls itself.
+    pub(crate) fn take_requested(&self) -> u32 {
+        let bits = self.cell.interrupt().swap(0, SeqCst);
+        self.cell.restore_limit();
+        bits
+    }
+
+    /// The wasm frames of all activations, innermost first; for a backtrace in a host function.
+    pub(crate) fn walk(&self) -> Vec<super::Frame> {
+        self.cell.walk()
+    }
+
+    /// The cell, valid as long as the context.
+    pub(super) fn cell(&self) -> NonNull<ContextCell> {
+        NonNull::from(&*self.cell)
+    }
+
+    fn thread_ptr(&self) -> *mut ThreadContext {
+        self.cell.thread.get()
+    }
+}
+
+/// Interrupts a store; may outlive it.
+#[derive(Clone)]
+pub(crate) struct Interrupter {
+    cell: Arc<ContextCell>,
+}
+
+impl fmt::Debug for Interrupter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interrupter").finish_non_exhaustive()
+    }
+}
+
+impl Interrupter {
+    /// Makes running wasm code, or the next that runs, call [`VmHost::interrupted`] with these
+    /// bits. `bits` must not be 0.
+    pub(crate) fn request(&self, bits: u32) {
+        debug_assert!(bits != 0, "a request has a reason");
+        self.cell.interrupt().fetch_or(bits, SeqCst);
+        self.cell.stack_limit().store(POISON, SeqCst);
+    }
+}
+
+/// What a poll found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Poll {
+    /// Nothing was asked: at a function entry, the stack is used up.
+    Nothing,
+    /// The limit had been poisoned for a request that was handled meanwhile.
+    Stale,
+    /// These bits were asked for.
+    Requested(u32),
+}
+
+impl ContextCell {
+    /// The structure that machine code sees.
+    pub(super) fn thread(&self) -> *mut ThreadContext {
+        self.thread.get()
+    }
+
+    /// The cell of the context that `thread` belongs to.
+    ///
+    /// # Safety
+    /// `thread` is the `r15` of machine code that [`super::enter`] runs on this thread.
+    pub(super) unsafe fn of<'a>(thread: *mut ThreadContext) -> &'a Self {
+        // SAFETY: the caller vouches for `thread`, which `Context::new` gave its own address.
+        let host = unsafe { (*thread).host };
+        // SAFETY: `Context::new` wrote the cell's address, and `enter` keeps the store alive.
+        unsafe { &*host.cast::<Self>() }
+    }
+
+    /// Stack that wasm code may use.
+    pub(super) fn max_stack_bytes(&self) -> usize {
+        self.max_stack_bytes
+    }
+
+    /// The running store.
+    pub(super) fn host(&self) -> Option<NonNull<dyn VmHost>> {
+        // SAFETY: the field belongs to the thread that has the store.
+        unsafe { *self.host.get() }
+    }
+
+    /// Replaces the running store.
+    pub(super) fn set_host(&self, host: Option<NonNull<dyn VmHost>>) {
+        // SAFETY: as in `host`.
+        unsafe { *self.host.get() = host };
+    }
+
+    /// Takes the reason of the exit.
+    pub(super) fn take_exit(&self) -> Option<Exit> {
+        let thread = self.thread.get();
+        // SAFETY: the field belongs to the thread that has the store.
+        unsafe { (*thread).pending = 0 };
+        // SAFETY: as above.
+        unsafe { (*thread).trap_code = 0 };
+        // SAFETY: as above.
+        unsafe { (*self.exit.get()).take() }
+    }
+
+    /// Notes why the innermost activation is left, with the frames as they are now.
+    pub(super) fn leave(&self, reason: ExitReason) {
+        let frames = match reason {
+            ExitReason::Error(_) => self.walk(),
+            ExitReason::Panic(_) => Vec::new(),
+        };
+        // SAFETY: the field belongs to the thread that has the store.
+        unsafe { *self.exit.get() = Some(Exit { reason, frames }) };
+        // SAFETY: as above.
+        unsafe { (*self.thread.get()).pending = 1 };
+    }
+
+    /// [`Self::leave`] for what a runtime function or host function returned.
+    pub(super) fn leave_with(&self, outcome: std::thread::Result<Error>) {
+        self.leave(match outcome {
+            Ok(error) => ExitReason::Error(error),
+            Err(panic) => ExitReason::Panic(panic),
+        });
+    }
+
+    /// The wasm frames of all activations, innermost first.
+    pub(super) fn walk(&self) -> Vec<super::Frame> {
+        // SAFETY: the thread that has the store calls this outside of machine code, so the exit
+        // and activation fields describe its stack.
+        unsafe { unwind::walk(self.thread.get()) }
+    }
+
+    /// Sets the limit of a new outermost activation.
+    pub(super) fn arm(&self, limit: u64) {
+        self.true_stack_limit().store(limit, SeqCst);
+        self.restore_limit();
+    }
+
+    /// Takes the requests of a poll and restores the limit.
+    pub(super) fn poll(&self) -> Poll {
+        let bits = self.interrupt().swap(0, SeqCst);
+        let limit = self.stack_limit().load(SeqCst);
+        let true_limit = self.true_stack_limit().load(SeqCst);
+        self.restore_limit();
+        match bits {
+            0 if limit == true_limit => Poll::Nothing,
+            0 => Poll::Stale,
+            _ => Poll::Requested(bits),
+        }
+    }
+
+    /// Writes the true limit, then poisons it again when something was requested meanwhile.
+    fn restore_limit(&self) {
+        let true_limit = self.true_stack_limit().load(SeqCst);
+        self.stack_limit().store(true_limit, SeqCst);
+        if self.interrupt().load(SeqCst) != 0 {
+            self.stack_limit().store(POISON, SeqCst);
+        }
+    }
+
+    fn stack_limit(&self) -> &AtomicU64 {
+        let thread = self.thread.get();
+        // SAFETY: the field is atomic and lives as long as the cell; no `&mut ThreadContext`
+        // exists after `Context::new`.
+        unsafe { &(*thread).stack_limit }
+    }
+
+    fn true_stack_limit(&self) -> &AtomicU64 {
+        let thread = self.thread.get();
+        // SAFETY: as in `stack_limit`.
+        unsafe { &(*thread).true_stack_limit }
+    }
+
+    fn interrupt(&self) -> &AtomicU32 {
+        let thread = self.thread.get();
+        // SAFETY: as in `stack_limit`.
+        unsafe { &(*thread).interrupt }
+    }
+}
+
+fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
+    ThreadContext {
+        stack_limit: AtomicU64::new(POISON),
+        fuel: 0,
+        exit_fp: 0,
+        exit_pc: 0,
+        entry_sp: 0,
+        entry_fp: 0,
+        entry_handler: 0,
+        caller: ptr::null_mut(),
+        pending: 0,
+        trap_code: 0,
+        osr_buffer: ptr::null_mut(),
+        alloc_cursor: 0,
+        alloc_limit: 0,
+        true_stack_limit: AtomicU64::new(POISON),
+        interrupt: AtomicU32::new(0),
+        reserved: 0,
+        outer: ptr::null(),
+        fault_address: 0,
+        host: ptr::null_mut(),
+        builtins,
+    }
+}

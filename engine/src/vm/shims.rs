@@ -1,0 +1,318 @@
+//! The extern "C" functions that machine code calls through its stubs.
+//!
+//! Each turns raw arguments into handles and calls the store ([`VmHost`]). An `Err` or a panic is
+//! noted in the context, whose `pending` the stub tests before it goes back to machine code.
+//! Nothing unwinds through machine code. Arguments are zero-extended by the code that calls.
+//!
+//! Safety of all of them: `thread` is `r15` of the machine code that [`super::enter`] runs on this
+//! thread, so its context and store are alive and this thread has them; `instance` is that code's
+//! vmctx.
+
+use super::context::{ContextCell, Poll};
+use super::entry::Slot;
+use super::func::HostFunc;
+use super::host::VmHost;
+use super::instance::InstanceRef;
+use crate::code::ModuleCode;
+use anyhow::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use upshift_abi::builtin::{BUILTIN_COUNT, Builtin, unpack_indices};
+use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
+use upshift_abi::layout::{Instance, ThreadContext};
+use upshift_abi::trap::Trap;
+
+/// What the stub of a host function calls; the address is the first field of [`HostFunc`].
+pub(super) type HostHandler = extern "C" fn(*mut ThreadContext, *const HostFunc, *mut Slot);
+
+/// The registers that the stubs of register-preserving builtins save, by hardware number.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct SavedRegisters {
+    /// Vector registers.
+    pub(crate) vectors: [Slot; 16],
+    /// General registers; those of rsp and rbp are meaningless.
+    pub(crate) ints: [u64; 16],
+}
+
+type Thread = *mut ThreadContext;
+
+macro_rules! addresses {
+    ($($name:ident)*) => {
+        /// Address of the implementation of each builtin, in table order.
+        pub(crate) fn builtin_addresses() -> [u64; BUILTIN_COUNT] {
+            let table = [$((Builtin::$name, $name as *const () as usize as u64)),*];
+            debug_assert!(table.iter().zip(Builtin::ALL).all(|(row, builtin)| row.0 == *builtin));
+            table.map(|row| row.1)
+        }
+    };
+}
+upshift_abi::for_each_builtin!(addresses);
+
+/// Address of what the trap stub calls.
+pub(crate) fn raise_address() -> u64 {
+    raise as *const () as usize as u64
+}
+
+/// Address of what the common part of all lazy stubs calls.
+pub(crate) fn lazy_address() -> u64 {
+    lazy_compile as *const () as usize as u64
+}
+
+/// Runs `body` with the store; when it fails, notes why and returns `failed`.
+fn run<R>(thread: Thread, failed: R, body: impl FnOnce(&mut dyn VmHost) -> Result<R, Error>) -> R {
+    // SAFETY: `thread` is as the module head says.
+    let cell = unsafe { ContextCell::of(thread) };
+    let mut host = cell.host().expect("machine code runs within `enter`");
+    // SAFETY: `enter` has the store borrowed mutably and does not use it before machine code is
+    // done, and runtime functions nest strictly.
+    let host = unsafe { host.as_mut() };
+    match catch_unwind(AssertUnwindSafe(|| body(host))) {
+        Ok(Ok(result)) => return result,
+        Ok(Err(error)) => cell.leave_with(Ok(error)),
+        Err(panic) => cell.leave_with(Err(panic)),
+    }
+    failed
+}
+
+/// The vmctx of a caller.
+fn instance(vmctx: *mut Instance) -> InstanceRef {
+    InstanceRef::from_ptr(vmctx).expect("code has a vmctx")
+}
+
+/// An index that code passes as 64 bits.
+fn index(word: u64) -> u32 {
+    unpack_indices(word).0
+}
+
+/// The low half of an argument of 32 bits.
+fn low(word: u64) -> u32 {
+    unpack_indices(word).0
+}
+
+pub(super) extern "C" fn host_function(thread: Thread, record: *const HostFunc, slots: *mut Slot) {
+    // SAFETY: the record is the vmctx of a host function's `FuncRef`, whose holder keeps it alive.
+    let func = unsafe { &*record };
+    // SAFETY: the stub made for the function's type provides this many slots, for this call only.
+    let slots = unsafe { std::slice::from_raw_parts_mut(slots, func.slots()) };
+    run(thread, (), |host| func.call(host, slots));
+}
+
+extern "C" fn raise(thread: Thread) {
+    // SAFETY: `thread` is as the module head says.
+    let cell = unsafe { ContextCell::of(thread) };
+    // SAFETY: as above.
+    let code = unsafe { (*thread).trap_code };
+    let trap = u8::try_from(code).ok().and_then(Trap::from_u8);
+    cell.leave_with(Ok(Error::from(trap.expect("the signal handler wrote a trap"))));
+}
+
+extern "C" fn lazy_compile(thread: Thread, module: *const ModuleCode, func: u32) -> *const u8 {
+    // SAFETY: the stub's arena belongs to the module, which the store keeps.
+    let module = unsafe { &*module };
+    run(thread, ptr::null(), |_| {
+        let address = module.ensure_compiled(DefinedFuncIndex(func))?;
+        Ok(ptr::with_exposed_provenance(address))
+    })
+}
+
+extern "C" fn memory_grow(thread: Thread, vmctx: *mut Instance, memory: u64, delta: u64) -> u64 {
+    run(thread, u64::MAX, |host| {
+        let old = host.memory_grow(instance(vmctx), MemoryIndex(index(memory)), delta)?;
+        Ok(old.unwrap_or(u64::MAX))
+    })
+}
+
+extern "C" fn memory_fill(
+    thread: Thread,
+    vmctx: *mut Instance,
+    memory: u64,
+    dst: u64,
+    value: u64,
+    len: u64,
+) {
+    let value = value.to_le_bytes()[0];
+    run(thread, (), |host| {
+        host.memory_fill(instance(vmctx), MemoryIndex(index(memory)), dst, value, len)
+    });
+}
+
+extern "C" fn memory_copy(
+    thread: Thread,
+    vmctx: *mut Instance,
+    memories: u64,
+    dst: u64,
+    src: u64,
+    len: u64,
+) {
+    let (to, from) = unpack_indices(memories);
+    let memories = (MemoryIndex(to), MemoryIndex(from));
+    run(thread, (), |host| host.memory_copy(instance(vmctx), memories, dst, src, len));
+}
+
+extern "C" fn memory_init(
+    thread: Thread,
+    vmctx: *mut Instance,
+    memory_data: u64,
+    dst: u64,
+    src: u64,
+    len: u64,
+) {
+    let (memory, data) = unpack_indices(memory_data);
+    let memory_data = (MemoryIndex(memory), DataIndex(data));
+    run(thread, (), |host| host.memory_init(instance(vmctx), memory_data, dst, src, len));
+}
+
+extern "C" fn data_drop(thread: Thread, vmctx: *mut Instance, data: u64) {
+    run(thread, (), |host| {
+        host.data_drop(instance(vmctx), DataIndex(index(data)));
+        Ok(())
+    });
+}
+
+extern "C" fn table_grow(
+    thread: Thread,
+    vmctx: *mut Instance,
+    table: u64,
+    init: u64,
+    delta: u64,
+) -> u64 {
+    run(thread, u64::MAX, |host| {
+        let old = host.table_grow(instance(vmctx), TableIndex(index(table)), init, delta)?;
+        Ok(old.unwrap_or(u64::MAX))
+    })
+}
+
+extern "C" fn table_fill(
+    thread: Thread,
+    vmctx: *mut Instance,
+    table: u64,
+    dst: u64,
+    value: u64,
+    len: u64,
+) {
+    run(thread, (), |host| {
+        host.table_fill(instance(vmctx), TableIndex(index(table)), dst, value, len)
+    });
+}
+
+extern "C" fn table_copy(
+    thread: Thread,
+    vmctx: *mut Instance,
+    tables: u64,
+    dst: u64,
+    src: u64,
+    len: u64,
+) {
+    let (to, from) = unpack_indices(tables);
+    let tables = (TableIndex(to), TableIndex(from));
+    run(thread, (), |host| host.table_copy(instance(vmctx), tables, dst, src, len));
+}
+
+extern "C" fn table_init(
+    thread: Thread,
+    vmctx: *mut Instance,
+    table_elem: u64,
+    dst: u64,
+    src: u64,
+    len: u64,
+) {
+    let (table, elem) = unpack_indices(table_elem);
+    let table_elem = (TableIndex(table), ElemIndex(elem));
+    run(thread, (), |host| host.table_init(instance(vmctx), table_elem, dst, src, len));
+}
+
+extern "C" fn elem_drop(thread: Thread, vmctx: *mut Instance, elem: u64) {
+    run(thread, (), |host| {
+        host.elem_drop(instance(vmctx), ElemIndex(index(elem)));
+        Ok(())
+    });
+}
+
+extern "C" fn memory_atomic_notify(
+    thread: Thread,
+    vmctx: *mut Instance,
+    memory: u64,
+    address: u64,
+    count: u64,
+) -> u64 {
+    run(thread, 0, |host| {
+        let memory = MemoryIndex(index(memory));
+        Ok(host.memory_atomic_notify(instance(vmctx), memory, address, low(count))?.into())
+    })
+}
+
+extern "C" fn memory_atomic_wait32(
+    thread: Thread,
+    vmctx: *mut Instance,
+    memory: u64,
+    address: u64,
+    expected: u64,
+    timeout: i64,
+) -> u64 {
+    run(thread, 0, |host| {
+        let memory = MemoryIndex(index(memory));
+        let (instance, expected) = (instance(vmctx), low(expected));
+        Ok(host.memory_atomic_wait32(instance, memory, address, expected, timeout)?.into())
+    })
+}
+
+extern "C" fn memory_atomic_wait64(
+    thread: Thread,
+    vmctx: *mut Instance,
+    memory: u64,
+    address: u64,
+    expected: u64,
+    timeout: i64,
+) -> u64 {
+    run(thread, 0, |host| {
+        let memory = MemoryIndex(index(memory));
+        let instance = instance(vmctx);
+        Ok(host.memory_atomic_wait64(instance, memory, address, expected, timeout)?.into())
+    })
+}
+
+extern "C" fn stack_check(thread: Thread, _registers: *mut SavedRegisters) {
+    // SAFETY: `thread` is as the module head says.
+    match unsafe { ContextCell::of(thread) }.poll() {
+        Poll::Nothing => run(thread, (), |_| Err(Trap::StackOverflow.into())),
+        Poll::Stale => {}
+        Poll::Requested(bits) => run(thread, (), |host| host.interrupted(bits)),
+    }
+}
+
+extern "C" fn loop_poll(thread: Thread, _registers: *mut SavedRegisters) {
+    // SAFETY: `thread` is as the module head says.
+    match unsafe { ContextCell::of(thread) }.poll() {
+        Poll::Nothing | Poll::Stale => {}
+        Poll::Requested(bits) => run(thread, (), |host| host.interrupted(bits)),
+    }
+}
+
+/// Distance of the vmctx below the frame pointer in frames of the baseline tier.
+const VMCTX_SLOT: usize = 8;
+
+extern "C" fn hot_function(thread: Thread, _registers: *mut SavedRegisters) {
+    // SAFETY: `thread` is as the module head says.
+    let (pc, fp) = unsafe { ((*thread).exit_pc, (*thread).exit_fp) };
+    let at = |word: u64| usize::try_from(word).expect("addresses have 64 bits");
+    let find = |module: &ModuleCode| module.function_at(at(pc)).map(|function| function.index);
+    let Some(func) = super::code_map::with_module(at(pc), find).flatten() else { return };
+    let slot = ptr::with_exposed_provenance::<*mut Instance>(at(fp) - VMCTX_SLOT);
+    // SAFETY: `fp` is the frame of baseline code, which keeps its vmctx there.
+    let vmctx = unsafe { slot.read() };
+    // SAFETY: the vmctx is a live instance of the module.
+    let counters = unsafe { (*vmctx).counters };
+    let counter = counters.wrapping_add(func.index());
+    // SAFETY: the shard has a counter for each function of the module.
+    let counter = unsafe { std::sync::atomic::AtomicI32::from_ptr(counter) };
+    counter.store(i32::MAX, std::sync::atomic::Ordering::Relaxed);
+    run(thread, (), |host| {
+        host.hot_function(instance(vmctx), func);
+        Ok(())
+    });
+}
+
+extern "C" fn out_of_fuel(thread: Thread, _registers: *mut SavedRegisters) {
+    run(thread, (), |host| host.out_of_fuel());
+}
