@@ -22,7 +22,7 @@ mod memory;
 mod memory_ops;
 mod pages;
 pub(crate) mod shims;
-mod signals;
+pub(crate) mod signals;
 mod table;
 mod unwind;
 
@@ -34,5 +34,7 @@ pub(crate) use host::{Exit, ExitReason, VmHost};
 pub(crate) use instance::{InstanceBox, InstanceHead, InstanceRef};
 pub(crate) use memory::{LinearMemory, MemoryError, MemoryPlan, MemoryPtr, SharedLinearMemory};
 pub(crate) use pages::Image;
+#[cfg(test)]
+pub(crate) use signals::tests::signal_case;
 pub(crate) use table::{TableBox, TablePtr};
 pub(crate) use unwind::Frame;

@@ -1,1 +1,8 @@
 //! Tests of stubs, entry, traps and publishing with hand-made machine code.
+
+mod calls;
+mod harness;
+mod interrupts;
+mod publishing;
+mod signals;
+mod traps;

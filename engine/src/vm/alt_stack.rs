@@ -98,12 +98,10 @@ mod tests {
                     let stack = current();
                     assert_eq!(stack.ss_flags & libc::SS_DISABLE, 0);
                     assert_eq!(stack.ss_size, ALT_STACK_BYTES);
-                    stack
+                    stack.ss_sp.addr()
                 })
                 .join()
                 .unwrap()
-                .ss_sp
-                .addr()
             })
             .collect();
         assert_eq!(stacks.len(), 2);

@@ -151,3 +151,73 @@ fn reset_to_default(signal: c_int, sent_by_process: bool) {
         unsafe { libc::raise(signal) };
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    extern "C" fn simple(signal: c_int) {
+        // SAFETY: ends the process at once.
+        unsafe { libc::_exit(if signal == libc::SIGSEGV { 41 } else { 1 }) };
+    }
+
+    extern "C" fn siginfo(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
+        // SAFETY: the argument of a signal handler.
+        let address = unsafe { (*info).si_addr() }.addr();
+        // SAFETY: ends the process at once.
+        unsafe { libc::_exit(if address == 16 { 42 } else { 1 }) };
+    }
+
+    fn set(signal: c_int, handler: usize, flags: c_int) {
+        // SAFETY: all-zero bytes are a valid `sigaction`.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = handler;
+        action.sa_flags = flags;
+        // SAFETY: the handlers of this test are valid for their flags.
+        unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+    }
+
+    fn fault() {
+        let place = ptr::without_provenance::<u8>(16);
+        // SAFETY: none; this is the fault that the test is about, in a process of its own.
+        unsafe { place.read_volatile() };
+    }
+
+    fn send(signal: c_int) {
+        // SAFETY: sends a signal to this very process.
+        unsafe { libc::kill(libc::getpid(), signal) };
+    }
+
+    /// One case of a test that runs in a process of its own.
+    pub(crate) fn signal_case(case: &str, initialize: impl FnOnce()) {
+        match case {
+            "simple" => {
+                set(libc::SIGSEGV, simple as *const () as usize, 0);
+                initialize();
+                fault();
+            }
+            "siginfo" => {
+                set(libc::SIGSEGV, siginfo as *const () as usize, libc::SA_SIGINFO);
+                initialize();
+                fault();
+            }
+            "default" => {
+                set(libc::SIGSEGV, libc::SIG_DFL, 0);
+                initialize();
+                fault();
+            }
+            "ignored" => {
+                set(libc::SIGILL, libc::SIG_IGN, 0);
+                initialize();
+                send(libc::SIGILL);
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(43) };
+            }
+            _ => {
+                set(libc::SIGFPE, libc::SIG_DFL, 0);
+                initialize();
+                send(libc::SIGFPE);
+            }
+        }
+    }
+}

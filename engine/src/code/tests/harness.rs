@@ -1,0 +1,350 @@
+//! Modules of hand-made machine code, and a store that runs them.
+
+use crate::code::{ModuleCode, ModuleSource, common};
+use crate::vm::{
+    Context, Exit, ExitReason, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef, Slot,
+    VmHost, enter,
+};
+use anyhow::Error;
+use dynasmrt::x64::X64Relocation;
+use dynasmrt::{AssemblyOffset, DynasmApi, VecAssembler};
+use std::any::Any;
+use std::mem::offset_of;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use upshift_abi::builtin::Builtin;
+use upshift_abi::code::{CompileError, CompiledFunction, PcMap, Reloc, RelocTarget, TrapMap};
+use upshift_abi::config::{CodegenConfig, FunctionInput};
+use upshift_abi::index::*;
+use upshift_abi::layout::{CanonTypeId, InstanceLayout, ThreadContext};
+use upshift_abi::module::{Body, Module};
+use upshift_abi::trap::Trap;
+use upshift_abi::types::{FuncType, ValType};
+
+pub(super) type Asm = VecAssembler<X64Relocation>;
+
+pub(super) fn asm() -> Asm {
+    Asm::new(0)
+}
+
+/// Displacement of a builtin's stub from r15.
+pub(super) fn builtin(builtin: Builtin) -> i32 {
+    (offset_of!(ThreadContext, builtins) + builtin as usize * 8).try_into().unwrap()
+}
+
+/// One hand-made function.
+#[derive(Clone, Default)]
+pub(super) struct TestFunc {
+    code: Vec<u8>,
+    traps: Vec<(u32, Trap)>,
+    slots: Vec<(u32, u32)>,
+}
+
+impl TestFunc {
+    pub(super) fn new(asm: Asm) -> Self {
+        Self { code: asm.finalize().unwrap(), ..Self::default() }
+    }
+
+    pub(super) fn trap(mut self, at: AssemblyOffset, trap: Trap) -> Self {
+        self.traps.push((at.0.try_into().unwrap(), trap));
+        self
+    }
+
+    /// The four bytes before `end` refer to the entry slot of function `target`.
+    pub(super) fn slot(mut self, end: AssemblyOffset, target: u32) -> Self {
+        self.slots.push((u32::try_from(end.0).unwrap() - 4, target));
+        self
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let count = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
+        bytes.extend(count(self.traps.len()));
+        for &(offset, trap) in &self.traps {
+            bytes.extend(offset.to_le_bytes());
+            bytes.extend((trap as u32).to_le_bytes());
+        }
+        bytes.extend(count(self.slots.len()));
+        for (offset, target) in &self.slots {
+            bytes.extend(offset.to_le_bytes());
+            bytes.extend(target.to_le_bytes());
+        }
+        bytes.extend(&self.code);
+        bytes
+    }
+}
+
+pub(super) static COMPILED: AtomicUsize = AtomicUsize::new(0);
+
+/// "Compiles" the bytes that [`TestFunc::encode`] made.
+fn decode(input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
+    let bytes = &input.bytes[input.module.bodies[input.func.index()].range.clone()];
+    let mut words = bytes.chunks_exact(4).map(|w| u32::from_le_bytes(w.try_into().unwrap()));
+    let mut read = 0;
+    let mut next = || {
+        read += 4;
+        words.next().unwrap()
+    };
+    let traps = (0..next()).map(|_| (next(), Trap::from_u8(next() as u8).unwrap())).collect();
+    let relocs = (0..next())
+        .map(|_| Reloc { offset: next(), target: RelocTarget::EntrySlot(DefinedFuncIndex(next())) })
+        .collect();
+    COMPILED.fetch_add(1, Ordering::SeqCst);
+    std::thread::sleep(std::time::Duration::from_millis(1));
+    let start = u32::try_from(input.module.bodies[input.func.index()].range.start).unwrap();
+    Ok(CompiledFunction {
+        code: bytes[read..].to_vec(),
+        traps: TrapMap::from_unsorted(traps),
+        relocs,
+        pcs: PcMap::from_unsorted(vec![(0, start)]),
+        ..CompiledFunction::default()
+    })
+}
+
+pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
+    let mut bytes = Vec::new();
+    let mut module = Module::default();
+    for (i, func) in funcs.iter().enumerate() {
+        let start = bytes.len();
+        bytes.extend(func.encode());
+        let range = start..bytes.len();
+        module.bodies.push(Body { range, loops: Box::default(), branch_hints: Box::default() });
+        module.funcs.push(TypeIndex(0));
+        module.escaping_funcs.push(FuncIndex::new(i));
+    }
+    let layout = Arc::new(InstanceLayout::of(&module));
+    let source = ModuleSource {
+        module: Arc::new(module),
+        bytes: Arc::new(bytes),
+        layout,
+        config: Arc::new(CodegenConfig::default()),
+    };
+    ModuleCode::new(source, decode).unwrap()
+}
+
+type OnInterrupt = Box<dyn FnMut(u32) -> Result<(), Error> + Send>;
+
+/// A store with one instance of one module.
+pub(super) struct TestStore {
+    pub(super) context: Context,
+    pub(super) code: Arc<ModuleCode>,
+    instance: InstanceBox,
+    pub(super) hot: Vec<DefinedFuncIndex>,
+    pub(super) on_interrupt: OnInterrupt,
+}
+
+impl TestStore {
+    pub(super) fn new(code: &Arc<ModuleCode>) -> Self {
+        let layout = &code.source().layout;
+        let head = InstanceHead { id: 7, counters: code.counters(), type_ids: &[] };
+        let instance = InstanceBox::new(layout, head);
+        for i in 0..code.source().module.bodies.len() {
+            let stub = code.stub(DefinedFuncIndex::new(i));
+            let id = CanonTypeId(0);
+            instance.instance().set_func_record(layout, FuncIndex::new(i), stub, id);
+        }
+        Self {
+            context: Context::new(256 << 10),
+            code: Arc::clone(code),
+            instance,
+            hot: Vec::new(),
+            on_interrupt: Box::new(|_| Err(Trap::Interrupt.into())),
+        }
+    }
+
+    pub(super) fn of(funcs: &[TestFunc]) -> Self {
+        Self::new(&module_code(funcs))
+    }
+
+    pub(super) fn func(&self, index: u32) -> FuncPtr {
+        let layout = &self.code.source().layout;
+        self.instance.instance().func_record(layout, FuncIndex(index)).unwrap()
+    }
+
+    pub(super) fn call(
+        &mut self,
+        func: FuncPtr,
+        ty: &FuncType,
+        args: &[Slot],
+    ) -> Result<Vec<Slot>, Exit> {
+        let trampoline = common::trampoline(ty);
+        let mut slots = vec![[0xdead; 2]; trampoline.slots()];
+        slots[..args.len()].copy_from_slice(args);
+        enter(self, trampoline, func, &mut slots)?;
+        slots.truncate(ty.results.len());
+        Ok(slots)
+    }
+
+    /// Calls function `index`, with integer parameters and one integer result.
+    pub(super) fn run(&mut self, index: u32, args: &[u64]) -> Result<u64, Exit> {
+        let ty = FuncType::new(vec![ValType::I64; args.len()], [ValType::I64]);
+        let args: Vec<Slot> = args.iter().map(|&arg| [arg, 0]).collect();
+        Ok(self.call(self.func(index), &ty, &args)?[0][0])
+    }
+}
+
+pub(super) fn trap_of(exit: &Exit) -> Trap {
+    match &exit.reason {
+        ExitReason::Error(error) => *error.downcast_ref::<Trap>().unwrap(),
+        ExitReason::Panic(_) => panic!("a panic, not a trap"),
+    }
+}
+
+/// What a test's host function does with the store and the slots.
+pub(super) fn host(
+    ty: &FuncType,
+    body: impl Fn(&mut TestStore, &mut [Slot]) -> Result<(), Error> + Send + Sync + 'static,
+) -> Box<HostFunc> {
+    let body = move |host: &mut dyn VmHost, slots: &mut [Slot]| {
+        body(host.as_any_mut().downcast_mut::<TestStore>().unwrap(), slots)
+    };
+    HostFunc::new(ty, CanonTypeId(0), Box::new(body))
+}
+
+impl VmHost for TestStore {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn memory_grow(
+        &mut self,
+        instance: InstanceRef,
+        memory: MemoryIndex,
+        delta: u64,
+    ) -> Result<Option<u64>, Error> {
+        assert_eq!((instance.id(), memory), (7, MemoryIndex(3)));
+        match delta {
+            0 => Err(Trap::AllocationTooLarge.into()),
+            1 => Ok(None),
+            _ => Ok(Some(delta * 2)),
+        }
+    }
+
+    fn memory_fill(
+        &mut self,
+        _: InstanceRef,
+        _: MemoryIndex,
+        _: u64,
+        _: u8,
+        _: u64,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn memory_copy(
+        &mut self,
+        _: InstanceRef,
+        _: (MemoryIndex, MemoryIndex),
+        _: u64,
+        _: u64,
+        _: u64,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn memory_init(
+        &mut self,
+        _: InstanceRef,
+        _: (MemoryIndex, DataIndex),
+        _: u64,
+        _: u64,
+        _: u64,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn data_drop(&mut self, _: InstanceRef, _: DataIndex) {}
+
+    fn table_grow(
+        &mut self,
+        _: InstanceRef,
+        _: TableIndex,
+        _: u64,
+        _: u64,
+    ) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
+    fn table_fill(
+        &mut self,
+        _: InstanceRef,
+        _: TableIndex,
+        _: u64,
+        _: u64,
+        _: u64,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn table_copy(
+        &mut self,
+        _: InstanceRef,
+        _: (TableIndex, TableIndex),
+        _: u64,
+        _: u64,
+        _: u64,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn table_init(
+        &mut self,
+        _: InstanceRef,
+        _: (TableIndex, ElemIndex),
+        _: u64,
+        _: u64,
+        _: u64,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn elem_drop(&mut self, _: InstanceRef, _: ElemIndex) {}
+
+    fn memory_atomic_notify(
+        &mut self,
+        _: InstanceRef,
+        _: MemoryIndex,
+        _: u64,
+        count: u32,
+    ) -> Result<u32, Error> {
+        Ok(count)
+    }
+
+    fn memory_atomic_wait32(
+        &mut self,
+        _: InstanceRef,
+        _: MemoryIndex,
+        _: u64,
+        _: u32,
+        _: i64,
+    ) -> Result<u32, Error> {
+        Ok(1)
+    }
+
+    fn memory_atomic_wait64(
+        &mut self,
+        _: InstanceRef,
+        _: MemoryIndex,
+        _: u64,
+        _: u64,
+        _: i64,
+    ) -> Result<u32, Error> {
+        Ok(2)
+    }
+
+    fn interrupted(&mut self, bits: u32) -> Result<(), Error> {
+        (self.on_interrupt)(bits)
+    }
+
+    fn out_of_fuel(&mut self) -> Result<(), Error> {
+        Err(Trap::OutOfFuel.into())
+    }
+
+    fn hot_function(&mut self, _: InstanceRef, func: DefinedFuncIndex) {
+        self.hot.push(func);
+    }
+}

@@ -1,0 +1,95 @@
+//! Lazy compilation by several threads, whole modules, and the end of an arena.
+
+use super::harness::*;
+use dynasmrt::{DynasmApi, dynasm};
+use std::sync::{Arc, Barrier};
+use upshift_abi::code::CompileError;
+use upshift_abi::index::DefinedFuncIndex;
+
+fn constant(value: i32) -> TestFunc {
+    let mut a = asm();
+    dynasm!(a; .arch x64; mov eax, value; ret);
+    TestFunc::new(a)
+}
+
+#[test]
+fn threads_race_on_lazy_functions() {
+    let funcs: Vec<TestFunc> = (0..200).map(constant).collect();
+    let code = module_code(&funcs);
+    let barrier = Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut store = TestStore::new(&code);
+                barrier.wait();
+                for i in 0..200 {
+                    assert_eq!(store.run(i, &[]).unwrap(), u64::from(i));
+                }
+            });
+        }
+    });
+    assert_eq!(code.stats().functions, 200);
+}
+
+#[test]
+fn a_module_is_compiled_as_a_whole_by_many_threads() {
+    let funcs: Vec<TestFunc> = (0..100).map(constant).collect();
+    for threads in [1, 3] {
+        let code = module_code(&funcs);
+        code.ensure_compiled(DefinedFuncIndex(50)).unwrap();
+        code.compile_all(threads).unwrap();
+        assert_eq!(code.stats().functions, 100);
+        let mut store = TestStore::new(&code);
+        assert!((0..100).all(|i| store.run(i, &[]).unwrap() == u64::from(i)));
+        let (function, address, bytes) = code.code_of(DefinedFuncIndex(9)).unwrap();
+        assert_eq!((function.index.0, bytes.len(), bytes[0]), (9, function.len, 0xb8));
+        assert_eq!(code.function_at(address + 1).unwrap().index.0, 9);
+    }
+}
+
+#[test]
+fn dropping_a_module_unmaps_its_arena() {
+    let code = module_code(&[constant(1)]);
+    let address = code.ensure_compiled(DefinedFuncIndex(0)).unwrap();
+    assert!(is_mapped(address));
+    assert!(crate::vm::code_map::with_module(address, |_| ()).is_some());
+    drop(code);
+    assert!(!is_mapped(address));
+    assert!(crate::vm::code_map::with_module(address, |_| ()).is_none());
+}
+
+#[test]
+fn code_is_never_writable_and_executable() {
+    let code = module_code(&[constant(1)]);
+    code.ensure_compiled(DefinedFuncIndex(0)).unwrap();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(maps.contains("upshift-code"));
+    assert!(!maps.contains("rwx"));
+}
+
+fn is_mapped(address: usize) -> bool {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines().filter(|line| line.contains("upshift-code")).any(|line| {
+        let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let parse = |s| usize::from_str_radix(s, 16).unwrap();
+        (parse(start)..parse(end)).contains(&address)
+    })
+}
+
+#[test]
+fn compile_errors_are_traps_of_the_caller_and_may_be_retried() {
+    let code = module_code(&[constant(1)]);
+    let mut source = code.source().clone();
+    source.config = Arc::default();
+    let failing = crate::code::ModuleCode::new(source, |_| {
+        Err(CompileError::CodeTooLarge { func: 0, limit: 3 })
+    })
+    .unwrap();
+    let mut store = TestStore::new(&failing);
+    for _ in 0..2 {
+        let exit = store.run(0, &[]).unwrap_err();
+        let crate::vm::ExitReason::Error(error) = exit.reason else { panic!("an error") };
+        assert!(error.downcast_ref::<CompileError>().is_some());
+    }
+    assert!(failing.compile_all(2).is_err());
+}
