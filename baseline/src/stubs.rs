@@ -14,6 +14,8 @@
 //! entry trampoline when it is set: `rsp` and `rbp` are loaded from `entry_sp` and `entry_fp`,
 //! `r15` is the thread context.
 
+#![expect(clippy::useless_conversion, reason = "dynasm converts dynamic register numbers")]
+
 mod builtin;
 mod emit;
 mod entry;

@@ -83,7 +83,7 @@ impl CodeArena {
     /// Takes `len` bytes of text, aligned; `None` when the arena is full.
     pub(crate) fn allocate(&self, len: usize, align: usize) -> Option<Span> {
         debug_assert!(align.is_power_of_two() && align <= page_bytes());
-        let place = |used: usize| Some(used.checked_next_multiple_of(align)?.checked_add(len)?);
+        let place = |used: usize| used.checked_next_multiple_of(align)?.checked_add(len);
         let fits = |used: usize| place(used).filter(|&end| end <= self.text_bytes);
         let old = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
         Some(Span { offset: old.next_multiple_of(align), len })

@@ -109,8 +109,10 @@ fn thread_stack() -> (usize, usize) {
 fn query_stack() -> (usize, usize) {
     // SAFETY: all-zero bytes are a valid `pthread_attr_t` to be filled in.
     let mut attr: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
+    // SAFETY: has no preconditions.
+    let this = unsafe { libc::pthread_self() };
     // SAFETY: asks about this very thread and fills `attr`.
-    let failed = unsafe { libc::pthread_getattr_np(libc::pthread_self(), &raw mut attr) };
+    let failed = unsafe { libc::pthread_getattr_np(this, &raw mut attr) };
     if failed != 0 {
         return (0, 0);
     }

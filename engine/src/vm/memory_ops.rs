@@ -169,7 +169,8 @@ mod tests {
     fn overlapping_copies_over_chunks_behave_like_memmove() {
         for (src, dst) in [(0u64, 700_000u64), (700_000, 0)] {
             let mut memory = memory(64);
-            let bytes: Vec<u8> = (0..4_000_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+            let bytes: Vec<u8> =
+                (0..4_000_000u32).map(|i| ((i * 7) >> 3).to_le_bytes()[0]).collect();
             memory.data_mut()[..bytes.len()].copy_from_slice(&bytes);
             let mut model = memory.data().to_vec();
             let at = |n: u64| usize::try_from(n).unwrap();

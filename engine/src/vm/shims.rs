@@ -294,7 +294,8 @@ const VMCTX_SLOT: usize = 8;
 
 extern "C" fn hot_function(thread: Thread, _registers: *mut SavedRegisters) {
     // SAFETY: `thread` is as the module head says.
-    let (pc, fp) = unsafe { ((*thread).exit_pc, (*thread).exit_fp) };
+    let context = unsafe { &*thread };
+    let (pc, fp) = (context.exit_pc, context.exit_fp);
     let at = |word: u64| usize::try_from(word).expect("addresses have 64 bits");
     let find = |module: &ModuleCode| module.function_at(at(pc)).map(|function| function.index);
     let Some(func) = super::code_map::with_module(at(pc), find).flatten() else { return };

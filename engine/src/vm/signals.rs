@@ -72,8 +72,10 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
     let pc = usize::try_from(registers[reg(libc::REG_RIP)].cast_unsigned()).unwrap_or(0);
     match code_map::trap_at(pc) {
         Some(trap) => {
-            // SAFETY: valid as above; the field is meaningful for the memory faults that read it.
-            let address = unsafe { (*info).si_addr() }.addr();
+            // SAFETY: valid as above.
+            let info = unsafe { &*info };
+            // SAFETY: the union holds an address for all four signals.
+            let address = unsafe { info.si_addr() }.addr();
             // SAFETY: the pc lies in machine code at an instruction that may trap, where `r15` is
             // the thread context and `rbp` the frame.
             unsafe { redirect(registers, trap, address) };
@@ -163,7 +165,9 @@ pub(crate) mod tests {
 
     extern "C" fn siginfo(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
         // SAFETY: the argument of a signal handler.
-        let address = unsafe { (*info).si_addr() }.addr();
+        let info = unsafe { &*info };
+        // SAFETY: the signal is a fault, so there is an address.
+        let address = unsafe { info.si_addr() }.addr();
         // SAFETY: ends the process at once.
         unsafe { libc::_exit(if address == 16 { 42 } else { 1 }) };
     }
@@ -184,8 +188,9 @@ pub(crate) mod tests {
     }
 
     fn send(signal: c_int) {
+        let this = i32::try_from(std::process::id()).unwrap();
         // SAFETY: sends a signal to this very process.
-        unsafe { libc::kill(libc::getpid(), signal) };
+        unsafe { libc::kill(this, signal) };
     }
 
     /// One case of a test that runs in a process of its own.

@@ -43,16 +43,14 @@ struct Activation {
 pub(super) unsafe fn walk(thread: *const ThreadContext) -> Vec<Frame> {
     let mut frames = Vec::new();
     // SAFETY: the caller vouches for `thread`.
-    let mut activation = unsafe {
-        Activation {
-            exit_fp: (*thread).exit_fp,
-            exit_pc: (*thread).exit_pc,
-            entry_fp: (*thread).entry_fp,
-            outer: (*thread).outer,
-        }
+    let thread = unsafe { &*thread };
+    let mut activation = Activation {
+        exit_fp: thread.exit_fp,
+        exit_pc: thread.exit_pc,
+        entry_fp: thread.entry_fp,
+        outer: thread.outer,
     };
-    // SAFETY: as above.
-    let mut is_exact = unsafe { (*thread).trap_code } != 0;
+    let mut is_exact = thread.trap_code != 0;
     while !activation.outer.is_null() && frames.len() < MAX_FRAMES {
         // SAFETY: the activation's frames are on this thread's stack.
         unsafe { walk_activation(activation, is_exact, &mut frames) };

@@ -85,7 +85,8 @@ fn decode(input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
         read += 4;
         words.next().unwrap()
     };
-    let traps = (0..next()).map(|_| (next(), Trap::from_u8(next() as u8).unwrap())).collect();
+    let traps =
+        (0..next()).map(|_| (next(), Trap::from_u8(next().to_le_bytes()[0]).unwrap())).collect();
     let relocs = (0..next())
         .map(|_| Reloc { offset: next(), target: RelocTarget::EntrySlot(DefinedFuncIndex(next())) })
         .collect();

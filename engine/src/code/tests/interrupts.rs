@@ -1,4 +1,5 @@
 //! Interruption from other threads, and stubs that preserve registers.
+#![expect(clippy::useless_conversion, reason = "dynasm converts dynamic registers")]
 
 use super::harness::*;
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
