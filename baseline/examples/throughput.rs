@@ -1,0 +1,63 @@
+//! Compiles every function of the given modules on one thread and prints the speed.
+//!
+//! `cargo run --release -p upshift-baseline --example throughput -- FILE.wasm…`
+
+use std::time::{Duration, Instant};
+use upshift_abi::config::{CodegenConfig, FunctionInput};
+use upshift_abi::decode::{DecodeOptions, decode};
+use upshift_abi::index::DefinedFuncIndex;
+use upshift_abi::layout::InstanceLayout;
+use upshift_baseline::Compiler;
+
+/// Runs of each measurement; the fastest counts.
+const RUNS: usize = 5;
+
+fn main() {
+    for path in std::env::args().skip(1) {
+        match measure(&path) {
+            Ok(line) => println!("{line}"),
+            Err(error) => eprintln!("{path}: {error}"),
+        }
+    }
+}
+
+fn measure(path: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let bytes = std::fs::read(path)?;
+    let options =
+        DecodeOptions { features: wasmparser::WasmFeatures::default(), parallel: false };
+    let mut decoding = Duration::MAX;
+    let mut compiling = Duration::MAX;
+    let mut code_bytes = 0;
+    let mut functions = 0;
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        let module = decode(&bytes, &options)?;
+        decoding = decoding.min(start.elapsed());
+        let layout = InstanceLayout::of(&module);
+        let config = CodegenConfig::default();
+        let mut compiler = Compiler::new();
+        code_bytes = 0;
+        functions = module.bodies.len();
+        let start = Instant::now();
+        for func in 0..functions {
+            let func = DefinedFuncIndex::new(func);
+            let input = FunctionInput {
+                module: &module,
+                bytes: &bytes,
+                layout: &layout,
+                func,
+                config: &config,
+            };
+            code_bytes += compiler.compile(&input)?.code.len();
+        }
+        compiling = compiling.min(start.elapsed());
+    }
+    let rate = |time: Duration| bytes.len() as f64 / 1e6 / time.as_secs_f64();
+    Ok(format!(
+        "{path}: {functions} functions, validation {:.1} MB/s, compilation {:.1} MB/s, both {:.1} MB/s, {:.2} bytes out per byte in",
+        rate(decoding),
+        rate(compiling),
+        rate(decoding + compiling),
+        code_bytes as f64 / bytes.len() as f64,
+    ))
+}

@@ -1,0 +1,576 @@
+//! Structured control: blocks, branches and their labels.
+//!
+//! At the start of every block all operands are put into their slots (constants excepted), so what
+//! lies below a block never differs between the paths that meet at its label. A block's single
+//! result travels in a register that the first jump chooses, several results in their slots.
+
+use crate::compiler::FuncCompiler;
+use crate::masm::{Cond, Label, Width};
+use crate::regs::State;
+use crate::value::{Operand, Reg, Ty, Value};
+use smallvec::SmallVec;
+use upshift_abi::index::TypeIndex;
+use upshift_abi::module::Module;
+use wasmparser::{BlockType, FrameKind};
+
+/// A saved register file state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StateId(u32);
+
+/// What kind of block a control frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The function's body.
+    Func,
+    /// `block`
+    Block,
+    /// `loop`
+    Loop,
+    /// `if` before its `else`
+    If,
+    /// `if` behind its `else`
+    Else,
+}
+
+impl From<Kind> for FrameKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Func | Kind::Block => Self::Block,
+            Kind::Loop => Self::Loop,
+            Kind::If => Self::If,
+            Kind::Else => Self::Else,
+        }
+    }
+}
+
+/// A control frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Control {
+    pub(crate) kind: Kind,
+    /// Parameters and results.
+    sig: BlockSig,
+    /// Operands below the parameters.
+    height: usize,
+    /// Where branches go.
+    pub(crate) label: Label,
+    /// The state there, once known.
+    pub(crate) state: Option<StateId>,
+    /// The register of a single result.
+    result: Option<Reg>,
+    /// Where a false condition of an `if` goes, and the state there.
+    else_label: Label,
+    else_state: Option<StateId>,
+    /// Registers of the header of the loop around this one.
+    outer_hot: u32,
+    /// Where the loop's code begins and where its hotness cost is patched in.
+    pub(crate) loop_start: u32,
+    pub(crate) cost_at: u32,
+    /// Marks the edge that the `br_table` at hand made for this frame.
+    table_edge: Option<(u32, u32)>,
+}
+
+impl Control {
+    /// The frame of a function's body.
+    pub(crate) const fn function() -> Self {
+        Self::new(Kind::Func, BlockSig::Empty, 0)
+    }
+
+    const fn new(kind: Kind, sig: BlockSig, height: usize) -> Self {
+        Self {
+            kind,
+            sig,
+            height,
+            label: Label::new(),
+            state: None,
+            result: None,
+            else_label: Label::new(),
+            else_state: None,
+            outer_hot: 0,
+            loop_start: 0,
+            cost_at: 0,
+            table_edge: None,
+        }
+    }
+}
+
+/// A block's type.
+#[derive(Clone, Copy, Debug)]
+enum BlockSig {
+    Empty,
+    Result(Ty),
+    Func(TypeIndex),
+}
+
+type Types = SmallVec<[Ty; 4]>;
+
+impl BlockSig {
+    fn of(ty: BlockType) -> Self {
+        match ty {
+            BlockType::Empty => Self::Empty,
+            BlockType::Type(ty) => Self::Result(crate::value_type_class(ty)),
+            BlockType::FuncType(index) => Self::Func(TypeIndex(index)),
+        }
+    }
+
+    fn params(self, module: &Module) -> Types {
+        match self {
+            Self::Empty | Self::Result(_) => Types::new(),
+            Self::Func(ty) => {
+                module.func_type_at(ty).params.iter().map(|&param| Ty::of(param)).collect()
+            }
+        }
+    }
+
+    fn results(self, module: &Module) -> Types {
+        match self {
+            Self::Empty => Types::new(),
+            Self::Result(ty) => Types::from_slice(&[ty]),
+            Self::Func(ty) => {
+                module.func_type_at(ty).results.iter().map(|&result| Ty::of(result)).collect()
+            }
+        }
+    }
+}
+
+/// All open control frames and the states that labels hold.
+#[derive(Debug, Default)]
+pub(crate) struct ControlStack {
+    frames: Vec<Control>,
+    states: Vec<State>,
+    free_states: Vec<StateId>,
+    /// Blocks opened in code that is skipped.
+    pub(crate) dead_depth: u32,
+    /// Number of the `br_table` at hand.
+    table: u32,
+}
+
+impl ControlStack {
+    /// Forgets the previous function.
+    pub(crate) fn clear(&mut self) {
+        self.frames.clear();
+        self.states.clear();
+        self.free_states.clear();
+        self.dead_depth = 0;
+        self.table = 0;
+    }
+
+    /// Opens a frame.
+    pub(crate) fn push(&mut self, control: Control) {
+        self.frames.push(control);
+    }
+
+    /// Whether the whole body was passed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// The innermost frame.
+    pub(crate) fn top(&self) -> &Control {
+        self.frames.last().expect("operators stand inside of a frame")
+    }
+
+    fn index_of(&self, depth: u32) -> usize {
+        self.frames.len() - 1 - depth as usize
+    }
+
+    fn save(&mut self, state: State) -> StateId {
+        if let Some(id) = self.free_states.pop() {
+            self.states[id.0 as usize] = state;
+            return id;
+        }
+        self.states.push(state);
+        StateId(self.states.len() as u32 - 1)
+    }
+
+    fn free(&mut self, id: Option<StateId>) {
+        self.free_states.extend(id);
+    }
+
+    /// Takes a state out; [`Self::put_state`] puts it back.
+    pub(crate) fn take_state(&mut self, id: StateId) -> State {
+        std::mem::replace(&mut self.states[id.0 as usize], State::EMPTY)
+    }
+
+    /// Puts a state back.
+    pub(crate) fn put_state(&mut self, id: StateId, state: State) {
+        self.states[id.0 as usize] = state;
+    }
+}
+
+impl FuncCompiler<'_> {
+    /// `block`
+    pub(crate) fn block(&mut self, ty: BlockType) {
+        self.open(Kind::Block, ty);
+    }
+
+    /// `loop`
+    pub(crate) fn loop_(&mut self, ty: BlockType) {
+        let index = self.open(Kind::Loop, ty);
+        self.control.frames[index].outer_hot = self.regs.hot;
+        let header = self.loop_header_state();
+        self.regs.hot = header.used;
+        let id = self.control.save(header.clone());
+        self.plan_edge(id, false);
+        self.emit_moves();
+        self.adopt(&header);
+        self.control.frames[index].state = Some(id);
+        self.asm.bind(&mut self.control.frames[index].label);
+        self.control.frames[index].loop_start = self.asm.pos();
+        self.loop_checks(index);
+        self.charge_fuel();
+    }
+
+    /// Notes where the cost of the loop at `index` is patched in.
+    pub(crate) fn set_cost_place(&mut self, index: usize, at: u32) {
+        self.control.frames[index].cost_at = at;
+    }
+
+    /// `if`
+    pub(crate) fn if_(&mut self, ty: BlockType) {
+        let condition = self.pop();
+        self.settle_all();
+        let cond = self.condition(condition);
+        let index = self.open(Kind::If, ty);
+        let mut label = Label::new();
+        self.asm.jcc(cond.negate(), &mut label);
+        let state = self.cached_state();
+        let state = self.control.save(state);
+        self.control.frames[index].else_label = label;
+        self.control.frames[index].else_state = Some(state);
+        self.charge_fuel();
+    }
+
+    /// Settles all operands and opens a frame; returns its index.
+    fn open(&mut self, kind: Kind, ty: BlockType) -> usize {
+        self.settle_all();
+        let sig = BlockSig::of(ty);
+        let params = match sig {
+            BlockSig::Empty | BlockSig::Result(_) => 0,
+            BlockSig::Func(ty) => self.src.input.module.func_type_at(ty).params.len(),
+        };
+        self.control.push(Control::new(kind, sig, self.stack.len() - params));
+        self.control.frames.len() - 1
+    }
+
+    /// The flags condition under which a popped `i32` is not zero.
+    pub(crate) fn condition(&mut self, operand: Operand) -> Cond {
+        if let Value::Flags(cond) = operand.value {
+            return cond;
+        }
+        let r = self.read_gpr(operand);
+        self.asm.test_rr(Width::W32, r, r);
+        Cond::NE
+    }
+
+    /// `else`
+    pub(crate) fn else_(&mut self) {
+        let index = self.control.frames.len() - 1;
+        if !self.dead {
+            self.jump_to_end(index);
+        }
+        self.start_else(index);
+        self.charge_fuel();
+    }
+
+    fn start_else(&mut self, index: usize) {
+        let frame = self.control.frames[index];
+        self.truncate(frame.height);
+        self.push_slots(&frame.sig.params(self.src.input.module));
+        let frame = &mut self.control.frames[index];
+        frame.kind = Kind::Else;
+        self.asm.bind(&mut frame.else_label);
+        let id = frame.else_state.take().expect("an if saves its state");
+        let state = self.control.take_state(id);
+        self.adopt(&state);
+        self.control.free(Some(id));
+        self.dead = false;
+    }
+
+    /// Goes from the end of a branch of an `if` to the label behind it.
+    fn jump_to_end(&mut self, index: usize) {
+        self.plan_branch(index);
+        self.emit_moves();
+        self.asm.jmp(&mut self.control.frames[index].label);
+    }
+
+    /// `end`
+    pub(crate) fn end(&mut self) {
+        let index = self.control.frames.len() - 1;
+        match self.control.frames[index].kind {
+            Kind::Func => return self.end_function(),
+            Kind::Loop => return self.end_loop(index),
+            Kind::If => self.end_if(index),
+            Kind::Block | Kind::Else => {}
+        }
+        if let Some(id) = self.control.frames[index].state {
+            if !self.dead {
+                self.plan_branch(index);
+                self.emit_moves();
+            }
+            let frame = self.control.frames[index];
+            self.truncate(frame.height);
+            self.asm.bind(&mut self.control.frames[index].label);
+            let state = self.control.take_state(id);
+            self.adopt(&state);
+            self.dead = false;
+            self.push_results(&frame);
+            self.control.free(Some(id));
+            self.charge_fuel();
+        } else if self.dead {
+            self.truncate(self.control.frames[index].height);
+        }
+        self.control.frames.pop();
+    }
+
+    /// An `if` without `else`: a false condition goes to the label behind it.
+    fn end_if(&mut self, index: usize) {
+        let frame = self.control.frames[index];
+        let has_params = matches!(frame.sig, BlockSig::Func(_));
+        if frame.state.is_none() && !has_params {
+            let frame = &mut self.control.frames[index];
+            frame.state = frame.else_state.take();
+            frame.label = frame.else_label;
+        } else {
+            if !self.dead {
+                self.jump_to_end(index);
+            }
+            self.start_else(index);
+        }
+    }
+
+    fn end_loop(&mut self, index: usize) {
+        let frame = self.control.frames[index];
+        let size = self.asm.pos() - frame.loop_start;
+        self.patch_loop_cost(&frame, size);
+        self.regs.hot = frame.outer_hot;
+        self.control.free(frame.state);
+        if self.dead {
+            self.truncate(frame.height);
+        }
+        self.control.frames.pop();
+        if self.dead {
+            return;
+        }
+        self.charge_fuel();
+    }
+
+    fn end_function(&mut self) {
+        if !self.dead {
+            self.plan_return();
+            self.emit_moves();
+            self.returns = true;
+        }
+        self.finish_fuel();
+        self.control.frames.pop();
+        self.dead = true;
+    }
+
+    /// `br`
+    pub(crate) fn br(&mut self, depth: u32) {
+        let index = self.control.index_of(depth);
+        self.branch_now(index);
+        self.dead = true;
+    }
+
+    /// `return`
+    pub(crate) fn return_(&mut self) {
+        self.branch_now(0);
+        self.dead = true;
+    }
+
+    fn branch_now(&mut self, index: usize) {
+        self.plan_branch(index);
+        self.emit_moves();
+        self.jump(index);
+    }
+
+    fn jump(&mut self, index: usize) {
+        if self.control.frames[index].kind == Kind::Func {
+            self.returns = true;
+            self.asm.jmp(&mut self.epilogue);
+        } else {
+            self.asm.jmp(&mut self.control.frames[index].label);
+        }
+    }
+
+    fn jump_if(&mut self, cond: Cond, index: usize) {
+        if self.control.frames[index].kind == Kind::Func {
+            self.returns = true;
+            self.asm.jcc(cond, &mut self.epilogue);
+        } else {
+            self.asm.jcc(cond, &mut self.control.frames[index].label);
+        }
+    }
+
+    /// `br_if`
+    pub(crate) fn br_if(&mut self, depth: u32) {
+        let condition = self.pop();
+        let cond = self.condition(condition);
+        self.branch_if(cond, depth);
+        self.charge_fuel();
+    }
+
+    /// Branches when `cond` holds; the operands stay for the path that goes on.
+    pub(crate) fn branch_if(&mut self, cond: Cond, depth: u32) {
+        let index = self.control.index_of(depth);
+        self.prepare_branch(index);
+        if self.stores_results(index) {
+            let mut skip = Label::new();
+            self.asm.jcc(cond.negate(), &mut skip);
+            self.branch_now(index);
+            self.asm.bind(&mut skip);
+            return;
+        }
+        self.plan_branch(index);
+        if self.moves.is_empty() {
+            return self.jump_if(cond, index);
+        }
+        let mut skip = Label::new();
+        self.asm.jcc(cond.negate(), &mut skip);
+        self.emit_moves();
+        self.jump(index);
+        self.asm.bind(&mut skip);
+    }
+
+    /// `br_table` with its targets, the default last.
+    pub(crate) fn br_table(&mut self, targets: &wasmparser::BrTable<'_>) {
+        let index = self.pop();
+        let index = self.own_gpr(index);
+        let count = targets.len();
+        let default = self.control.index_of(targets.default());
+        self.prepare_branch(default);
+        for depth in targets.targets().flatten() {
+            let target = self.control.index_of(depth);
+            self.prepare_branch(target);
+        }
+        // An index beyond the table takes its last entry, the default.
+        self.asm.mov_ri(crate::masm::SCRATCH, u64::from(count));
+        self.asm.cmp_rr(Width::W32, index, crate::masm::SCRATCH);
+        self.asm.cmov(Cond::A, Width::W32, index, crate::masm::SCRATCH);
+        let mut table = Label::new();
+        self.asm.jump_table(index, &mut table);
+        self.asm.pad_to(4);
+        self.asm.bind(&mut table);
+        let start = self.asm.pos();
+        for _ in 0..=count {
+            self.asm.data_i32(0);
+        }
+        self.control.table += 1;
+        for (i, depth) in targets.targets().flatten().enumerate() {
+            let target = self.control.index_of(depth);
+            let edge = self.table_edge(target);
+            self.asm.patch_i32(start + 4 * i as u32, edge.wrapping_sub(start) as i32);
+        }
+        let edge = self.table_edge(default);
+        self.asm.patch_i32(start + 4 * count, edge.wrapping_sub(start) as i32);
+        self.dead = true;
+    }
+
+    /// The code that goes to the frame at `index`, made once for each `br_table`.
+    fn table_edge(&mut self, index: usize) -> u32 {
+        if let Some((table, edge)) = self.control.frames[index].table_edge
+            && table == self.control.table
+        {
+            return edge;
+        }
+        let edge = self.asm.pos();
+        self.control.frames[index].table_edge = Some((self.control.table, edge));
+        self.branch_now(index);
+        edge
+    }
+
+    /// Whether branches to a frame put their values into slots.
+    fn stores_results(&self, index: usize) -> bool {
+        let frame = &self.control.frames[index];
+        match (frame.kind, frame.sig) {
+            (Kind::Func, _) => self.src.conv.return_area_bytes > 0,
+            (_, BlockSig::Empty) | (Kind::Loop, BlockSig::Result(_)) => false,
+            (_, BlockSig::Result(_)) => false,
+            (Kind::Loop, BlockSig::Func(_)) => true,
+            (_, BlockSig::Func(ty)) => self.src.input.module.func_type_at(ty).results.len() != 1,
+        }
+    }
+
+    /// Decides the state at a label that nothing jumped to yet. May evict, so it comes before code
+    /// that runs on one path only.
+    fn prepare_branch(&mut self, index: usize) {
+        let frame = self.control.frames[index];
+        if frame.kind == Kind::Func || frame.state.is_some() {
+            return;
+        }
+        if !self.stores_results(index)
+            && let Some(&ty) = frame.sig.results(self.src.input.module).first()
+        {
+            let top = *self.stack.last().expect("a branch has its operands");
+            let result = match top.value {
+                Value::Reg(r) => r,
+                Value::Const(_) | Value::Local(_) | Value::Slot | Value::Flags(_) => {
+                    let r = self.alloc_for(ty);
+                    self.regs.locked &= !r.bit();
+                    r
+                }
+            };
+            self.control.frames[index].result = Some(result);
+        }
+        let state = self.cached_state();
+        self.control.frames[index].state = Some(self.control.save(state));
+    }
+
+    /// Plans a branch to a frame; values that travel in slots are stored at once.
+    fn plan_branch(&mut self, index: usize) {
+        self.prepare_branch(index);
+        let frame = self.control.frames[index];
+        if frame.kind == Kind::Func {
+            return self.plan_return();
+        }
+        if self.stores_results(index) {
+            self.store_results(&frame);
+        } else if let Some(result) = frame.result {
+            let top = *self.stack.last().expect("a branch has its operands");
+            self.plan_operand(result, top);
+        }
+        let id = frame.state.expect("prepared");
+        self.plan_edge(id, frame.kind != Kind::Loop);
+    }
+
+    /// Stores the operands of a branch into the slots they have at the label. Slots only move
+    /// towards the bottom of the stack, so ascending order never overwrites one that is still read.
+    fn store_results(&mut self, frame: &Control) {
+        let module = self.src.input.module;
+        let types = match frame.kind {
+            Kind::Loop => frame.sig.params(module),
+            Kind::Func | Kind::Block | Kind::If | Kind::Else => frame.sig.results(module),
+        };
+        let mut slot = match frame.height {
+            0 => self.frame.operand_base(),
+            height => self.stack[height - 1].slot,
+        };
+        let first = self.stack.len() - types.len();
+        for (i, ty) in types.iter().enumerate() {
+            slot += ty.slot_bytes();
+            self.copy_to_slot(self.stack[first + i], slot);
+        }
+    }
+
+    /// Drops operands above `height`.
+    fn truncate(&mut self, height: usize) {
+        while self.stack.len() > height {
+            self.pop();
+        }
+        self.regs.locked = 0;
+    }
+
+    fn push_slots(&mut self, types: &[Ty]) {
+        for &ty in types {
+            self.push(Value::Slot, ty);
+        }
+    }
+
+    fn push_results(&mut self, frame: &Control) {
+        let types = frame.sig.results(self.src.input.module);
+        match frame.result {
+            Some(r) => self.push(Value::Reg(r), types[0]),
+            None => self.push_slots(&types),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Out-of-line code: what is rarely executed stands behind the function.
+
+use crate::compiler::{FuncCompiler, Prologue};
+use crate::masm::{Addr, Cond, Label, RBP, THREAD};
+use std::mem::offset_of;
+use upshift_abi::builtin::Builtin;
+use upshift_abi::code::OsrEntry;
+use upshift_abi::index::DefinedFuncIndex;
+use upshift_abi::layout::ThreadContext;
+use upshift_abi::trap::Trap;
+
+/// Out-of-line parts of the function at hand.
+#[derive(Debug, Default)]
+pub(crate) struct Outline {
+    traps: Vec<TrapSite>,
+    slow_calls: Vec<SlowCall>,
+    pub(crate) tail_calls: Vec<TailCall>,
+}
+
+impl Outline {
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.traps.clear();
+        self.slow_calls.clear();
+        self.tail_calls.clear();
+    }
+}
+
+/// A conditional trap.
+#[derive(Debug)]
+struct TrapSite {
+    label: Label,
+    trap: Trap,
+    pc: u32,
+}
+
+/// A call of a builtin that preserves every register, and goes back.
+#[derive(Debug)]
+struct SlowCall {
+    label: Label,
+    back: u32,
+    builtin: Builtin,
+    pc: u32,
+    osr: Option<OsrEntry>,
+}
+
+/// The end of a tail call, which must know which registers the prologue saves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TailCall {
+    pub(crate) label: Label,
+    /// The callee; without one its address is in `rax`.
+    pub(crate) callee: Option<DefinedFuncIndex>,
+    /// Bytes of the callee's stack arguments, which lie at the bottom of the frame.
+    pub(crate) stack_args_bytes: u32,
+}
+
+/// The address of a builtin's stub.
+pub(crate) fn builtin_addr(builtin: Builtin) -> Addr {
+    Addr::Base(THREAD, (offset_of!(ThreadContext, builtins) + builtin as usize * 8) as i32)
+}
+
+impl FuncCompiler<'_> {
+    /// Traps when `cond` holds.
+    pub(crate) fn trap_if(&mut self, cond: Cond, trap: Trap) {
+        let pc = self.src.pc as u32;
+        let shared = self.outline.traps.last().is_some_and(|s| s.pc == pc && s.trap == trap);
+        if !shared {
+            self.outline.traps.push(TrapSite { label: Label::new(), trap, pc });
+        }
+        let site = self.outline.traps.last_mut().expect("just pushed");
+        self.asm.jcc(cond, &mut site.label);
+    }
+
+    /// Calls `builtin` out of line when `cond` holds, and comes back with all registers intact.
+    pub(crate) fn slow_call_if(&mut self, cond: Cond, builtin: Builtin, osr: Option<OsrEntry>) {
+        let mut label = Label::new();
+        self.asm.jcc(cond, &mut label);
+        let (back, pc) = (self.asm.pos(), self.src.pc as u32);
+        self.outline.slow_calls.push(SlowCall { label, back, builtin, pc, osr });
+    }
+
+    /// After a hotness counter went down: asks for optimised code when it is below zero.
+    pub(crate) fn hot_slow_path(&mut self, osr: Option<OsrEntry>) {
+        self.slow_call_if(Cond::S, Builtin::hot_function, osr);
+    }
+
+    /// Emits all slow paths.
+    pub(crate) fn slow_paths(&mut self, prologue: &Prologue) {
+        if prologue.checked {
+            self.stack_check_path(prologue);
+        }
+        for mut slow in std::mem::take(&mut self.outline.slow_calls) {
+            self.asm.bind(&mut slow.label);
+            self.tables.pcs.push((self.asm.pos(), slow.pc));
+            self.asm.call_mem(builtin_addr(slow.builtin));
+            if let Some(osr) = slow.osr {
+                self.tables.osr.push((self.asm.pos(), osr));
+            }
+            self.asm.jmp_to(slow.back);
+        }
+        for mut site in std::mem::take(&mut self.outline.traps) {
+            self.asm.bind(&mut site.label);
+            self.tables.pcs.push((self.asm.pos(), site.pc));
+            self.tables.traps.push((self.asm.pos(), site.trap));
+            self.asm.ud2();
+        }
+    }
+
+    /// The stack limit was reached before the frame was built: a small frame lets the stack be
+    /// walked from the builtin.
+    fn stack_check_path(&mut self, prologue: &Prologue) {
+        self.asm.patch_jump(prologue.frame_start);
+        let start = self.src.input.module.bodies[self.src.input.func.index()].range.start;
+        self.tables.pcs.push((self.asm.pos(), start as u32));
+        self.asm.enter_frame();
+        self.asm.call_mem(builtin_addr(Builtin::stack_check));
+        self.asm.pop_reg(RBP);
+        self.asm.jmp_to(prologue.frame_start);
+    }
+}
