@@ -1,0 +1,77 @@
+//! [`Global`]: a global variable.
+
+use super::store::{AsContext, AsContextMut};
+use super::val::Val;
+use crate::Result;
+use crate::store::{StoreId, StoreInner};
+use crate::vm::{GlobalBox, GlobalPtr};
+use anyhow::bail;
+use upshift_abi::types::GlobalType;
+
+/// A global in a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Global {
+    store: StoreId,
+    ptr: GlobalPtr,
+    ty: GlobalType,
+}
+
+impl Global {
+    /// A new global.
+    ///
+    /// # Errors
+    /// When the value does not have the type.
+    pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
+        if !value.matches(ty.content) {
+            bail!("a global of type {} cannot start as {}", ty.content, value.ty());
+        }
+        let mut store = store.as_context_mut();
+        let inner = store.inner_mut();
+        let global = GlobalBox::new(value.to_slot(inner));
+        let ptr = inner.entities.push_global(global);
+        Ok(Self::from_ptr(inner, ptr, ty))
+    }
+
+    /// The type.
+    pub fn ty(&self, store: impl AsContext) -> GlobalType {
+        store.as_context().inner().check(self.store);
+        self.ty
+    }
+
+    /// The value.
+    pub fn get(&self, mut store: impl AsContextMut) -> Val {
+        let store = store.as_context_mut();
+        Val::from_slot(store.inner(), self.ty.content, self.ptr(store.inner()).get())
+    }
+
+    /// Sets the value.
+    ///
+    /// # Errors
+    /// When the global is immutable or the value does not have its type.
+    pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<()> {
+        let store = store.as_context_mut();
+        let ptr = self.ptr(store.inner());
+        if !self.ty.mutable {
+            bail!("an immutable global cannot be set");
+        }
+        if !value.matches(self.ty.content) {
+            bail!("a global of type {} cannot be set to {}", self.ty.content, value.ty());
+        }
+        ptr.set(value.to_slot(store.inner()));
+        Ok(())
+    }
+
+    pub(crate) fn from_ptr(store: &StoreInner, ptr: GlobalPtr, ty: GlobalType) -> Self {
+        Self { store: store.id(), ptr, ty }
+    }
+
+    pub(crate) fn ptr(self, store: &StoreInner) -> GlobalPtr {
+        store.check(self.store);
+        self.ptr
+    }
+
+    pub(crate) fn type_in(self, store: &StoreInner) -> GlobalType {
+        store.check(self.store);
+        self.ty
+    }
+}

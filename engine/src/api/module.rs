@@ -1,0 +1,343 @@
+//! [`Module`]: a validated module, its code and its declarations.
+
+use super::engine::Engine;
+use super::externs::ExternType;
+use super::module_stats::{CodeDump, CompileStats, ModuleStats};
+use crate::Result;
+use crate::canon::TypeEntry;
+use crate::code::{ModuleCode, ModuleSource, compile_baseline};
+use crate::vm::map_file;
+use anyhow::Context;
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use upshift_abi::decode::{DecodeOptions, decode};
+use upshift_abi::index::FuncIndex;
+use upshift_abi::layout::{CanonTypeId, InstanceLayout};
+use upshift_abi::module::ExternIndex;
+use upshift_abi::names::NameSection;
+use upshift_abi::types::CompositeType;
+
+/// A module. Cheap to clone; may be used by many stores of its engine on many threads.
+///
+/// Functions are compiled when they are first called, unless the engine was told otherwise.
+#[derive(Clone)]
+pub struct Module {
+    inner: Arc<ModuleInner>,
+}
+
+struct ModuleInner {
+    engine: Engine,
+    source: ModuleSource,
+    code: Arc<ModuleCode>,
+    /// Entry of each type that is a function type.
+    types: Box<[Option<Arc<TypeEntry>>]>,
+    /// The same as machine code compares them; other types have number 0 and are never compared.
+    type_ids: Box<[CanonTypeId]>,
+    exports: HashMap<String, ExternIndex>,
+    names: OnceLock<Option<NameSection>>,
+    file_bytes: usize,
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl Module {
+    /// A module from its binary or text format.
+    ///
+    /// # Errors
+    /// When the bytes are not a valid module: a [`DecodeError`](crate::DecodeError), or an error
+    /// of the text parser.
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
+        let bytes = wat::parse_bytes(bytes.as_ref())?;
+        Self::from_bytes(engine, Arc::new(bytes.into_owned()))
+    }
+
+    /// A module from its binary format.
+    ///
+    /// # Errors
+    /// A [`DecodeError`](crate::DecodeError) that says what is wrong and where.
+    pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Self> {
+        Self::from_bytes(engine, Arc::new(bytes.to_vec()))
+    }
+
+    /// A module from a file, which is mapped and not read. It must not be changed while the
+    /// module is in use; replacing it by a new file is fine.
+    ///
+    /// # Errors
+    /// When the file cannot be mapped, or as [`Self::new`].
+    pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let open = || -> Result<Self> {
+            let map = map_file(&File::open(path)?)?;
+            if map.starts_with(b"\0asm") {
+                return Self::from_bytes(engine, Arc::new(map));
+            }
+            Self::new(engine, &map)
+        };
+        open().with_context(|| format!("failed to load {}", path.display()))
+    }
+
+    /// Checks that bytes are a valid binary module under the engine's settings.
+    ///
+    /// # Errors
+    /// A [`DecodeError`](crate::DecodeError) that says what is wrong and where.
+    pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
+        decode(bytes, &decode_options(engine))?;
+        Ok(())
+    }
+
+    fn from_bytes(engine: &Engine, bytes: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Result<Self> {
+        let content = (*bytes).as_ref();
+        let file_bytes = content.len();
+        let module = decode(content, &decode_options(engine))?;
+        let types: Box<[Option<Arc<TypeEntry>>]> = module
+            .types
+            .iter()
+            .map(|ty| match &ty.composite {
+                CompositeType::Func(ty) => Some(engine.types().register(ty)),
+                CompositeType::Struct(_) | CompositeType::Array(_) | CompositeType::Cont(_) => None,
+            })
+            .collect();
+        let type_ids = types
+            .iter()
+            .map(|entry| entry.as_ref().map_or(CanonTypeId(0), |entry| entry.id()))
+            .collect();
+        let exports =
+            module.exports.iter().map(|export| (export.name.clone(), export.item)).collect();
+        let layout = Arc::new(InstanceLayout::of(&module));
+        let config = Arc::clone(engine.codegen());
+        let source = ModuleSource { module: Arc::new(module), bytes, layout, config };
+        let code = ModuleCode::new(source.clone(), compile_baseline)?;
+        let names = OnceLock::new();
+        let inner = ModuleInner {
+            engine: engine.clone(),
+            source,
+            code,
+            types,
+            type_ids,
+            exports,
+            names,
+            file_bytes,
+        };
+        let module = Self { inner: Arc::new(inner) };
+        if engine.config().eager_compilation {
+            module.compile_all(engine.config().compile_threads)?;
+        }
+        Ok(module)
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// The module's own name, from its name section.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.declarations().name.as_deref()
+    }
+
+    /// All imports, in their order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
+        self.declarations().imports.iter().map(|import| ImportType {
+            module: &import.module,
+            name: &import.name,
+            ty: self.extern_type(import.item),
+        })
+    }
+
+    /// All exports, in their order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
+        self.declarations()
+            .exports
+            .iter()
+            .map(|export| ExportType { name: &export.name, ty: self.extern_type(export.item) })
+    }
+
+    /// The type of the export `name`.
+    #[must_use]
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        Some(self.extern_type(self.export_index(name)?))
+    }
+
+    /// Compiles every function that was not compiled yet, on `threads` threads (0: one per CPU).
+    ///
+    /// # Errors
+    /// When a function exceeds a limit of the compiler.
+    pub fn compile_all(&self, threads: usize) -> Result<CompileStats> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            _ => threads,
+        };
+        let before = self.inner.code.stats();
+        self.inner.code.compile_all(threads)?;
+        Ok(CompileStats::between(before, self.inner.code.stats()))
+    }
+
+    /// Sizes, and what was compiled so far.
+    #[must_use]
+    pub fn stats(&self) -> ModuleStats {
+        let declarations = self.declarations();
+        let code = self.inner.code.stats();
+        ModuleStats {
+            file_bytes: self.inner.file_bytes,
+            code_section_bytes: declarations.code_section.len(),
+            functions: declarations.bodies.len(),
+            baseline_functions: code.functions,
+            baseline_code_bytes: code.code_bytes,
+            baseline_compile_cpu: code.compile_cpu,
+        }
+    }
+
+    /// The machine code of the function `index` (imports count), if it is compiled.
+    #[must_use]
+    pub fn function_code(&self, index: u32) -> Option<CodeDump> {
+        let defined = self.declarations().defined_func(FuncIndex(index))?;
+        let (function, address, bytes) = self.inner.code.code_of(defined)?;
+        Some(CodeDump::new(function, address, bytes))
+    }
+
+    /// The name of the function `index`: from the name section, else of its first export.
+    #[must_use]
+    pub fn function_name(&self, index: u32) -> Option<&str> {
+        let name = self.names().and_then(|names| names.function_name(self.bytes(), index));
+        name.or_else(|| {
+            let item = ExternIndex::Func(FuncIndex(index));
+            let mut exports = self.declarations().exports.iter();
+            exports.find(|export| export.item == item).map(|export| &*export.name)
+        })
+    }
+
+    /// Where the body of the function `index` lies in the module's bytes.
+    #[must_use]
+    pub fn function_body_range(&self, index: u32) -> Option<Range<usize>> {
+        let declarations = self.declarations();
+        let defined = declarations.defined_func(FuncIndex(index))?;
+        declarations.bodies.get(defined.index()).map(|body| body.range.clone())
+    }
+
+    /// The binary that the module was made from.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        (*self.inner.source.bytes).as_ref()
+    }
+
+    /// The decoded module.
+    pub(crate) fn declarations(&self) -> &upshift_abi::module::Module {
+        &self.inner.source.module
+    }
+
+    /// The code.
+    pub(crate) fn code(&self) -> &ModuleCode {
+        &self.inner.code
+    }
+
+    /// The layout of instances.
+    pub(crate) fn layout(&self) -> &InstanceLayout {
+        &self.inner.source.layout
+    }
+
+    /// Canonical number of each type, at an address that never changes.
+    pub(crate) fn type_ids(&self) -> &[CanonTypeId] {
+        &self.inner.type_ids
+    }
+
+    /// The entry of a function's type.
+    pub(crate) fn func_type_entry(&self, func: FuncIndex) -> &Arc<TypeEntry> {
+        self.type_entry(self.declarations().funcs[func.index()])
+    }
+
+    /// The entry of a type that is a function type.
+    pub(crate) fn type_entry(&self, index: upshift_abi::index::TypeIndex) -> &Arc<TypeEntry> {
+        self.inner.types[index.index()].as_ref().expect("validation made sure of a function type")
+    }
+
+    /// What is exported as `name`.
+    pub(crate) fn export_index(&self, name: &str) -> Option<ExternIndex> {
+        self.inner.exports.get(name).copied()
+    }
+
+    /// The type of an item.
+    pub(crate) fn extern_type(&self, item: ExternIndex) -> ExternType {
+        let module = self.declarations();
+        match item {
+            ExternIndex::Func(index) => ExternType::Func(module.func_type(index).clone()),
+            ExternIndex::Table(index) => ExternType::Table(module.tables[index.index()].ty),
+            ExternIndex::Memory(index) => ExternType::Memory(module.memories[index.index()]),
+            ExternIndex::Global(index) => ExternType::Global(module.globals[index.index()].ty),
+            ExternIndex::Tag(index) => {
+                ExternType::Tag(module.func_type_at(module.tags[index.index()]).clone())
+            }
+        }
+    }
+
+    fn names(&self) -> Option<&NameSection> {
+        let parse = || {
+            let range = self.declarations().name_section.clone()?;
+            Some(NameSection::parse(self.bytes(), range))
+        };
+        self.inner.names.get_or_init(parse).as_ref()
+    }
+}
+
+fn decode_options(engine: &Engine) -> DecodeOptions {
+    let config = engine.config();
+    DecodeOptions { features: config.features, parallel: config.parallel_validation }
+}
+
+/// An import of a module.
+#[derive(Clone, Debug)]
+pub struct ImportType<'a> {
+    module: &'a str,
+    name: &'a str,
+    ty: ExternType,
+}
+
+impl<'a> ImportType<'a> {
+    /// The module name.
+    #[must_use]
+    pub fn module(&self) -> &'a str {
+        self.module
+    }
+
+    /// The field name.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// What is wanted.
+    #[must_use]
+    pub fn ty(&self) -> ExternType {
+        self.ty.clone()
+    }
+}
+
+/// An export of a module.
+#[derive(Clone, Debug)]
+pub struct ExportType<'a> {
+    name: &'a str,
+    ty: ExternType,
+}
+
+impl<'a> ExportType<'a> {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// What is exported.
+    #[must_use]
+    pub fn ty(&self) -> ExternType {
+        self.ty.clone()
+    }
+}

@@ -1,0 +1,59 @@
+//! [`Tag`]: the identity and parameters of an exception.
+
+use super::store::{AsContext, AsContextMut};
+use crate::canon::TypeEntry;
+use crate::store::{StoreId, StoreInner};
+use crate::vm::TagPtr;
+use std::fmt;
+use std::sync::Arc;
+use upshift_abi::types::FuncType;
+
+/// A tag in a store.
+#[derive(Clone)]
+pub struct Tag {
+    store: StoreId,
+    /// Its address is the tag's identity; the store keeps a clone.
+    identity: Arc<TypeEntryOwner>,
+}
+
+/// What a tag's identity is the address of.
+#[derive(Debug)]
+pub(crate) struct TypeEntryOwner(Arc<TypeEntry>);
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tag").field("ty", self.identity.0.ty()).finish_non_exhaustive()
+    }
+}
+
+impl Tag {
+    /// A new tag with the parameters of `ty`.
+    pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Self {
+        let mut store = store.as_context_mut();
+        let inner = store.inner_mut();
+        let entry = inner.engine().types().register(ty);
+        Self::from_entry(inner, entry)
+    }
+
+    /// The parameters.
+    pub fn ty(&self, store: impl AsContext) -> FuncType {
+        store.as_context().inner().check(self.store);
+        self.identity.0.ty().clone()
+    }
+
+    pub(crate) fn from_entry(store: &mut StoreInner, entry: Arc<TypeEntry>) -> Self {
+        let identity = Arc::new(TypeEntryOwner(entry));
+        store.entities.keep(Arc::<TypeEntryOwner>::clone(&identity));
+        Self { store: store.id(), identity }
+    }
+
+    pub(crate) fn entry(&self, store: &StoreInner) -> &Arc<TypeEntry> {
+        store.check(self.store);
+        &self.identity.0
+    }
+
+    pub(crate) fn ptr(&self, store: &StoreInner) -> TagPtr {
+        store.check(self.store);
+        TagPtr(Arc::as_ptr(&self.identity).addr())
+    }
+}

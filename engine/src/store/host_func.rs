@@ -1,0 +1,61 @@
+//! Host functions: what is left of a Rust closure when its types are settled.
+
+use crate::Result;
+use crate::api::caller::Caller;
+use crate::canon::{TypeEntry, TypeRegistry};
+use crate::store::{Slot, StoreBox};
+use crate::vm::{self, FuncPtr, HostFuncBody};
+use std::sync::Arc;
+use upshift_abi::types::FuncType;
+
+/// A function type and a body over slots, not yet known to an engine.
+pub struct HostFuncParts {
+    ty: FuncType,
+    body: HostFuncBody,
+}
+
+impl HostFuncParts {
+    /// A function of type `ty` for stores with data of type `T`.
+    pub(crate) fn new<T, F>(ty: FuncType, body: F) -> Self
+    where
+        T: 'static,
+        F: Fn(Caller<'_, T>, &mut [Slot]) -> Result<()> + Send + Sync + 'static,
+    {
+        let body: HostFuncBody = Box::new(move |host, slots| {
+            let store = host.as_any_mut().downcast_mut::<StoreBox<T>>();
+            let store = store.expect("host functions are called in stores of their own type");
+            body(Caller::new(store), slots)
+        });
+        Self { ty, body }
+    }
+
+    /// The function, for all stores of an engine.
+    pub(crate) fn register(self, types: &TypeRegistry) -> HostFunc {
+        let entry = types.register(&self.ty);
+        let func = vm::HostFunc::new(&self.ty, entry.id(), self.body);
+        HostFunc(Arc::new(HostFuncInner { func, entry }))
+    }
+}
+
+/// A host function; whoever gives its [`FuncPtr`] to a store has the store keep a clone.
+#[derive(Clone, Debug)]
+pub(crate) struct HostFunc(Arc<HostFuncInner>);
+
+#[derive(Debug)]
+struct HostFuncInner {
+    /// Boxed: its address is its identity.
+    func: Box<vm::HostFunc>,
+    entry: Arc<TypeEntry>,
+}
+
+impl HostFunc {
+    /// The function as a reference, valid while a clone of `self` lives.
+    pub(crate) fn ptr(&self) -> FuncPtr {
+        self.0.func.func()
+    }
+
+    /// Its type.
+    pub(crate) fn entry(&self) -> &Arc<TypeEntry> {
+        &self.0.entry
+    }
+}

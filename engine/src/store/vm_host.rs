@@ -1,0 +1,155 @@
+//! The store as machine code's runtime functions see it.
+
+use super::StoreBox;
+use crate::Result;
+use crate::builtin::{atomics, memory, poll, table};
+use crate::vm::{Context, InstanceRef, VmHost};
+use std::any::Any;
+use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
+
+impl<T: 'static> VmHost for StoreBox<T> {
+    fn context(&self) -> &Context {
+        self.inner.context()
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn memory_grow(
+        &mut self,
+        instance: InstanceRef,
+        memory: MemoryIndex,
+        delta: u64,
+    ) -> Result<Option<u64>> {
+        memory::grow(self, instance, memory, delta)
+    }
+
+    fn memory_fill(
+        &mut self,
+        instance: InstanceRef,
+        memory: MemoryIndex,
+        dst: u64,
+        value: u8,
+        len: u64,
+    ) -> Result<()> {
+        memory::fill(&mut self.inner, instance, memory, (dst, value, len))
+    }
+
+    fn memory_copy(
+        &mut self,
+        instance: InstanceRef,
+        memories: (MemoryIndex, MemoryIndex),
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<()> {
+        memory::copy(&mut self.inner, instance, memories, (dst, src, len))
+    }
+
+    fn memory_init(
+        &mut self,
+        instance: InstanceRef,
+        memory_data: (MemoryIndex, DataIndex),
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<()> {
+        memory::init(&mut self.inner, instance, memory_data, (dst, src, len))
+    }
+
+    fn data_drop(&mut self, instance: InstanceRef, data: DataIndex) {
+        memory::data_drop(&mut self.inner, instance, data);
+    }
+
+    fn table_grow(
+        &mut self,
+        instance: InstanceRef,
+        table: TableIndex,
+        init: u64,
+        delta: u64,
+    ) -> Result<Option<u64>> {
+        table::grow(self, instance, table, (init, delta))
+    }
+
+    fn table_fill(
+        &mut self,
+        instance: InstanceRef,
+        table: TableIndex,
+        dst: u64,
+        value: u64,
+        len: u64,
+    ) -> Result<()> {
+        table::fill(&mut self.inner, instance, table, (dst, value, len))
+    }
+
+    fn table_copy(
+        &mut self,
+        instance: InstanceRef,
+        tables: (TableIndex, TableIndex),
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<()> {
+        table::copy(&mut self.inner, instance, tables, (dst, src, len))
+    }
+
+    fn table_init(
+        &mut self,
+        instance: InstanceRef,
+        table_elem: (TableIndex, ElemIndex),
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<()> {
+        table::init(&mut self.inner, instance, table_elem, (dst, src, len))
+    }
+
+    fn elem_drop(&mut self, instance: InstanceRef, elem: ElemIndex) {
+        table::elem_drop(&mut self.inner, instance, elem);
+    }
+
+    fn memory_atomic_notify(
+        &mut self,
+        instance: InstanceRef,
+        memory: MemoryIndex,
+        address: u64,
+        count: u32,
+    ) -> Result<u32> {
+        atomics::notify(&self.inner, instance, memory, (address, count))
+    }
+
+    fn memory_atomic_wait32(
+        &mut self,
+        instance: InstanceRef,
+        memory: MemoryIndex,
+        address: u64,
+        expected: u32,
+        timeout: i64,
+    ) -> Result<u32> {
+        atomics::wait32(&self.inner, instance, memory, (address, expected, timeout))
+    }
+
+    fn memory_atomic_wait64(
+        &mut self,
+        instance: InstanceRef,
+        memory: MemoryIndex,
+        address: u64,
+        expected: u64,
+        timeout: i64,
+    ) -> Result<u32> {
+        atomics::wait64(&self.inner, instance, memory, (address, expected, timeout))
+    }
+
+    fn interrupted(&mut self, _bits: u32) -> Result<()> {
+        poll::interrupted(self)
+    }
+
+    fn out_of_fuel(&mut self) -> Result<()> {
+        poll::out_of_fuel(self)
+    }
+
+    fn hot_function(&mut self, _instance: InstanceRef, _func: DefinedFuncIndex) {
+        // The baseline is the only tier; the caller has re-armed the counter.
+    }
+}
