@@ -20,6 +20,7 @@ mod host;
 mod instance;
 mod memory;
 mod memory_ops;
+mod memory_pool;
 mod pages;
 pub(crate) mod shims;
 pub(crate) mod signals;

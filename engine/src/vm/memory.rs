@@ -2,10 +2,11 @@
 //!
 //! | style | address space | base |
 //! |---|---|---|
-//! | `Guarded` | 4 GiB and the guard reserved, pages committed as the memory grows | fixed |
+//! | `Guarded` | 4 GiB and the guard reserved (and reused: [`super::memory_pool`]), pages committed as the memory grows | fixed |
 //! | `Checked`, fixed | the maximum reserved (bounded by [`MemoryPlan::max_reserved_bytes`]) | fixed |
 //! | `Checked`, may move | as much as it is long | moves |
 
+use super::memory_pool;
 use super::pages::{Image, Reservation, page_bytes};
 use rustix::io;
 use std::cell::UnsafeCell;
@@ -45,10 +46,19 @@ pub(crate) struct MemoryPlan {
 #[derive(Debug)]
 pub(crate) struct LinearMemory {
     plan: MemoryPlan,
-    pages: Reservation,
-    /// Bytes of `pages` that are accessible, whole host pages.
-    committed: usize,
+    pages: MemoryPages,
     def: Box<UnsafeCell<MemoryDef>>,
+}
+
+/// The pages of a memory; those of guarded memories are kept for others when dropped.
+#[derive(Debug)]
+pub(super) struct MemoryPages {
+    /// Always there, except while dropping.
+    reservation: Option<Reservation>,
+    /// Bytes that are accessible, whole host pages.
+    committed: usize,
+    /// Whether the reservation may be given to another memory.
+    reusable: bool,
 }
 
 // SAFETY: the memory owns its pages; it is used by the thread that has the store.
@@ -62,22 +72,17 @@ impl LinearMemory {
         let too_large = MemoryError::TooLarge { pages: plan.ty.minimum };
         let len = bytes_of(&plan.ty, plan.ty.minimum).ok_or(too_large)?;
         let committed = len.checked_next_multiple_of(page_bytes()).ok_or(too_large)?;
-        let pages = match plan.style {
-            MemoryStyle::Checked { may_move: true } => Reservation::new_committed(committed),
+        let reserved = match plan.style {
+            MemoryStyle::Checked { may_move: true } => None,
             MemoryStyle::Checked { may_move: false } | MemoryStyle::Guarded { .. } => {
-                let reserved = reserved_bytes(&plan).ok_or(too_large)?;
-                if reserved < committed {
-                    return Err(too_large);
-                }
-                Reservation::new(reserved)
+                let reserved = reserved_bytes(&plan).filter(|&reserved| reserved >= committed);
+                Some(reserved.ok_or(too_large)?)
             }
-        }
-        .map_err(MemoryError::Host)?;
-        if plan.style.has_fixed_base() {
-            pages.commit(0..committed).map_err(MemoryError::Host)?;
-        }
+        };
+        let reusable = matches!(plan.style, MemoryStyle::Guarded { .. });
+        let pages = MemoryPages::new(committed, reserved, reusable).map_err(MemoryError::Host)?;
         let def = MemoryDef { base: pages.base().as_ptr(), len_bytes: len as u64 };
-        Ok(Self { plan, pages, committed, def: Box::new(UnsafeCell::new(def)) })
+        Ok(Self { plan, pages, def: Box::new(UnsafeCell::new(def)) })
     }
 
     /// The handle, valid as long as `self`; the memory's owner may move it.
@@ -102,16 +107,12 @@ impl LinearMemory {
         let pages = grown_pages(&self.plan.ty, old, delta)?;
         let len = bytes_of(&self.plan.ty, pages)?;
         let committed = len.checked_next_multiple_of(page_bytes())?;
-        if committed > self.committed {
+        if committed > self.pages.committed {
             if self.plan.style.has_fixed_base() {
-                if committed > usable_bytes(&self.plan, self.pages.len()) {
-                    return None;
-                }
-                self.pages.commit(self.committed..committed).ok()?;
+                self.pages.grow_in_place(&self.plan, committed)?;
             } else {
-                self.pages.grow_committed(committed).ok()?;
+                self.pages.grow_moving(committed)?;
             }
-            self.committed = committed;
         }
         let def = self.def.get_mut();
         def.base = self.pages.base().as_ptr();
@@ -136,8 +137,62 @@ impl LinearMemory {
 
     /// Maps an image over the (fresh) memory's start; it must lie in the memory.
     pub(crate) fn map_image(&mut self, image: &Image) -> io::Result<()> {
-        assert!(image.range().end <= self.committed, "an image lies in its memory");
-        self.pages.map_image(image.range(), image)
+        assert!(image.range().end <= self.pages.committed, "an image lies in its memory");
+        self.pages.reusable = false;
+        self.pages.reservation().map_image(image.range(), image)
+    }
+}
+
+impl MemoryPages {
+    /// Pages of which `committed` bytes are accessible and zero; with a fixed base when there is a
+    /// number of bytes to reserve.
+    fn new(committed: usize, reserved: Option<usize>, reusable: bool) -> io::Result<Self> {
+        let reservation = match reserved {
+            None => Reservation::new_committed(committed)?,
+            Some(reserved) => match memory_pool::take(reserved, committed, reusable) {
+                Some(reservation) => reservation,
+                None => {
+                    let reservation = Reservation::new(reserved)?;
+                    reservation.commit(0..committed)?;
+                    reservation
+                }
+            },
+        };
+        Ok(Self { reservation: Some(reservation), committed, reusable })
+    }
+
+    fn reservation(&self) -> &Reservation {
+        self.reservation.as_ref().expect("not dropped yet")
+    }
+
+    fn base(&self) -> NonNull<u8> {
+        self.reservation().base()
+    }
+
+    fn grow_in_place(&mut self, plan: &MemoryPlan, committed: usize) -> Option<()> {
+        let reservation = self.reservation();
+        if committed > usable_bytes(plan, reservation.len()) {
+            return None;
+        }
+        reservation.commit(self.committed..committed).ok()?;
+        self.committed = committed;
+        Some(())
+    }
+
+    fn grow_moving(&mut self, committed: usize) -> Option<()> {
+        let reservation = self.reservation.as_mut().expect("not dropped yet");
+        reservation.grow_committed(committed).ok()?;
+        self.committed = committed;
+        Some(())
+    }
+}
+
+impl Drop for MemoryPages {
+    fn drop(&mut self) {
+        let reservation = self.reservation.take().expect("dropped once");
+        if self.reusable {
+            memory_pool::give(reservation, self.committed);
+        }
     }
 }
 
@@ -148,10 +203,8 @@ pub(crate) struct SharedLinearMemory(Arc<SharedInner>);
 #[derive(Debug)]
 struct SharedInner {
     plan: MemoryPlan,
-    pages: Reservation,
+    pages: Mutex<MemoryPages>,
     def: Box<UnsafeCell<MemoryDef>>,
-    /// Bytes of `pages` that are accessible.
-    committed: Mutex<usize>,
 }
 
 // SAFETY: `base` never changes, `len_bytes` is accessed atomically, the content is shared memory.
@@ -163,8 +216,8 @@ impl SharedLinearMemory {
     /// A shared memory of its minimum size, all zero.
     pub(crate) fn new(plan: MemoryPlan) -> Result<Self, MemoryError> {
         assert!(plan.style.has_fixed_base(), "shared memories never move");
-        let LinearMemory { plan, pages, committed, def } = LinearMemory::new(plan)?;
-        Ok(Self(Arc::new(SharedInner { plan, pages, def, committed: Mutex::new(committed) })))
+        let LinearMemory { plan, pages, def } = LinearMemory::new(plan)?;
+        Ok(Self(Arc::new(SharedInner { plan, pages: Mutex::new(pages), def })))
     }
 
     /// The handle, valid as long as a clone of `self`.
@@ -185,17 +238,13 @@ impl SharedLinearMemory {
     /// Grows by `delta` pages, like [`LinearMemory::grow`].
     pub(crate) fn grow(&self, delta: u64) -> Option<u64> {
         let inner = &*self.0;
-        let mut committed = inner.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = inner.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.size_pages();
         let pages = grown_pages(&inner.plan.ty, old, delta)?;
         let len = bytes_of(&inner.plan.ty, pages)?;
         let end = len.checked_next_multiple_of(page_bytes())?;
-        if end > *committed {
-            if end > usable_bytes(&inner.plan, inner.pages.len()) {
-                return None;
-            }
-            inner.pages.commit(*committed..end).ok()?;
-            *committed = end;
+        if end > memory.committed {
+            memory.grow_in_place(&inner.plan, end)?;
         }
         self.ptr().len_atomic().store(len as u64, Ordering::SeqCst);
         Some(old)

@@ -76,9 +76,8 @@ impl Reservation {
         unsafe { mm::madvise(start, len, Advice::LinuxDontNeed) }
     }
 
-    /// Makes a range of anonymous memory inaccessible and gives its pages back.
-    pub(super) fn decommit(&self, range: Range<usize>) -> io::Result<()> {
-        self.zero(range.clone())?;
+    /// Makes a range inaccessible; its content stays.
+    pub(super) fn protect_none(&self, range: Range<usize>) -> io::Result<()> {
         self.protect(range, MprotectFlags::empty())
     }
 
@@ -197,7 +196,7 @@ mod tests {
         reservation.zero(page..2 * page).unwrap();
         // SAFETY: the page is still committed.
         assert_eq!(unsafe { place.read() }, 0);
-        reservation.decommit(page..2 * page).unwrap();
+        reservation.protect_none(page..2 * page).unwrap();
     }
 
     #[test]
