@@ -1,5 +1,6 @@
 //! The way from the engine to the baseline compiler.
 
+use std::cell::RefCell;
 use upshift_abi::code::{CompileError, CompiledFunction};
 use upshift_abi::config::FunctionInput;
 
@@ -10,6 +11,12 @@ pub(crate) type CompileFn = fn(&FunctionInput<'_>) -> Result<CompiledFunction, C
 pub(crate) fn compile_baseline(
     input: &FunctionInput<'_>,
 ) -> Result<CompiledFunction, CompileError> {
-    let func = input.module.func_index(input.func).0;
-    Err(CompileError::Malformed { func, message: "the baseline compiler is absent".to_owned() })
+    thread_local! {
+        static COMPILER: RefCell<upshift_baseline::Compiler> =
+            RefCell::new(upshift_baseline::Compiler::new());
+    }
+    COMPILER.with(|compiler| match compiler.try_borrow_mut() {
+        Ok(mut compiler) => compiler.compile(input),
+        Err(_) => upshift_baseline::Compiler::new().compile(input),
+    })
 }
