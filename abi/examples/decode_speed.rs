@@ -9,7 +9,7 @@ use upshift_abi::decode::{DecodeOptions, decode};
 use wasmparser::{Validator, WasmFeatures};
 
 /// Rounds per file.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let features = WasmFeatures::all();

@@ -48,49 +48,70 @@ const HIGH_LOOP_LOCALS: usize = 4;
 
 /// Collects the [`LoopScan`]s of one function after the other.
 ///
-/// Accesses inside loops go to a log. When a loop ends, the part of the log that it wrote is
-/// counted per local and replaced by its hottest locals, weighted, for the loop around it. So the
-/// work is linear in the body whatever the nesting, and nothing is allocated for a function
-/// without loops.
+/// Accesses are counted per local for the innermost open loop. Where an inner loop starts, the
+/// counts so far move to a list, entry by entry; where it ends, its hottest locals join that list,
+/// weighted, for the loop around it, which adds everything up at its own end. So the work is linear
+/// in the body whatever the nesting, and nothing is allocated for a function without loops.
 ///
 /// ```text
-/// loop A            log: a
-///   local.get a     log: a
-///   loop B          log: a | b b c      ends: B = [b×2 c×1], log: a b×16 c×8
-///     …             log: a b×16 c×8     ends: A = [b c a]
+/// loop A            counts        carried
+///   local.get a     a×1
+///   loop B                        A: a×1
+///     b b c         b×2 c×1       A: a×1
+///   end                           A: a×1 b×16 c×8          B = [b×2 c×1]
+///   local.set c     c×1           A: a×1 b×16 c×8
+/// end                                                      A = [b×16 c×9 a×1]
 /// ```
 #[derive(Default)]
 pub struct LoopScanner {
-    /// Finished and open loops in the order of their starts.
-    loops: Vec<LoopScan>,
+    /// Accesses of the innermost open loop by local: their number times two, plus one if any is a
+    /// write. Empty outside loops, so that one bounds check also tells that there is no loop.
+    counts: Vec<u64>,
+    /// The locals whose count is not zero: the first [`Self::touched_len`] entries. One longer than
+    /// the counts, so that an entry can be written before it is known whether it is needed.
+    touched: Vec<u32>,
+    /// How many locals have a count that is not zero.
+    touched_len: usize,
+    /// Accesses of the innermost open loop to memory 0; outside loops without meaning.
+    memory: u64,
+    /// Whether the innermost open loop makes calls; outside loops without meaning.
+    has_call: bool,
     /// The open loops, outermost first.
     open: Vec<OpenLoop>,
-    /// Accesses inside the open loops.
-    log: Vec<LoopLocal>,
-    /// Sums by local while a loop is counted; all weights are zero in between.
-    sums: Vec<LoopLocal>,
+    /// For each open loop what was counted before and in its inner loops that have ended.
+    carried: Vec<LoopLocal>,
+    /// Finished and open loops in the order of their starts.
+    loops: Vec<LoopScan>,
+    /// Keeps the memory of [`Self::counts`] outside loops; all zero.
+    spare_counts: Vec<u64>,
     /// Number of locals of the function.
-    local_count: u32,
+    local_count: usize,
 }
 
-/// A loop whose end was not seen yet.
+/// A loop whose end was not seen yet, and what was counted for the loop around it.
 struct OpenLoop {
     /// Its subscript in [`LoopScanner::loops`].
     index: usize,
-    /// Where its part of the log starts.
-    log_start: usize,
+    /// Where its part of [`LoopScanner::carried`] starts.
+    carried_start: usize,
     /// How many levels of loops were seen inside.
     height: u32,
+    /// [`LoopScanner::memory`] of the loop around.
+    outer_memory: u64,
+    /// [`LoopScanner::has_call`] of the loop around.
+    outer_call: bool,
 }
 
 impl LoopScanner {
     /// Starts a function with `local_count` locals.
     pub fn begin(&mut self, local_count: u32) {
-        // An error may have ended the function before.
-        self.loops.clear();
-        self.open.clear();
-        self.log.clear();
-        self.local_count = local_count;
+        self.local_count = local_count as usize;
+        self.memory = 0;
+        self.has_call = false;
+        if !self.loops.is_empty() {
+            // An error has ended the function before.
+            *self = Self { local_count: self.local_count, ..Self::default() };
+        }
     }
 
     /// The loops of the function, in the order of their offsets.
@@ -101,10 +122,21 @@ impl LoopScanner {
 
     /// A `loop` operator at `offset` from the start of the body.
     pub fn enter_loop(&mut self, offset: u32) {
-        let known = u32::try_from(self.sums.len()).expect("functions have at most 50000 locals");
-        let unmet = |local| LoopLocal { local, weight: 0, written: false };
-        self.sums.extend((known..self.local_count).map(unmet));
-        self.open.push(OpenLoop { index: self.loops.len(), log_start: self.log.len(), height: 0 });
+        if self.open.is_empty() {
+            self.counts = std::mem::take(&mut self.spare_counts);
+            if self.counts.len() < self.local_count {
+                self.counts.resize(self.local_count, 0);
+                self.touched.resize(self.local_count + 1, 0);
+            }
+        }
+        self.carry_counts();
+        self.open.push(OpenLoop {
+            index: self.loops.len(),
+            carried_start: self.carried.len(),
+            height: 0,
+            outer_memory: std::mem::take(&mut self.memory),
+            outer_call: std::mem::take(&mut self.has_call),
+        });
         self.loops.push(LoopScan {
             offset,
             locals: Box::default(),
@@ -118,81 +150,83 @@ impl LoopScanner {
     pub fn leave_loop(&mut self) {
         let Some(closed) = self.open.pop() else { return };
         let limit = if closed.height < HIGH_LOOP { MAX_LOOP_LOCALS } else { HIGH_LOOP_LOCALS };
-        self.count_log(closed.log_start, limit);
+        self.count_carried(closed.carried_start);
+        self.carry_counts();
+        self.keep_hottest(closed.carried_start, limit);
         let scan = &mut self.loops[closed.index];
-        scan.locals = self.log[closed.log_start..].into();
-        let (memory_weight, has_call) = (scan.memory_weight, scan.has_call);
+        scan.locals = self.carried[closed.carried_start..].into();
+        scan.memory_weight = saturate(self.memory);
+        scan.has_call = self.has_call;
+        scan.has_inner_loop = closed.height > 0;
         let Some(outer) = self.open.last_mut() else {
-            self.log.clear();
+            self.carried.clear();
+            self.spare_counts = std::mem::take(&mut self.counts);
             return;
         };
         outer.height = outer.height.max(closed.height + 1);
-        let outer = &mut self.loops[outer.index];
-        outer.memory_weight = add_inner(outer.memory_weight, memory_weight);
-        outer.has_call |= has_call;
-        outer.has_inner_loop = true;
-        for entry in &mut self.log[closed.log_start..] {
-            entry.weight = add_inner(0, entry.weight);
+        self.has_call |= closed.outer_call;
+        let inner_memory = scan.memory_weight.saturating_mul(INNER_LOOP_FACTOR);
+        self.memory = closed.outer_memory + u64::from(inner_memory);
+        for entry in &mut self.carried[closed.carried_start..] {
+            entry.weight = entry.weight.saturating_mul(INNER_LOOP_FACTOR);
         }
     }
 
-    /// Replaces the log from `start` by its sums per local: the `limit` hottest, hottest first.
-    fn count_log(&mut self, start: usize, limit: usize) {
-        let mut distinct = start;
-        for i in start..self.log.len() {
-            let entry = self.log[i];
-            let sum = &mut self.sums[entry.local as usize];
-            if sum.weight == 0 {
-                // The front of the segment lists the locals met; it never overtakes the reader.
-                self.log[distinct].local = entry.local;
-                distinct += 1;
-            }
-            sum.weight = sum.weight.saturating_add(entry.weight);
-            sum.written |= entry.written;
+    /// Moves the counts to the end of the list.
+    fn carry_counts(&mut self) {
+        for &local in &self.touched[..std::mem::take(&mut self.touched_len)] {
+            let count = std::mem::take(&mut self.counts[local as usize]);
+            let written = count & 1 != 0;
+            self.carried.push(LoopLocal { local, weight: saturate(count >> 1), written });
         }
-        self.log.truncate(distinct);
-        for entry in &mut self.log[start..] {
-            let sum = &mut self.sums[entry.local as usize];
-            *entry = *sum;
-            sum.weight = 0;
-            sum.written = false;
+    }
+
+    /// Moves the list from `start` to the counts.
+    fn count_carried(&mut self, start: usize) {
+        for entry in self.carried.drain(start..) {
+            let count = &mut self.counts[entry.local as usize];
+            self.touched[self.touched_len] = entry.local;
+            self.touched_len += usize::from(*count == 0);
+            *count = (*count + (u64::from(entry.weight) << 1)) | u64::from(entry.written);
         }
+    }
+
+    /// Reduces the list from `start`, which names no local twice, to the hottest, in order.
+    fn keep_hottest(&mut self, start: usize, limit: usize) {
         let hottest_first = |l: &LoopLocal| (std::cmp::Reverse(l.weight), l.local);
-        if distinct - start > limit {
-            self.log[start..].select_nth_unstable_by_key(limit, hottest_first);
-            self.log.truncate(start + limit);
+        if self.carried.len() - start > limit {
+            self.carried[start..].select_nth_unstable_by_key(limit, hottest_first);
+            self.carried.truncate(start + limit);
         }
-        self.log[start..].sort_unstable_by_key(hottest_first);
+        self.carried[start..].sort_unstable_by_key(hottest_first);
     }
 
-    /// An access to a local.
+    /// An access to a local. The operator is not validated yet: an unknown local only has to leave
+    /// the scanner in a state that [`Self::begin`] can start from.
     #[inline]
     pub fn access_local(&mut self, local: u32, written: bool) {
-        // The operator is not validated yet: an unknown local is the validator's to refuse.
-        if !self.open.is_empty() && local < self.local_count {
-            self.log.push(LoopLocal { local, weight: 1, written });
+        if let Some(count) = self.counts.get_mut(local as usize) {
+            // Without a branch: whether a local is met first is hard to predict.
+            self.touched[self.touched_len] = local;
+            self.touched_len += usize::from(*count == 0);
+            *count = (*count + 2) | u64::from(written);
         }
     }
 
     /// A load or store of memory 0.
     #[inline]
     pub fn access_memory(&mut self) {
-        if let Some(open) = self.open.last() {
-            let weight = &mut self.loops[open.index].memory_weight;
-            *weight = weight.saturating_add(1);
-        }
+        self.memory += 1;
     }
 
     /// A call, or an operator that calls the runtime.
     #[inline]
     pub fn call(&mut self) {
-        if let Some(open) = self.open.last() {
-            self.loops[open.index].has_call = true;
-        }
+        self.has_call = true;
     }
 }
 
-/// Adds the weight of an inner loop to that of the loop around it.
-fn add_inner(outer: u32, inner: u32) -> u32 {
-    outer.saturating_add(inner.saturating_mul(INNER_LOOP_FACTOR))
+/// A count as weight.
+fn saturate(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -11,6 +11,9 @@ pub(super) fn convert(
     expr: &wasmparser::ConstExpr<'_>,
     funcs: &mut Vec<FuncIndex>,
 ) -> Result<ConstExpr, DecodeError> {
+    if let Some(op) = single_const(expr) {
+        return Ok(ConstExpr { ops: Box::new([op]) });
+    }
     let mut reader = expr.get_operators_reader();
     let mut ops = Vec::with_capacity(1);
     while !reader.eof() {
@@ -29,6 +32,18 @@ pub(super) fn convert(
         ops.push(op);
     }
     Ok(ConstExpr { ops: ops.into() })
+}
+
+/// The operator of an expression that is just an integer constant, as the offsets of nearly all
+/// segments are: modules may have hundreds of thousands of these.
+fn single_const(expr: &wasmparser::ConstExpr<'_>) -> Option<ConstOp> {
+    let mut reader = expr.get_binary_reader();
+    let op = match reader.read_u8().ok()? {
+        0x41 => ConstOp::I32Const(reader.read_var_i32().ok()?),
+        0x42 => ConstOp::I64Const(reader.read_var_i64().ok()?),
+        _ => return None,
+    };
+    (reader.read_u8().ok()? == 0x0b && reader.eof()).then_some(op)
 }
 
 fn convert_op(operator: &Operator<'_>) -> Option<ConstOp> {

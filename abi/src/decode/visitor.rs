@@ -157,7 +157,7 @@ macro_rules! note {
 
 macro_rules! validate_and_note {
     ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {$(
-        #[inline]
+        #[inline(always)]
         fn $visit(&mut self $($(, $arg: $argty)*)?) -> Result<()> {
             note!(self $visit [$($($arg)*)?] [$($($arg)*)?]);
             self.validator.$visit($($($arg),*)?)
