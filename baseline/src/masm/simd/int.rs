@@ -44,9 +44,8 @@ impl Asm {
 
     /// `i8x16.popcnt`: a table lookup for each half of a byte.
     pub(crate) fn i8x16_popcnt(&mut self, d: Xmm, a: Xmm, t: Xmm) {
-        let table = self.pool_u128(u128::from_le_bytes([
-            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
-        ]));
+        let table =
+            self.pool_u128(u128::from_le_bytes([0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4]));
         let low_nibbles = self.pool_u128(splat8(0x0f));
         self.vload(t, table);
         self.vrrm(VPAND, XSCRATCH, a, low_nibbles);

@@ -1,8 +1,8 @@
 //! Vector loads and stores.
 
 use crate::compiler::FuncCompiler;
+use crate::masm::LaneWidth;
 use crate::masm::vex::*;
-use crate::masm::{LaneWidth, Prec};
 use crate::value::Ty;
 use upshift_abi::trap::Trap;
 use wasmparser::MemArg;
