@@ -1,1 +1,57 @@
-//! upshift-tests
+//! What the test suites of the workspace share.
+//!
+//! | suite (`tests/`) | what it shows |
+//! |---|---|
+//! | `spec` | the official test suite, in every mode; known failures are listed and must fail |
+//! | `wast` | scripts of our own, in every mode |
+//! | `ops` | each simple operator against its reference semantics |
+//! | `disas` | machine code of small functions, compared with what is stored |
+//! | `hostile` | broken and extreme modules give typed errors, in time |
+//! | `determinism` | the same module compiles to the same bytes |
+//! | `tidy` | the rules of the source tree |
+//!
+//! `src/bin/fuzz.rs` is the fuzzer.
+
+#![forbid(unsafe_code)]
+
+pub mod corpus;
+pub mod expected;
+pub mod fuzz;
+pub mod matrix;
+pub mod modes;
+pub mod mutate;
+pub mod source;
+pub mod suite;
+
+use std::path::{Path, PathBuf};
+
+/// The workspace's directory.
+///
+/// # Panics
+/// When this crate does not lie in a workspace.
+#[must_use]
+pub fn workspace_root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().expect("the crate lies in the workspace").to_owned()
+}
+
+/// All files below `directory` with the extension `extension`, sorted.
+///
+/// # Panics
+/// When a directory cannot be read.
+#[must_use]
+pub fn files_below(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path);
+            let entries = entries.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            waiting.extend(entries.flatten().map(|entry| entry.path()));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,100 @@
+//! `upshift compile --dump`: the operators of a function beside its machine code.
+//!
+//! Operators stand at the left with their offset in the module, machine code is indented. The
+//! compiler records offsets for calls and instructions that may trap, so an operator stands at the
+//! latest before the first such instruction that came of it, or of an operator behind it.
+
+use crate::disasm::disassemble;
+use anyhow::{Context, Result, bail};
+use std::fmt::Write as _;
+use std::ops::Range;
+use upshift::{ExternType, ImportType, Module};
+
+/// The listing of the function with this name or index, or of all of them for `all`.
+pub(crate) fn dump(module: &Module, bytes: &[u8], function: &str) -> Result<String> {
+    let operators = Operators::read(bytes)?;
+    let mut text = String::new();
+    for index in select(module, function)? {
+        dump_function(&mut text, module, &operators, index)?;
+    }
+    Ok(text)
+}
+
+/// The functions with a body that `function` means.
+fn select(module: &Module, function: &str) -> Result<Vec<u32>> {
+    let is_func = |import: &ImportType<'_>| matches!(import.ty(), ExternType::Func(_));
+    let imported = module.imports().filter(is_func).count();
+    let total = u32::try_from(imported + module.stats().functions)?;
+    let mut defined = u32::try_from(imported)?..total;
+    if function == "all" {
+        return Ok(defined.collect());
+    }
+    if let Ok(index) = function.parse::<u32>() {
+        if !defined.contains(&index) {
+            bail!("function {index} has no body: those are {} to {}", defined.start, total - 1);
+        }
+        return Ok(vec![index]);
+    }
+    let found = defined.find(|&index| module.function_name(index) == Some(function));
+    let found = found.with_context(|| format!("no function is called `{function}`"))?;
+    Ok(vec![found])
+}
+
+fn dump_function(
+    out: &mut String,
+    module: &Module,
+    operators: &Operators,
+    index: u32,
+) -> Result<()> {
+    let body = module.function_body_range(index).context("only functions with a body")?;
+    let code =
+        module.function_code(index).with_context(|| format!("function {index} is not compiled"))?;
+    let name = module.function_name(index).unwrap_or_default();
+    writeln!(out, "function {index} {name}: {} bytes of code", code.bytes.len())?;
+    let mut lines = operators.within(&body).iter().peekable();
+    let mut shown = None;
+    for instruction in disassemble(&code.bytes) {
+        let after = code.pcs.partition_point(|entry| entry.0 <= instruction.offset);
+        let at = after.checked_sub(1).map(|i| code.pcs[i].1 as usize);
+        if at != shown {
+            while let Some((offset, text)) = lines.next_if(|line| Some(line.0) <= at) {
+                writeln!(out, "{offset:#9x}  {text}")?;
+            }
+            shown = at;
+        }
+        let trap = code.traps.iter().find(|trap| trap.0 == instruction.offset);
+        let trap = trap.map(|trap| format!("  ; {}", trap.1.message())).unwrap_or_default();
+        writeln!(out, "{:>20x}  {}{trap}", instruction.offset, instruction.text)?;
+    }
+    for (offset, text) in lines {
+        writeln!(out, "{offset:#9x}  {text}")?;
+    }
+    out.push('\n');
+    Ok(())
+}
+
+/// All operators of a module as text, in the order of their offsets.
+struct Operators {
+    lines: Vec<(usize, String)>,
+}
+
+impl Operators {
+    fn read(bytes: &[u8]) -> Result<Self> {
+        let mut storage = String::new();
+        let printer = wasmprinter::Config::new();
+        let mut lines = Vec::new();
+        for (offset, text) in printer.offsets_and_lines(bytes, &mut storage)? {
+            if let Some(offset) = offset {
+                lines.push((usize::try_from(offset)?, text.trim_end().to_owned()));
+            }
+        }
+        lines.sort_by_key(|line| line.0);
+        Ok(Self { lines })
+    }
+
+    fn within(&self, body: &Range<usize>) -> &[(usize, String)] {
+        let start = self.lines.partition_point(|line| line.0 < body.start);
+        let end = self.lines.partition_point(|line| line.0 < body.end);
+        &self.lines[start..end]
+    }
+}

@@ -1,0 +1,209 @@
+//! `upshift run`.
+
+use crate::engine_args::EngineArgs;
+use crate::invoke;
+use crate::progress::Progress;
+use crate::stats::{self, Elapsed, ModuleFigures, RunStats, Stopwatch, TierFigures};
+use crate::units::{milliseconds, parse_bytes, parse_duration};
+use crate::wasi_setup::{self, Host, WasiArgs};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+use upshift::{Engine, Func, Instance, InterruptHandle, Linker, Module, Store};
+
+/// Options of `upshift run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    wasi: WasiArgs,
+    /// Call this export instead of `_start`; the arguments are its parameters, its results are
+    /// printed one per line.
+    #[arg(long, value_name = "NAME")]
+    invoke: Option<String>,
+    /// Call the function of --invoke this many times.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "invoke")]
+    repeat: u32,
+    /// Trap after this much fuel; an operator costs about 1.
+    #[arg(long, value_name = "N")]
+    fuel: Option<u64>,
+    /// Trap after this time: 500ms, 2s, 1m.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// Largest size of each linear memory: 64MiB, or a number of bytes.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    max_memory: Option<u64>,
+    /// Let functions that are imported but not provided trap when they are called, instead of
+    /// refusing the module.
+    #[arg(long)]
+    stub_unknown_imports: bool,
+    /// Write times and sizes as a JSON object to this file (`-` for stdout).
+    #[arg(long, value_name = "FILE")]
+    stats: Option<PathBuf>,
+    /// The module, binary or text, followed by the program's arguments.
+    #[arg(value_name = "FILE")]
+    module: PathBuf,
+    /// Arguments of the program.
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+/// Runs the program. A trap or an exit through WASI is an error, see [`crate::errors::report`].
+pub(crate) fn execute(args: &Args) -> Result<i32> {
+    let mut stats = RunStats::default();
+    let (engine, module) = load(args, &mut stats)?;
+    let result = run(args, &engine, &module, &mut stats);
+    if let Some(path) = &args.stats {
+        let figures = module.stats();
+        stats.module = ModuleFigures::of(&figures);
+        stats.tiers = TierFigures::of(&figures);
+        stats.process_cpu_ms = milliseconds(stats::process_cpu());
+        stats.peak_rss_bytes = stats::peak_rss_bytes();
+        stats::write(path, &stats)?;
+    }
+    // The process ends now; taking the module apart first would only cost time.
+    std::mem::forget(module);
+    result.with_context(|| format!("failed to run `{}`", args.module.display()))?;
+    Ok(0)
+}
+
+fn load(args: &Args, stats: &mut RunStats) -> Result<(Engine, Module)> {
+    let watch = Stopwatch::of_thread();
+    let mut config = args.engine.config()?;
+    config.consume_fuel(args.fuel.is_some());
+    let engine = Engine::new(&config)?;
+    let progress = Progress::start(format!("loading {}", args.module.display()));
+    let module = Module::from_file(&engine, &args.module)
+        .with_context(|| format!("failed to load `{}`", args.module.display()))?;
+    drop(progress);
+    let Elapsed { wall, cpu } = watch.elapsed();
+    stats.load_wall_ms = milliseconds(wall);
+    stats.load_cpu_ms = milliseconds(cpu);
+    Ok((engine, module))
+}
+
+fn run(args: &Args, engine: &Engine, module: &Module, stats: &mut RunStats) -> Result<()> {
+    let watch = Stopwatch::of_thread();
+    let mut linker = Linker::new(engine);
+    wasi_setup::add_to_linker(&mut linker)?;
+    if args.stub_unknown_imports {
+        linker.define_unknown_imports_as_traps(module)?;
+    }
+    let program_args = if args.invoke.is_some() { &[] } else { &args.args[..] };
+    let host = Host::new(&args.wasi, module, &args.module, program_args, args.max_memory)?;
+    let mut store = Store::new(engine, host);
+    store.limiter(|host| &mut host.limits);
+    if let Some(fuel) = args.fuel {
+        store.set_fuel(fuel)?;
+    }
+    let timeout = args.timeout.map(|timeout| Timeout::start(timeout, store.interrupt_handle()));
+    let instance = linker.instantiate(&mut store, module);
+    stats.instantiate_wall_ms = Some(milliseconds(watch.elapsed().wall));
+
+    let watch = Stopwatch::of_thread();
+    let result = instance.and_then(|instance| call(args, &mut store, instance, stats));
+    let Elapsed { wall, cpu } = watch.elapsed();
+    drop(timeout);
+    stats.run_wall_ms = Some(milliseconds(wall));
+    stats.run_cpu_ms = Some(milliseconds(cpu));
+    let bench = store.data().bench.total();
+    stats.bench_wall_ms = bench.map(|elapsed| milliseconds(elapsed.wall));
+    stats.bench_cpu_ms = bench.map(|elapsed| milliseconds(elapsed.cpu));
+    // As above: the process ends now.
+    std::mem::forget(store);
+    result
+}
+
+/// Calls what the command line asks for.
+fn call(
+    args: &Args,
+    store: &mut Store<Host>,
+    instance: Instance,
+    stats: &mut RunStats,
+) -> Result<()> {
+    // A reactor wants to be initialized before anything else is called.
+    if let Some(initialize) = instance.get_func(&mut *store, "_initialize")
+        && args.invoke.as_deref() != Some("_initialize")
+    {
+        initialize.call(&mut *store, &[], &mut []).context("failed to call `_initialize`")?;
+    }
+    match &args.invoke {
+        Some(name) => invoke_export(args, name, store, instance, stats),
+        None => match default_function(store, instance) {
+            Some((name, func)) => func
+                .call(&mut *store, &[], &mut [])
+                .with_context(|| format!("failed to call `{name}`")),
+            None => {
+                eprintln!("note: the module has no `_start`, so nothing was called; see --invoke");
+                Ok(())
+            }
+        },
+    }
+}
+
+fn default_function(store: &mut Store<Host>, instance: Instance) -> Option<(&'static str, Func)> {
+    ["_start", ""].into_iter().find_map(|name| Some((name, instance.get_func(&mut *store, name)?)))
+}
+
+fn invoke_export(
+    args: &Args,
+    name: &str,
+    store: &mut Store<Host>,
+    instance: Instance,
+    stats: &mut RunStats,
+) -> Result<()> {
+    let Some(func) = instance.get_func(&mut *store, name) else {
+        bail!("the module exports no function `{name}`");
+    };
+    let ty = func.ty(&*store);
+    let texts: Vec<String> =
+        args.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let values =
+        invoke::parse_arguments(&ty, &texts).with_context(|| format!("cannot call `{name}`"))?;
+    let mut results = invoke::result_buffer(&ty);
+    let (mut wall, mut cpu) = (Vec::new(), Vec::new());
+    for _ in 0..args.repeat {
+        let watch = Stopwatch::of_thread();
+        func.call(&mut *store, &values, &mut results)
+            .with_context(|| format!("failed to call `{name}`"))?;
+        let elapsed = watch.elapsed();
+        wall.push(milliseconds(elapsed.wall));
+        cpu.push(milliseconds(elapsed.cpu));
+    }
+    stats.invoke_wall_ms = Some(wall);
+    stats.invoke_cpu_ms = Some(cpu);
+    for result in &results {
+        println!("{}", invoke::format_value(result));
+    }
+    Ok(())
+}
+
+/// A thread that interrupts a store when its time is up; dropping it calls the thread off.
+struct Timeout {
+    call_off: Option<mpsc::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Timeout {
+    fn start(timeout: Duration, handle: InterruptHandle) -> Self {
+        let (call_off, called_off) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            if called_off.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Timeout) {
+                handle.interrupt();
+            }
+        });
+        Self { call_off: Some(call_off), thread: Some(thread) }
+    }
+}
+
+impl Drop for Timeout {
+    fn drop(&mut self) {
+        drop(self.call_off.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
+}

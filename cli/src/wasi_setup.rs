@@ -1,0 +1,112 @@
+//! What a program can import: WASI, and the two functions that mark a benchmark's kernel.
+
+use crate::stats::{Elapsed, Stopwatch};
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use upshift::{Caller, Linker, Module, StoreLimits, StoreLimitsBuilder};
+use upshift_wasi::{WasiCtx, WasiCtxBuilder};
+
+/// Options that shape the program's environment.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct WasiArgs {
+    /// Give the program access to a directory of the host, under another name if one follows.
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    dirs: Vec<String>,
+    /// Set an environment variable; without a value it is the host's.
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+}
+
+/// What a store of the command line holds.
+pub(crate) struct Host {
+    pub(crate) wasi: WasiCtx,
+    pub(crate) limits: StoreLimits,
+    pub(crate) bench: BenchRegion,
+}
+
+impl Host {
+    /// The environment of the program in `file`, with `args` after its name.
+    pub(crate) fn new(
+        wasi: &WasiArgs,
+        module: &Module,
+        file: &Path,
+        args: &[OsString],
+        max_memory: Option<u64>,
+    ) -> Result<Self> {
+        let mut limits = StoreLimitsBuilder::new();
+        if let Some(bytes) = max_memory {
+            limits = limits.memory_size(usize::try_from(bytes)?);
+        }
+        let imports_wasi = module.imports().any(|import| import.module().starts_with("wasi_"));
+        let ctx =
+            if imports_wasi { wasi.context(file, args)? } else { WasiCtxBuilder::new().build()? };
+        Ok(Self { wasi: ctx, limits: limits.build(), bench: BenchRegion::default() })
+    }
+}
+
+impl WasiArgs {
+    fn context(&self, file: &Path, args: &[OsString]) -> Result<WasiCtx> {
+        let mut builder = WasiCtxBuilder::new();
+        builder.inherit_stdio();
+        // Only the file's name: the program need not know where it lies.
+        builder.arg(file.file_name().unwrap_or(file.as_os_str()).as_bytes());
+        for arg in args {
+            builder.arg(arg.as_bytes());
+        }
+        for variable in &self.env {
+            match variable.split_once('=') {
+                Some((name, value)) => builder.env(name, value),
+                None => {
+                    let value = std::env::var(variable);
+                    let value = value.with_context(|| format!("--env {variable}: not set"))?;
+                    builder.env(variable, value)
+                }
+            };
+        }
+        for dir in &self.dirs {
+            let (host, guest) = dir.split_once("::").unwrap_or((dir, dir));
+            builder.preopened_dir(host, guest);
+        }
+        builder.build().context("failed to set up WASI")
+    }
+}
+
+/// Defines all that the command line provides.
+pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
+    upshift_wasi::add_to_linker(linker, |host: &mut Host| &mut host.wasi)?;
+    linker.func_wrap("bench", "start", |mut caller: Caller<'_, Host>| {
+        caller.data_mut().bench.start();
+    })?;
+    linker.func_wrap("bench", "end", |mut caller: Caller<'_, Host>| {
+        caller.data_mut().bench.end();
+    })?;
+    Ok(())
+}
+
+/// Time between the calls of `bench.start` and `bench.end`; several regions add up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BenchRegion {
+    running: Option<Stopwatch>,
+    total: Option<Elapsed>,
+}
+
+impl BenchRegion {
+    fn start(&mut self) {
+        self.running = Some(Stopwatch::of_thread());
+    }
+
+    fn end(&mut self) {
+        let Some(watch) = self.running.take() else { return };
+        let elapsed = watch.elapsed();
+        let total = self.total.get_or_insert_default();
+        total.wall += elapsed.wall;
+        total.cpu += elapsed.cpu;
+    }
+
+    /// The time of all regions, `None` if there was none.
+    pub(crate) fn total(&self) -> Option<Elapsed> {
+        self.total
+    }
+}

@@ -1,0 +1,192 @@
+//! A fuzzer that needs no special toolchain: mutates modules, runs them in several configurations
+//! and stops at the first difference, untyped error, panic or crash.
+//!
+//! ```text
+//! cargo run --release -p upshift-tests --bin fuzz -- --seed 1 --iterations 100000 \
+//!     [--corpus DIR] [--threads 2] [--only N]
+//! ```
+//!
+//! The seed and the number of an iteration determine its module: `--only N` runs that one again
+//! and writes the module to a file.
+
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use upshift_tests::corpus;
+use upshift_tests::fuzz::{Engines, Stage};
+use upshift_tests::mutate::{Random, mutate, mutate_code};
+
+/// Modules larger than this are not taken from the corpus directory.
+const MAX_CORPUS_BYTES: u64 = 64 << 10;
+
+/// Command line.
+struct Options {
+    seed: u64,
+    iterations: u64,
+    threads: u64,
+    corpus: Option<PathBuf>,
+    only: Option<u64>,
+}
+
+/// Counts of all threads.
+#[derive(Default)]
+struct Counts {
+    done: AtomicU64,
+    rejected: AtomicU64,
+    loaded: AtomicU64,
+    ran: AtomicU64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let seeds = seeds(options.corpus.as_deref())?;
+    let engines = Engines::new();
+    let start = Instant::now();
+    let counts = Counts::default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let clock = start_clock(engines.clone(), Arc::clone(&stop));
+    let range = options.only.map_or(0..options.iterations, |only| only..only + 1);
+    println!("seed {}, {} modules to start from", options.seed, seeds.len());
+    let failure = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.threads)
+            .map(|worker| {
+                let (engines, seeds, counts, stop) = (&engines, &seeds, &counts, &stop);
+                let (range, options) = (range.clone(), &options);
+                scope.spawn(move || {
+                    range
+                        .filter(|number| number % options.threads == worker)
+                        .take_while(|_| !stop.load(Ordering::Relaxed))
+                        .find_map(|number| iterate(number, options, engines, seeds, counts))
+                })
+            })
+            .collect();
+        workers.into_iter().find_map(|worker| worker.join().unwrap_or(Some("panicked".into())))
+    });
+    stop.store(true, Ordering::Relaxed);
+    clock.join().ok();
+    println!("{}", counts.line(start.elapsed()));
+    match failure {
+        Some(failure) => anyhow::bail!(failure),
+        None => Ok(()),
+    }
+}
+
+/// Lets time pass for the engines, so that endless waits end.
+fn start_clock(engines: Engines, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(100));
+            engines.tick();
+        }
+    })
+}
+
+/// Runs one iteration; gives a text when something is wrong with it.
+fn iterate(
+    number: u64,
+    options: &Options,
+    engines: &Engines,
+    seeds: &[Vec<u8>],
+    counts: &Counts,
+) -> Option<String> {
+    let mut random = Random::new(options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
+    let bytes = make_module(seeds, &mut random);
+    if options.only.is_some() {
+        std::fs::write("fuzz-case.wasm", &bytes).ok();
+    }
+    let run = std::panic::AssertUnwindSafe(|| engines.run(&bytes, random.clone().bits()));
+    let result = std::panic::catch_unwind(run);
+    let done = counts.done.fetch_add(1, Ordering::Relaxed) + 1;
+    if done.is_multiple_of(100_000) {
+        println!("{done} done");
+    }
+    let stage = match result {
+        Ok(Ok(stage)) => stage,
+        Ok(Err(difference)) => return Some(report(number, options, &bytes, &difference)),
+        Err(_) => return Some(report(number, options, &bytes, "panicked")),
+    };
+    let counter = match stage {
+        Stage::Rejected => &counts.rejected,
+        Stage::Loaded => &counts.loaded,
+        Stage::Ran => &counts.ran,
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    None
+}
+
+fn report(number: u64, options: &Options, bytes: &[u8], what: &str) -> String {
+    let file = format!("fuzz-{}-{number}.wasm", options.seed);
+    let kept = std::fs::write(&file, bytes).is_ok();
+    let kept = if kept { format!(", module in {file}") } else { String::new() };
+    format!("iteration {number} (--seed {} --only {number}){kept}: {what}", options.seed)
+}
+
+/// A module: generated or from the corpus, then mostly mutated.
+fn make_module(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut bytes = match random.below(3) {
+        0 => seeds[random.below(seeds.len())].clone(),
+        _ => {
+            let length = 64 + random.below(2048);
+            let entropy = random.bytes(length);
+            corpus::generate(&entropy).unwrap_or_else(|| seeds[random.below(seeds.len())].clone())
+        }
+    };
+    match random.below(4) {
+        0 => {}
+        1 | 2 => mutate_code(&mut bytes, random),
+        _ => {
+            let other = &seeds[random.below(seeds.len())];
+            mutate(&mut bytes, other, random);
+        }
+    }
+    bytes
+}
+
+/// The embedded modules and the small ones below the corpus directory.
+fn seeds(directory: Option<&Path>) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut seeds: Vec<Vec<u8>> = corpus::modules().into_iter().map(|(_, bytes)| bytes).collect();
+    for file in directory.into_iter().flat_map(|dir| upshift_tests::files_below(dir, "wasm")) {
+        if std::fs::metadata(&file)?.len() <= MAX_CORPUS_BYTES {
+            seeds.push(std::fs::read(&file)?);
+        }
+    }
+    Ok(seeds)
+}
+
+impl Counts {
+    fn line(&self, elapsed: Duration) -> String {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        format!(
+            "{} modules in {:.1} s: {} rejected, {} not instantiated, {} ran",
+            get(&self.done),
+            elapsed.as_secs_f64(),
+            get(&self.rejected),
+            get(&self.loaded),
+            get(&self.ran)
+        )
+    }
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        let mut options =
+            Self { seed: 1, iterations: 10_000, threads: 2, corpus: None, only: None };
+        while let Some(name) = args.next() {
+            let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
+            match name.as_str() {
+                "--seed" => options.seed = value()?.parse()?,
+                "--iterations" => options.iterations = value()?.parse()?,
+                "--threads" => options.threads = value()?.parse::<u64>()?.max(1),
+                "--only" => options.only = Some(value()?.parse()?),
+                "--corpus" => options.corpus = Some(value()?.into()),
+                _ => anyhow::bail!(
+                    "unknown option {name}; known: --seed --iterations --threads --only --corpus"
+                ),
+            }
+        }
+        Ok(options)
+    }
+}

@@ -1,0 +1,286 @@
+//! Runs a module under several configurations and compares what it does.
+//!
+//! A module may be anything: broken, endless, hungry. Fuel, limits and a deadline bound it. What
+//! is compared is a [`Trace`]: how loading ended, the result of every call, and the final content
+//! of exported memories and globals.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use upshift::{
+    Config, DecodeError, Engine, Error, Extern, Func, Instance, LinkError, Linker, Module, Store,
+    StoreLimits, StoreLimitsBuilder, Trap, Val,
+};
+use upshift_abi::code::CompileError;
+
+/// Fuel of a store.
+const FUEL: u64 = 50_000;
+/// Largest memory in bytes.
+const MAX_MEMORY: usize = 16 << 20;
+/// Largest table in elements.
+const MAX_TABLE: usize = 20_000;
+/// Times the exports are called.
+const ROUNDS: u64 = 2;
+/// Ticks of the engine's epoch that a store may live, see [`Engines::tick`].
+const DEADLINE_TICKS: u64 = 20;
+
+/// Engines that must agree.
+#[derive(Clone, Debug)]
+pub struct Engines {
+    engines: Vec<Engine>,
+}
+
+/// What a module did, step by step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    steps: Vec<String>,
+    /// Whether the steps from here on depend on more than the module: the stack's size, time.
+    ended_early: bool,
+}
+
+/// How far a module came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It was refused.
+    Rejected,
+    /// It is valid, but could not be instantiated.
+    Loaded,
+    /// Its exports were called.
+    Ran,
+}
+
+impl Engines {
+    /// One engine for each of the modes.
+    ///
+    /// # Panics
+    /// When the machine cannot run the engine.
+    #[must_use]
+    pub fn new() -> Self {
+        let engine = |mode: crate::modes::Mode| {
+            let mut config: Config = mode.config;
+            config.consume_fuel(true);
+            config.nan_canonicalization(true);
+            config.relaxed_simd_deterministic(true);
+            config.wasm_custom_page_sizes(true);
+            config.parallel_validation(false);
+            config.max_wasm_stack(64 << 10);
+            Engine::new(&config).expect("the machine can run the engine")
+        };
+        Self { engines: crate::modes::all().map(engine).into() }
+    }
+
+    /// Lets time pass for all stores. Something has to call this now and then, else an endless
+    /// wait is not ended.
+    pub fn tick(&self) {
+        self.engines.iter().for_each(Engine::increment_epoch);
+    }
+
+    /// Runs the module under every configuration.
+    ///
+    /// # Errors
+    /// A description of the first difference, or of an error that has no business there.
+    pub fn run(&self, bytes: &[u8], seed: u64) -> Result<Stage, String> {
+        let mut first: Option<(Stage, Trace)> = None;
+        for (i, engine) in self.engines.iter().enumerate() {
+            let mut trace = Trace::default();
+            let stage = run_module(engine, bytes, seed, &mut trace)?;
+            let Some((first_stage, first_trace)) = &first else {
+                if stage == Stage::Rejected {
+                    return Ok(stage);
+                }
+                first = Some((stage, trace));
+                continue;
+            };
+            if stage != *first_stage && !trace.ended_early && !first_trace.ended_early {
+                return Err(format!("configuration {i} came to {stage:?}, not {first_stage:?}"));
+            }
+            first_trace.compare(&trace).map_err(|error| format!("configuration {i}: {error}"))?;
+        }
+        Ok(first.map_or(Stage::Rejected, |(stage, _)| stage))
+    }
+}
+
+impl Default for Engines {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Trace {
+    fn note(&mut self, step: impl Into<String>) {
+        if !self.ended_early {
+            self.steps.push(step.into());
+        }
+    }
+
+    /// Notes an error; one that depends on the stack or on time ends the trace.
+    fn note_error(&mut self, error: &Error) -> Result<(), String> {
+        let trap = error.chain().find_map(|cause| cause.downcast_ref::<Trap>());
+        match trap {
+            Some(Trap::StackOverflow | Trap::Interrupt) => self.ended_early = true,
+            Some(trap) => self.note(format!("trap: {}", trap.message())),
+            None if error.chain().any(|cause| cause.is::<LinkError>()) => self.note("link error"),
+            None if error.chain().any(|cause| cause.is::<CompileError>()) => {
+                // Frames and code differ in size between configurations.
+                self.ended_early = true;
+            }
+            None if is_resource_error(error) => self.note("limit"),
+            None => return Err(format!("untyped error: {error:#}")),
+        }
+        Ok(())
+    }
+
+    /// Compares two traces as far as both are certain.
+    fn compare(&self, other: &Self) -> Result<(), String> {
+        for (i, (a, b)) in self.steps.iter().zip(&other.steps).enumerate() {
+            if a != b {
+                return Err(format!("step {i}: `{b}`, not `{a}`"));
+            }
+        }
+        let (a, b) = (self.steps.len(), other.steps.len());
+        let shorter_ended = if a < b { self.ended_early } else { other.ended_early };
+        if a != b && !shorter_ended {
+            return Err(format!("{b} steps, not {a}"));
+        }
+        Ok(())
+    }
+}
+
+/// Errors that say that a limit of the store was reached.
+fn is_resource_error(error: &Error) -> bool {
+    let text = format!("{error:#}");
+    ["limit", "exceed", "too large", "out of memory", "allocate"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+fn run_module(
+    engine: &Engine,
+    bytes: &[u8],
+    seed: u64,
+    trace: &mut Trace,
+) -> Result<Stage, String> {
+    let module = match Module::from_binary(engine, bytes) {
+        Ok(module) => module,
+        Err(error) if error.downcast_ref::<DecodeError>().is_some() => return Ok(Stage::Rejected),
+        Err(error) => return Err(format!("untyped error of the loader: {error:#}")),
+    };
+    let limits = StoreLimitsBuilder::new().memory_size(MAX_MEMORY).table_elements(MAX_TABLE);
+    let mut store = Store::new(engine, limits.build());
+    store.limiter(|limits: &mut StoreLimits| limits);
+    store.set_epoch_deadline(DEADLINE_TICKS);
+    store.set_fuel(FUEL).map_err(|error| error.to_string())?;
+    let mut linker = Linker::new(engine);
+    if let Err(error) = linker.define_unknown_imports_as_default_values(&mut store, &module) {
+        trace.note("no default import");
+        return if is_resource_error(&error) || error.to_string().contains("default") {
+            Ok(Stage::Loaded)
+        } else {
+            trace.note_error(&error).map(|()| Stage::Loaded)
+        };
+    }
+    let instance = match linker.instantiate(&mut store, &module) {
+        Ok(instance) => instance,
+        Err(error) => {
+            trace.note_error(&error)?;
+            return Ok(Stage::Loaded);
+        }
+    };
+    for round in 0..ROUNDS {
+        call_exports(&mut store, &module, instance, seed.wrapping_add(round), trace)?;
+    }
+    note_state(&mut store, &module, instance, trace);
+    Ok(Stage::Ran)
+}
+
+fn call_exports(
+    store: &mut Store<StoreLimits>,
+    module: &Module,
+    instance: Instance,
+    seed: u64,
+    trace: &mut Trace,
+) -> Result<(), String> {
+    let mut random = crate::mutate::Random::new(seed);
+    for export in module.exports() {
+        let Some(Extern::Func(func)) = instance.get_export(&*store, export.name()) else {
+            continue;
+        };
+        store.set_fuel(FUEL).map_err(|error| error.to_string())?;
+        match call(store, func, &mut random) {
+            Ok(results) => trace.note(results),
+            Err(error) => trace.note_error(&error)?,
+        }
+        let fuel = store.get_fuel().map_err(|error| error.to_string())?;
+        trace.note(format!("fuel {fuel}"));
+        if trace.ended_early {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn call(
+    store: &mut Store<StoreLimits>,
+    func: Func,
+    random: &mut crate::mutate::Random,
+) -> Result<String, Error> {
+    let ty = func.ty(&*store);
+    let args: Vec<Val> = ty.params.iter().map(|&ty| argument(ty, random)).collect();
+    let mut results = vec![Val::I32(0); ty.results.len()];
+    func.call(store, &args, &mut results)?;
+    Ok(results.iter().map(value_text).collect::<Vec<_>>().join(", "))
+}
+
+/// A value of type `ty` that is often a boundary case.
+fn argument(ty: upshift::ValType, random: &mut crate::mutate::Random) -> Val {
+    const EDGES: [u64; 10] =
+        [0, 1, 2, 8, 0x7f, 0xffff, 0x7fff_ffff, 0x8000_0000, u64::MAX, 0x7ff8_0000_0000_0000];
+    let bits = match random.below(4) {
+        0 => random.bits(),
+        _ => EDGES[random.below(EDGES.len())],
+    };
+    let low = u32::try_from(bits & 0xffff_ffff).expect("masked");
+    match ty {
+        upshift::ValType::I32 => Val::I32(low.cast_signed()),
+        upshift::ValType::I64 => Val::I64(bits.cast_signed()),
+        upshift::ValType::F32 => Val::F32(low),
+        upshift::ValType::F64 => Val::F64(bits),
+        upshift::ValType::V128 => Val::V128((u128::from(bits) << 64 | u128::from(low)).into()),
+        upshift::ValType::Ref(ty) => Val::null_ref(ty.heap).unwrap_or(Val::FuncRef(None)),
+    }
+}
+
+/// A result, by its bits; references by whether they are null.
+fn value_text(value: &Val) -> String {
+    match value {
+        Val::I32(value) => format!("{value:#x}"),
+        Val::I64(value) => format!("{value:#x}"),
+        Val::F32(bits) => format!("f{bits:#x}"),
+        Val::F64(bits) => format!("f{bits:#x}"),
+        Val::V128(value) => format!("v{:#x}", value.as_u128()),
+        Val::FuncRef(func) => format!("func {}", func.is_some()),
+        Val::ExternRef(value) => format!("extern {}", value.is_some()),
+    }
+}
+
+/// Notes the exported memories, globals and tables.
+fn note_state(
+    store: &mut Store<StoreLimits>,
+    module: &Module,
+    instance: Instance,
+    trace: &mut Trace,
+) {
+    for export in module.exports() {
+        match instance.get_export(&*store, export.name()) {
+            Some(Extern::Memory(memory)) => {
+                let mut hasher = DefaultHasher::new();
+                memory.data(&*store).hash(&mut hasher);
+                trace.note(format!("memory {:x}", hasher.finish()));
+            }
+            Some(Extern::Global(global)) => {
+                let value = global.get(&mut *store);
+                trace.note(format!("global {}", value_text(&value)));
+            }
+            Some(Extern::Table(table)) => trace.note(format!("table {}", table.size(&*store))),
+            _ => {}
+        }
+    }
+}

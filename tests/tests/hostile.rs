@@ -1,0 +1,311 @@
+//! Broken and extreme modules: every one gives a typed error or works, in time, without a panic.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+use upshift::{
+    Config, DecodeError, Engine, Instance, Module, Store, StoreLimits, StoreLimitsBuilder, Trap,
+    Val,
+};
+use upshift_abi::code::CompileError;
+use upshift_tests::corpus;
+use wasm_encoder::{
+    CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction, TypeSection,
+    ValType,
+};
+
+/// No module of this file may take longer, even without optimization.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn engine() -> Engine {
+    let mut config = Config::new();
+    config.consume_fuel(true).wasm_custom_page_sizes(true);
+    Engine::new(&config).expect("the machine runs the engine")
+}
+
+fn store(engine: &Engine) -> Store<StoreLimits> {
+    let limits = StoreLimitsBuilder::new().memory_size(1 << 20).table_elements(1000).build();
+    let mut store = Store::new(engine, limits);
+    store.limiter(|limits| limits);
+    store.set_fuel(100_000).expect("the engine has fuel");
+    store
+}
+
+/// Loads, compiles and, when it has no imports, instantiates and calls `f`.
+///
+/// # Panics
+/// On an error that is not typed.
+fn survive(engine: &Engine, bytes: &[u8]) -> Outcome {
+    let module = match Module::from_binary(engine, bytes) {
+        Ok(module) => module,
+        Err(error) => {
+            let typed = error.downcast_ref::<DecodeError>();
+            assert!(typed.is_some(), "not a DecodeError: {error:#}");
+            return Outcome::Rejected;
+        }
+    };
+    if let Err(error) = module.compile_all(1) {
+        let typed = error.chain().any(|cause| cause.is::<CompileError>());
+        assert!(typed, "not a CompileError: {error:#}");
+        return Outcome::TooLarge;
+    }
+    if module.imports().len() > 0 {
+        return Outcome::Compiled;
+    }
+    let mut store = store(engine);
+    if let Ok(instance) = Instance::new(&mut store, &module, &[])
+        && let Some(func) = instance.get_func(&store, "f")
+    {
+        let ty = func.ty(&store);
+        let default = |ty: &upshift::ValType| Val::default_for_ty(*ty).unwrap_or(Val::I32(0));
+        let args: Vec<Val> = ty.params.iter().map(default).collect();
+        let mut results: Vec<Val> = ty.results.iter().map(default).collect();
+        if let Err(error) = func.call(&mut store, &args, &mut results) {
+            assert!(error.downcast_ref::<Trap>().is_some(), "not a trap: {error:#}");
+            return Outcome::Trapped;
+        }
+    }
+    Outcome::Ran
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Rejected,
+    TooLarge,
+    Compiled,
+    Trapped,
+    Ran,
+}
+
+fn in_time<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    let elapsed = start.elapsed();
+    assert!(elapsed < LIMIT, "{what} took {elapsed:?}");
+    result
+}
+
+#[test]
+fn truncated_modules_are_rejected() {
+    let engine = engine();
+    for (name, bytes) in corpus::modules() {
+        for end in 0..bytes.len() {
+            let outcome = survive(&engine, &bytes[..end]);
+            let whole_sections = outcome != Outcome::Rejected;
+            assert!(!whole_sections || end >= 8, "{name} cut at {end}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn modules_with_flipped_bits_do_no_harm() {
+    let engine = engine();
+    for (_, bytes) in corpus::modules() {
+        for bit in 0..bytes.len() * 8 {
+            let mut bytes = bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            survive(&engine, &bytes);
+        }
+    }
+}
+
+#[test]
+fn giant_counts_are_rejected_without_giant_allocations() {
+    let engine = engine();
+    for section in 1..=13_u8 {
+        for count in [0x7fff_ffff_u32, 0xffff_ffff, 10_000_000] {
+            let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+            let mut content = Vec::new();
+            leb128(&mut content, count);
+            content.extend([0; 8]);
+            bytes.push(section);
+            leb128(&mut bytes, u32::try_from(content.len()).expect("a few bytes"));
+            bytes.extend(content);
+            let outcome = in_time("a giant count", || survive(&engine, &bytes));
+            assert_eq!(outcome, Outcome::Rejected, "section {section}, {count}");
+        }
+    }
+}
+
+fn leb128(out: &mut Vec<u8>, mut value: u32) {
+    loop {
+        let low = value.to_le_bytes()[0] & 0x7f;
+        value >>= 7;
+        out.push(if value == 0 { low } else { low | 0x80 });
+        if value == 0 {
+            return;
+        }
+    }
+}
+
+/// A module with one function `f` without parameters and results.
+fn one_function(locals: Vec<(u32, ValType)>, body: impl FnOnce(&mut Function)) -> Vec<u8> {
+    let mut function = Function::new(locals);
+    body(&mut function);
+    function.instruction(&Instruction::End);
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut exports = ExportSection::new();
+    exports.export("f", ExportKind::Func, 0);
+    let mut code = CodeSection::new();
+    code.function(&function);
+    let mut module = wasm_encoder::Module::new();
+    module.section(&types).section(&functions).section(&exports).section(&code);
+    module.finish()
+}
+
+#[test]
+fn deep_nesting() {
+    let engine = engine();
+    let openers: [fn(&mut Function); 3] = [
+        |f| {
+            f.instruction(&Instruction::Block(wasm_encoder::BlockType::Empty));
+        },
+        |f| {
+            f.instruction(&Instruction::Loop(wasm_encoder::BlockType::Empty));
+        },
+        |f| {
+            f.instruction(&Instruction::I32Const(1));
+            f.instruction(&Instruction::If(wasm_encoder::BlockType::Empty));
+        },
+    ];
+    for open in openers {
+        let bytes = one_function(vec![(2, ValType::I64)], |f| {
+            (0..100_000).for_each(|_| open(f));
+            (0..100_000).for_each(|_| {
+                f.instruction(&Instruction::End);
+            });
+        });
+        let outcome = in_time("deep nesting", || survive(&engine, &bytes));
+        assert!(matches!(outcome, Outcome::Ran | Outcome::Trapped | Outcome::TooLarge));
+    }
+}
+
+#[test]
+fn many_locals() {
+    let engine = engine();
+    for ty in [ValType::I32, ValType::F64, ValType::V128] {
+        let bytes = one_function(vec![(50_000, ty)], |f| {
+            f.instruction(&Instruction::LocalGet(49_999));
+            f.instruction(&Instruction::LocalSet(3));
+        });
+        let outcome = in_time("50k locals", || survive(&engine, &bytes));
+        assert!(
+            matches!(outcome, Outcome::Ran | Outcome::Trapped | Outcome::TooLarge),
+            "{outcome:?}"
+        );
+    }
+    let too_many = one_function(vec![(50_001, ValType::I32)], |_| {});
+    assert_eq!(survive(&engine, &too_many), Outcome::Rejected);
+}
+
+#[test]
+fn large_functions() {
+    let engine = engine();
+    let straight = one_function(vec![(1, ValType::I32)], |f| {
+        for i in 0..150_000 {
+            f.instruction(&Instruction::LocalGet(0));
+            f.instruction(&Instruction::I32Const(i));
+            f.instruction(&Instruction::I32Add);
+            f.instruction(&Instruction::LocalSet(0));
+        }
+    });
+    assert!(straight.len() > 1 << 20);
+    let outcome = in_time("1 MiB of arithmetic", || survive(&engine, &straight));
+    assert!(matches!(outcome, Outcome::Trapped | Outcome::Ran), "{outcome:?}");
+
+    let deep_stack = one_function(vec![], |f| {
+        (0..20_000).for_each(|i| {
+            f.instruction(&Instruction::I64Const(i));
+            f.instruction(&Instruction::I64Clz);
+        });
+        (0..20_000).for_each(|_| {
+            f.instruction(&Instruction::Drop);
+        });
+    });
+    let outcome = in_time("20k operands", || survive(&engine, &deep_stack));
+    assert_ne!(outcome, Outcome::Rejected);
+}
+
+#[test]
+fn large_branch_tables() {
+    let engine = engine();
+    let targets = |count: usize| {
+        one_function(vec![], |f| {
+            f.instruction(&Instruction::Block(wasm_encoder::BlockType::Empty));
+            f.instruction(&Instruction::I32Const(5));
+            let depths: Vec<u32> = (0..count).map(|i| u32::from(i % 2 == 1)).collect();
+            f.instruction(&Instruction::BrTable(depths.into(), 0));
+            f.instruction(&Instruction::End);
+        })
+    };
+    for count in [60_000, 1_000_000] {
+        let bytes = targets(count);
+        let outcome = in_time("a large br_table", || survive(&engine, &bytes));
+        assert!(
+            matches!(outcome, Outcome::Ran | Outcome::TooLarge | Outcome::Rejected),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn many_functions_types_and_parameters() {
+    let engine = engine();
+    let mut text = String::from("(module (func (export \"f\")");
+    for _ in 0..1000 {
+        text.push_str(" (param i64)");
+    }
+    for _ in 0..1000 {
+        text.push_str(" (result i64)");
+    }
+    for i in 0..1000 {
+        write!(text, " local.get {}", 999 - i).expect("to a string");
+    }
+    text.push_str(") (func $g))");
+    let bytes = wat::parse_str(&text).expect("valid");
+    assert_eq!(in_time("1000 parameters", || survive(&engine, &bytes)), Outcome::Ran);
+
+    let mut text = String::from("(module (func (export \"f\"))");
+    text.push_str(&"(func (param i32) (result i32) local.get 0)".repeat(100_000));
+    text.push(')');
+    let bytes = wat::parse_str(&text).expect("valid");
+    assert_eq!(in_time("100k functions", || survive(&engine, &bytes)), Outcome::Ran);
+}
+
+#[test]
+fn giant_memories_and_tables_are_errors() {
+    let engine = engine();
+    for text in [
+        "(module (memory 65536))",
+        "(module (memory i64 0x1_0000_0000_0000))",
+        "(module (memory 65535 65536) (data (i32.const -1) \"a\"))",
+        "(module (table 0xffff_ffff funcref))",
+        "(module (table i64 0xffff_ffff_ffff funcref))",
+        "(module (memory (pagesize 1) 0xffff_ffff))",
+    ] {
+        let bytes = wat::parse_str(text).expect("the text is well-formed");
+        let Ok(module) = Module::from_binary(&engine, &bytes) else { continue };
+        let mut store = store(&engine);
+        let result = in_time(text, || Instance::new(&mut store, &module, &[]));
+        assert!(result.is_err(), "{text}: the limiter allows less");
+    }
+}
+
+#[test]
+fn endless_recursion_and_loops_end() {
+    let engine = engine();
+    for (text, trap) in [
+        ("(module (func $f (export \"f\") call $f))", Trap::StackOverflow),
+        ("(module (func $f (export \"f\") return_call $f))", Trap::OutOfFuel),
+        ("(module (func (export \"f\") (loop br 0)))", Trap::OutOfFuel),
+    ] {
+        let module = Module::new(&engine, text).expect("valid");
+        let mut store = store(&engine);
+        let instance = Instance::new(&mut store, &module, &[]).expect("no imports");
+        let func = instance.get_func(&store, "f").expect("exported");
+        let error = func.call(&mut store, &[], &mut []).expect_err("it has no end");
+        assert_eq!(error.downcast_ref::<Trap>(), Some(&trap), "{text}");
+    }
+}

