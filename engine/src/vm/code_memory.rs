@@ -13,6 +13,7 @@ use super::code_map::{GRANULE_BYTES, Registration};
 use super::pages::{Reservation, page_bytes, sparse_file};
 use crate::code::ModuleCode;
 use memmap2::{MmapOptions, MmapRaw};
+use rustix::mm::{self, Advice};
 use std::io;
 use std::os::fd::AsFd;
 use std::ptr;
@@ -20,6 +21,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most bytes of an arena, so that everything in it is in reach of 32-bit displacements.
 pub(crate) const MAX_ARENA_BYTES: usize = (1 << 31) - (1 << 20);
+
+/// Text below this is not asked for ahead of use.
+const POPULATE_FROM: usize = 256 << 10;
+/// Most text asked for ahead of use.
+const MAX_POPULATE_BYTES: usize = 1 << 20;
 
 /// Memory for machine code and its data words.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub(crate) struct CodeArena {
     text_bytes: usize,
     /// Bytes of text handed out.
     used: AtomicUsize,
+    /// Bytes of the alias whose pages were asked for ahead of use.
+    populated: AtomicUsize,
 }
 
 /// A part of an arena's text that belongs to nobody else and was not written yet.
@@ -61,7 +69,15 @@ impl CodeArena {
         let text = start + data_bytes;
         pages.map_executable(text..text + text_bytes, file.as_fd(), 0)?;
         let alias = MmapOptions::new().len(text_bytes).map_raw(&file)?;
-        Ok(Self { pages, alias, start, data_bytes, text_bytes, used: AtomicUsize::new(0) })
+        Ok(Self {
+            pages,
+            alias,
+            start,
+            data_bytes,
+            text_bytes,
+            used: AtomicUsize::new(0),
+            populated: AtomicUsize::new(0),
+        })
     }
 
     /// Makes `module` known as the owner of the arena's addresses.
@@ -93,9 +109,30 @@ impl CodeArena {
     pub(crate) fn write(&self, span: Span, bytes: &[u8]) {
         assert_eq!(span.len, bytes.len(), "a span is written as a whole");
         assert!(span.offset + span.len <= self.text_bytes);
+        self.populate(span.offset + span.len);
         let place = self.alias.as_mut_ptr().wrapping_add(span.offset);
         // SAFETY: the span lies in the alias, and `allocate` gave it to the caller alone.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+    }
+
+    /// Asks for pages ahead of `end`, an eighth of what is there already: one call of the kernel
+    /// for many pages is cheaper than a fault for each. Small arenas go without.
+    fn populate(&self, end: usize) {
+        let populated = self.populated.load(Ordering::Relaxed);
+        if end <= populated.max(POPULATE_FROM) {
+            return;
+        }
+        let start = end.next_multiple_of(page_bytes()).max(populated);
+        let ahead = (end / 8).next_multiple_of(page_bytes()).min(MAX_POPULATE_BYTES);
+        let next = (start + ahead).min(self.text_bytes);
+        let (from, order) = (populated, Ordering::Relaxed);
+        if self.populated.compare_exchange(from, next, order, order).is_ok() && start < next {
+            let place = self.alias.as_mut_ptr().wrapping_add(start).cast();
+            // SAFETY: the range lies in the alias; making pages present changes no content.
+            let asked = unsafe { mm::madvise(place, next - start, Advice::LinuxPopulateWrite) };
+            // Without it, pages come by faults.
+            drop(asked);
+        }
     }
 
     /// Allocates and writes; the offset in the text, `None` when the arena is full.
