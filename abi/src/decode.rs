@@ -120,7 +120,9 @@ impl<'a> Decoder<'a> {
             Payload::GlobalSection(s) => sections::read_globals(module, s),
             Payload::ExportSection(s) => sections::read_exports(module, s),
             Payload::StartSection { func, .. } => {
-                module.start = Some(crate::index::FuncIndex(func));
+                let start = crate::index::FuncIndex(func);
+                module.start = Some(start);
+                module.escaping_funcs.push(start);
                 Ok(())
             }
             Payload::ElementSection(s) => sections::read_elements(module, s),

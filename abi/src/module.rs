@@ -46,8 +46,8 @@ pub struct Module {
     pub code_section: Range<usize>,
     /// The name section's content in the module's bytes; read when a name is asked for.
     pub name_section: Option<Range<usize>>,
-    /// Functions that `ref.func` may name, or that exports, element segments and globals mention:
-    /// those that need a function record.
+    /// Functions that `ref.func` may name, or that exports, element segments and globals mention,
+    /// and the start function: those that need a function record.
     pub escaping_funcs: Vec<FuncIndex>,
 }
 

@@ -70,8 +70,8 @@ fn every_section_is_read() {
     assert_eq!(module.funcs.len(), 5);
     assert_eq!(module.func_type(FuncIndex(0)).to_string(), "(i32 f64) -> (i64)");
     assert_eq!(module.start, Some(FuncIndex(1)));
-    // $f (global), $run (export, elem), $h (table, elem), $d (declared), but not $start.
-    assert_eq!(module.escaping_funcs, [0, 2, 3, 4].map(FuncIndex));
+    // $f (global), $start, $run (export, elem), $h (table, elem), $d (declared).
+    assert_eq!(module.escaping_funcs, [0, 1, 2, 3, 4].map(FuncIndex));
 
     assert!(module.tables[0].init.is_none());
     assert_eq!(module.tables[1].init.as_ref().unwrap().ops[..], [ConstOp::RefFunc(FuncIndex(3))]);
