@@ -45,8 +45,11 @@ pub(crate) fn fd_readdir(
         if env.progress.done == buffer.len {
             break;
         }
-        let Some(entry) = entries.next() else { return finish(env, out) };
-        let entry = entry?;
+        let entry = match entries.next() {
+            // A directory that has been removed has no entries, as C libraries have it.
+            None | Some(Err(rustix::io::Errno::NOENT)) => return finish(env, out),
+            Some(entry) => entry?,
+        };
         let name = entry.file_name().to_bytes();
         append(env, buffer, &head(dir, &entry, name)?.to_bytes())?;
         append(env, buffer, name)?;

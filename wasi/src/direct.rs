@@ -105,6 +105,44 @@ macro_rules! methods {
                 }
             )*
         }
+
+        impl DirectCalls<'_> {
+            /// Calls a function by its name; arguments of 32 bits are the low halves. `None` if
+            /// there is no such function with that many arguments.
+            pub fn call(&mut self, name: &str, arguments: &[u64]) -> Option<anyhow::Result<Errno>> {
+                match (name, arguments) {
+                    $((stringify!($name), &[$($arg),*]) => {
+                        Some(self.$name($(<$ty as Argument>::from_bits($arg)),*))
+                    })*
+                    _ => None,
+                }
+            }
+        }
     };
 }
+
+/// Parameters of the functions.
+trait Argument {
+    fn from_bits(bits: u64) -> Self;
+}
+
+impl Argument for u32 {
+    fn from_bits(bits: u64) -> Self {
+        let [a, b, c, d, ..] = bits.to_le_bytes();
+        Self::from_le_bytes([a, b, c, d])
+    }
+}
+
+impl Argument for u64 {
+    fn from_bits(bits: u64) -> Self {
+        bits
+    }
+}
+
+impl Argument for i64 {
+    fn from_bits(bits: u64) -> Self {
+        bits.cast_signed()
+    }
+}
+
 for_each_function!(methods!);

@@ -168,8 +168,9 @@ macro_rules! names {
     ([] $($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty
         => $function:path [$($value:expr),*] $(, unstable $older:path [$($older_value:expr),*])?;)*
     ) => {
-        /// The names of all functions.
-        pub const FUNCTION_NAMES: &[&str] = &[$(stringify!($name),)*];
+        /// The names of all functions, each with the number of its parameters.
+        pub const FUNCTIONS: &[(&str, usize)] =
+            &[$((stringify!($name), <[&str]>::len(&[$(stringify!($arg)),*])),)*];
     };
 }
 for_each_function!(names!);

@@ -9,7 +9,7 @@ use crate::call::{Env, Progress};
 use crate::descriptor::{At, Class, Descriptor, Kind, receive, send};
 use crate::error::{Failure, Interest, Result, Wait};
 use crate::memory::{BOUNCE_BYTES, GuestMemory, Span, disjoint_slices};
-use crate::types::{Errno, Iovec, riflags, rights, roflags};
+use crate::types::{Errno, Filetype, Iovec, riflags, rights, roflags};
 use rustix::net::RecvFlags;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
@@ -64,14 +64,14 @@ pub(crate) fn sock_recv(
     }
     descriptor.require(rights::FD_READ)?;
     let flags = u16::try_from(flags).ok().filter(|f| f & !riflags::ALL == 0).ok_or(Errno::Inval)?;
-    let peek = flags & riflags::RECV_PEEK != 0;
+    let (peek, wait_all) = (flags & riflags::RECV_PEEK != 0, flags & riflags::RECV_WAITALL != 0);
     let host_flags = if peek { RecvFlags::PEEK } else { RecvFlags::empty() };
     let mut truncated = false;
     env.memory.check(Span::new(flags_out, 2))?;
     let transfer = Transfer {
         descriptor: &descriptor,
         interest: Interest::Read,
-        continues: flags & riflags::RECV_WAITALL != 0 && !peek,
+        extent: if wait_all && !peek { Extent::Whole } else { Extent::Once },
     };
     transfer.run(env, vectors, len_out, |memory, batch| {
         read_batch(memory, batch, |slices| {
@@ -95,8 +95,8 @@ pub(crate) fn sock_send(env: &mut Env<'_>, fd: u32, vectors: Span, flags: u32, o
     if flags != 0 {
         return Err(Errno::Inval.into());
     }
-    let continues = host.class() == Class::StreamSocket;
-    let transfer = Transfer { descriptor: &descriptor, interest: Interest::Write, continues };
+    let extent = write_extent(&descriptor);
+    let transfer = Transfer { descriptor: &descriptor, interest: Interest::Write, extent };
     transfer.run(env, vectors, out, |memory, batch| {
         write_batch(memory, batch, |slices| Ok(send(host.fd(), slices)?))
     })
@@ -135,8 +135,8 @@ fn read(
     at: At,
     out: u32,
 ) -> Result {
-    let continues = descriptor.fills_buffers();
-    let transfer = Transfer { descriptor, interest: Interest::Read, continues };
+    let extent = if descriptor.fills_buffers() { Extent::WhileFilled } else { Extent::Once };
+    let transfer = Transfer { descriptor, interest: Interest::Read, extent };
     transfer.run(env, vectors, out, |memory, batch| {
         read_batch(memory, batch, |slices| descriptor.read(slices, at))
     })
@@ -149,21 +149,36 @@ fn write(
     at: At,
     out: u32,
 ) -> Result {
-    let continues = descriptor.filetype() != crate::types::Filetype::SocketDgram;
-    let transfer = Transfer { descriptor, interest: Interest::Write, continues };
+    let extent = write_extent(descriptor);
+    let transfer = Transfer { descriptor, interest: Interest::Write, extent };
     transfer.run(env, vectors, out, |memory, batch| {
         write_batch(memory, batch, |slices| descriptor.write(slices, at))
     })
+}
+
+/// How much of a vector one call transfers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// What the first system call gives.
+    Once,
+    /// As long as the buffers are filled.
+    WhileFilled,
+    /// All of it, waiting for the rest.
+    Whole,
+    /// All of it, at once: a message.
+    Message,
+}
+
+fn write_extent(descriptor: &Descriptor) -> Extent {
+    let is_message = descriptor.filetype() == Filetype::SocketDgram;
+    if is_message { Extent::Message } else { Extent::Whole }
 }
 
 /// One direction of a call on a descriptor.
 struct Transfer<'a> {
     descriptor: &'a Arc<Descriptor>,
     interest: Interest,
-    /// Whether the call goes on until all buffers are done; otherwise it ends with what the first
-    /// system call gave. Writes go on after a part, reads only when their buffers were filled.
-    /// A write that does not continue is one message and must fit into one batch.
-    continues: bool,
+    extent: Extent,
 }
 
 impl Transfer<'_> {
@@ -183,14 +198,18 @@ impl Transfer<'_> {
                     (env.progress.index, env.progress.offset) = (batch.next_index, 0);
                     return if batch.is_last { Ok(()) } else { Err(Wait::pause()) };
                 }
-                if self.interest == Interest::Write && !self.continues && !batch.is_last {
+                if self.extent == Extent::Message && !batch.is_last {
                     return Err(Errno::Msgsize.into());
                 }
                 let moved = transfer(&mut env.memory, &batch)?;
                 batch.advance(env.progress, moved)?;
-                let filled = moved == batch.total;
-                let more = if filled { !batch.is_last } else { self.interest == Interest::Write };
-                if moved > 0 && more && self.continues { Err(Wait::pause()) } else { Ok(()) }
+                let is_whole = moved == batch.total && batch.is_last;
+                let goes_on = match self.extent {
+                    Extent::Once | Extent::Message => false,
+                    Extent::WhileFilled => moved == batch.total,
+                    Extent::Whole => moved > 0,
+                };
+                if goes_on && !is_whole { Err(Wait::pause()) } else { Ok(()) }
             });
         match self.resolve(outcome, env.progress.done) {
             Ok(()) => Ok(env.memory.write_u32(out, env.progress.done)?),
@@ -202,7 +221,7 @@ impl Transfer<'_> {
     fn resolve(&self, outcome: Result, done: u32) -> Result {
         match outcome {
             Err(Failure::Errno(Errno::Again)) if !self.descriptor.is_nonblocking() => {
-                if done > 0 && !self.waits_for_all() {
+                if done > 0 && self.extent != Extent::Whole {
                     return Ok(());
                 }
                 Err(Wait::ready(self.descriptor, self.interest))
@@ -210,10 +229,6 @@ impl Transfer<'_> {
             Err(Failure::Errno(_)) if done > 0 => Ok(()),
             outcome => outcome,
         }
-    }
-
-    fn waits_for_all(&self) -> bool {
-        self.continues && !self.descriptor.fills_buffers()
     }
 }
 

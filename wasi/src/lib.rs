@@ -39,7 +39,7 @@ pub use call::Waiter;
 pub use ctx::{WasiCtx, WasiCtxBuilder};
 pub use direct::{DirectCalls, PlainWaiter};
 pub use error::I32Exit;
-pub use functions::{FUNCTION_NAMES, Snapshot};
+pub use functions::{FUNCTIONS, Snapshot};
 pub use linker::add_to_linker;
 pub use memory::{GuestMemory, SharedBytes};
 pub use stdio::{InputStream, MemoryInputPipe, MemoryOutputPipe, OutputStream};

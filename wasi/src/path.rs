@@ -154,6 +154,8 @@ pub(crate) fn filestat(env: &Env<'_>, fd: u32, lookup: u32, path: Span) -> Resul
     let descriptor = env.directory(fd, rights::PATH_FILESTAT_GET)?;
     let follow = follow(lookup)?;
     let path = env.path(path)?;
+    // A slash at the end asks for the directory that a link leads to.
+    let follow = if path.ends_with('/') { FollowSymlinks::Yes } else { follow };
     let metadata = cap_primitives::fs::stat(&descriptor.dir()?.file, Path::new(&path), follow)?;
     let time = |tv_sec, tv_nsec| to_nanoseconds(Timespec { tv_sec, tv_nsec });
     Ok(Filestat {
@@ -223,7 +225,11 @@ pub(crate) fn path_readlink(
 pub(crate) fn path_remove_directory(env: &mut Env<'_>, fd: u32, path: Span) -> Result {
     let descriptor = env.directory(fd, rights::PATH_REMOVE_DIRECTORY)?;
     let path = env.path(path)?;
-    Ok(cap_primitives::fs::remove_dir(&descriptor.dir()?.file, Path::new(&path))?)
+    // Only a directory can be removed, so a slash at the end says nothing; the library takes it for
+    // the directory's own entry, which cannot be removed.
+    let trimmed = path.trim_end_matches('/');
+    let path = Path::new(if trimmed.is_empty() { path.as_str() } else { trimmed });
+    Ok(cap_primitives::fs::remove_dir(&descriptor.dir()?.file, path)?)
 }
 
 pub(crate) fn path_rename(
@@ -234,11 +240,11 @@ pub(crate) fn path_rename(
     let source = env.directory(from_fd, rights::PATH_RENAME_SOURCE)?;
     let target = env.directory(to_fd, rights::PATH_RENAME_TARGET)?;
     refuse_gain(&source, &target)?;
-    let (from, to) = (env.path(from)?, env.path(to)?);
-    let (from, to) = (Path::new(&from), Path::new(&to));
+    let (from_path, to_path) = (env.path(from)?, env.path(to)?);
+    let (from, to) = (Path::new(&from_path), Path::new(&to_path));
     let (source, target) = (&source.dir()?.file, &target.dir()?.file);
     // A slash at the end of the new name asks for a directory; the library drops it.
-    if to.as_os_str().as_encoded_bytes().ends_with(b"/") {
+    if to_path.ends_with('/') {
         let renamed = cap_primitives::fs::stat(source, from, FollowSymlinks::No)?;
         if !renamed.is_dir() {
             return Err(Errno::Notdir.into());
