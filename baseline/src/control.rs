@@ -248,7 +248,16 @@ impl FuncCompiler<'_> {
             BlockSig::Empty | BlockSig::Result(_) => 0,
             BlockSig::Func(ty) => self.src.input.module.func_type_at(ty).params.len(),
         };
-        self.control.push(Control::new(kind, sig, self.stack.len() - params));
+        let height = self.stack.len() - params;
+        if matches!(kind, Kind::Loop | Kind::If) {
+            // Other paths than this one bring their own parameters.
+            for position in height..self.stack.len() {
+                let operand = self.stack[position];
+                self.copy_to_slot(operand, operand.slot);
+                self.stack[position].value = Value::Slot;
+            }
+        }
+        self.control.push(Control::new(kind, sig, height));
         self.control.frames.len() - 1
     }
 
