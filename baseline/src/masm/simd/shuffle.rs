@@ -39,7 +39,7 @@ fn groups(lanes: &[u8; 16], size: u8) -> Option<[u8; 16]> {
 
 /// Four two-bit selectors.
 fn selectors(groups: &[u8; 16]) -> u8 {
-    groups[..4].iter().rev().fold(0, |imm, group| imm << 2 | group & 3)
+    groups[..4].iter().rev().fold(0, |imm, group| imm << 2 | (group & 3))
 }
 
 fn unpack(lanes: &[u8; 16]) -> Option<Pattern> {
