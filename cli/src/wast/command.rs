@@ -53,8 +53,11 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
     let mut totals = Totals::default();
     for script in &scripts {
         progress.set_message(|| script.display().to_string());
-        let one =
-            if args.isolate { run_isolated(script)? } else { run_here(args, script, &options) };
+        let one = if args.isolate {
+            run_isolated(args, script)?
+        } else {
+            run_here(args, script, &options)
+        };
         totals.passed += one.passed;
         totals.failed += one.failed;
         totals.skipped += one.skipped;
@@ -97,9 +100,12 @@ fn run_here(args: &Args, script: &Path, options: &Options) -> Totals {
 }
 
 /// Runs one script by this program with the same options.
-fn run_isolated(script: &Path) -> Result<Totals> {
-    let options = std::env::args_os().skip(1).take_while(|arg| !Path::new(arg).exists());
-    let options = options.filter(|arg| arg != "--isolate");
+fn run_isolated(args: &Args, script: &Path) -> Result<Totals> {
+    let is_path = |arg: &std::ffi::OsString| args.paths.iter().any(|path| path.as_os_str() == arg);
+    // The subcommand stays, whatever the paths are called.
+    let options = std::env::args_os().skip(1).enumerate();
+    let options = options.filter(|(i, arg)| *i == 0 || !(is_path(arg) || arg == "--isolate"));
+    let options = options.map(|(_, arg)| arg);
     let output = Command::new(std::env::current_exe()?).args(options).arg(script).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let (notes, last) = text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim_end()));

@@ -32,6 +32,18 @@ const PROPOSALS: &[(&str, Switch)] = &[
 /// Proposals that make modules valid which the core suite expects to be rejected.
 const ONLY_IN_THEIR_FOLDERS: &[&str] = &["custom-page-sizes", "threads", "wide-arithmetic"];
 
+/// Folders with tests of older versions of the specification, and the later proposals that make
+/// modules valid which these tests expect to be rejected.
+const OLDER: &[(&str, &[&str])] = &[
+    ("wasm-v1", &["memory64", "multi-memory"]),
+    ("wasm-v2", &["memory64", "multi-memory"]),
+    ("memory64", &["multi-memory"]),
+    ("mutable-global", &["memory64", "multi-memory"]),
+    ("multi-value", &["memory64", "multi-memory"]),
+    ("reference-types", &["memory64", "multi-memory"]),
+    ("threads", &["memory64", "multi-memory", "reference-types"]),
+];
+
 /// A list of proposals to switch on or off, from the command line or a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeatureList {
@@ -62,8 +74,10 @@ impl FeatureList {
     #[must_use]
     pub fn of_path(path: &Path) -> Self {
         let inside = |name: &str| path.iter().any(|part| part.to_str() == Some(name));
-        let switches = ONLY_IN_THEIR_FOLDERS.iter().map(|&name| (name, inside(name)));
-        Self { switches: switches.collect() }
+        let special = ONLY_IN_THEIR_FOLDERS.iter().map(|&name| (name, inside(name)));
+        let older = OLDER.iter().filter(|(folder, _)| inside(folder));
+        let later = older.flat_map(|(_, later)| later.iter().map(|&name| (name, false)));
+        Self { switches: special.chain(later).collect() }
     }
 
     /// Applies the switches in their order.

@@ -77,7 +77,9 @@ impl Report {
     }
 
     fn line_of(&self, note: &Note) -> String {
-        format!("{}:{}: {}", self.path.display(), note.line, note.message)
+        // One line each, so that scripts can count them.
+        let message = note.message.replace('\n', " ");
+        format!("{}:{}: {message}", self.path.display(), note.line)
     }
 
     fn failed(path: &Path, message: String) -> Self {
