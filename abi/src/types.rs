@@ -253,6 +253,18 @@ pub struct TableType {
     pub shared: bool,
 }
 
+impl TableType {
+    /// A table with 32-bit indices.
+    #[must_use]
+    pub const fn new(element: RefType, minimum: u32, maximum: Option<u32>) -> Self {
+        let maximum = match maximum {
+            Some(maximum) => Some(maximum as u64),
+            None => None,
+        };
+        Self { element, is_64: false, minimum: minimum as u64, maximum, shared: false }
+    }
+}
+
 /// A linear memory type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemoryType {
@@ -269,6 +281,28 @@ pub struct MemoryType {
 }
 
 impl MemoryType {
+    /// A 32-bit memory with the ordinary page size.
+    #[must_use]
+    pub const fn new(minimum: u32, maximum: Option<u32>) -> Self {
+        let maximum = match maximum {
+            Some(maximum) => Some(maximum as u64),
+            None => None,
+        };
+        Self { is_64: false, shared: false, minimum: minimum as u64, maximum, page_size_log2: 16 }
+    }
+
+    /// A 64-bit memory with the ordinary page size.
+    #[must_use]
+    pub const fn new64(minimum: u64, maximum: Option<u64>) -> Self {
+        Self { is_64: true, shared: false, minimum, maximum, page_size_log2: 16 }
+    }
+
+    /// A 32-bit memory that threads share.
+    #[must_use]
+    pub const fn shared(minimum: u32, maximum: u32) -> Self {
+        Self { shared: true, ..Self::new(minimum, Some(maximum)) }
+    }
+
     /// The largest number of pages that the address type can reach.
     #[must_use]
     pub const fn address_space_pages(&self) -> u64 {
@@ -287,4 +321,12 @@ pub struct GlobalType {
     pub mutable: bool,
     /// Whether it is shared between threads.
     pub shared: bool,
+}
+
+impl GlobalType {
+    /// A global's type.
+    #[must_use]
+    pub const fn new(content: ValType, mutable: bool) -> Self {
+        Self { content, mutable, shared: false }
+    }
 }
