@@ -16,9 +16,9 @@ use upshift::{Engine, Module};
 pub(crate) struct Args {
     #[command(flatten)]
     engine: EngineArgs,
-    /// Threads that validate and compile; 1 gives the steadiest figures.
-    #[arg(long, value_name = "N", default_value_t = default_threads())]
-    threads: usize,
+    /// Threads that validate and compile, one per CPU unless given; 1 gives the steadiest figures.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
     /// Compile this many times, each from the file's bytes.
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: u32,
@@ -53,9 +53,10 @@ fn default_threads() -> usize {
 /// Validates and compiles every function, as often as asked.
 pub(crate) fn execute(args: &Args) -> Result<()> {
     let bytes = read_module(&args.file)?;
+    let threads = args.threads.unwrap_or_else(default_threads);
     let mut config = args.engine.config()?;
-    config.parallel_validation(args.threads > 1);
-    config.compile_threads(args.threads);
+    config.parallel_validation(threads > 1);
+    config.compile_threads(threads);
     let engine = Engine::new(&config)?;
     let progress = Progress::start(format!("compiling {}", args.file.display()));
     let mut validate_cpu = Vec::new();
@@ -68,7 +69,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
             .with_context(|| format!("failed to load `{}`", args.file.display()))?;
         validate_cpu.push(milliseconds(watch.elapsed().cpu));
         module
-            .compile_all(args.threads)
+            .compile_all(threads)
             .with_context(|| format!("failed to compile `{}`", args.file.display()))?;
         let elapsed = watch.elapsed();
         cpu.push(milliseconds(elapsed.cpu));

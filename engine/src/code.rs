@@ -9,7 +9,7 @@ mod module_code;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compile::{CompileFn, compile_baseline};
+pub(crate) use compile::compile_baseline;
 pub(crate) use frames::{FrameSymbol, symbolize};
 pub(crate) use function_table::{FunctionCode, Tier};
 pub(crate) use module_code::{CodeStats, ModuleCode, ModuleSource};

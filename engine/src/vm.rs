@@ -33,7 +33,7 @@ pub(crate) use file_map::map_file;
 pub(crate) use func::{CodePtr, FuncPtr, GlobalBox, GlobalPtr, HostFunc, HostFuncBody, TagPtr};
 pub(crate) use host::{Exit, ExitReason, VmHost};
 pub(crate) use instance::{InstanceBox, InstanceHead, InstanceRef};
-pub(crate) use memory::{LinearMemory, MemoryError, MemoryPlan, MemoryPtr, SharedLinearMemory};
+pub(crate) use memory::{LinearMemory, MemoryPlan, MemoryPtr, SharedLinearMemory};
 pub(crate) use pages::Image;
 #[cfg(test)]
 pub(crate) use signals::tests::signal_case;

@@ -32,8 +32,12 @@ pub(super) fn validate(
     code_bytes: usize,
     parallel: bool,
 ) -> Result<Vec<Body>, DecodeError> {
-    let threads = if parallel { rayon::current_num_threads() } else { 1 };
-    if threads < 2 || code_bytes < MIN_PARALLEL_BYTES {
+    // Asking for the number of threads starts them, so the size comes first.
+    if !parallel || code_bytes < MIN_PARALLEL_BYTES {
+        return validate_chunk(pending);
+    }
+    let threads = rayon::current_num_threads();
+    if threads < 2 {
         return validate_chunk(pending);
     }
     let count = pending.len();

@@ -11,34 +11,35 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 /// What a counter starts from: no tier above the baseline asks for less yet.
 const START: i32 = i32::MAX;
 
-/// Most shards of a module.
-const MAX_SHARDS: usize = 16;
+/// Shards of a module; a shard costs memory when a thread uses it first.
+const SHARDS: usize = 16;
 
 /// Two cache lines, as processors fetch them in pairs.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Lines([AtomicI32; 32]);
+struct Lines {
+    /// Machine code counts in them.
+    _counters: [AtomicI32; 32],
+}
 
 /// The counters of a module.
 #[derive(Debug)]
 pub(super) struct Counters {
-    shards: Box<[OnceLock<Box<[Lines]>>]>,
+    shards: [OnceLock<Box<[Lines]>>; SHARDS],
     functions: usize,
 }
 
 impl Counters {
     /// Counters for `functions` functions; a shard is allocated when it is first used.
     pub(super) fn new(functions: usize) -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = threads.clamp(1, MAX_SHARDS);
-        Self { shards: (0..shards).map(|_| OnceLock::new()).collect(), functions }
+        Self { shards: [const { OnceLock::new() }; SHARDS], functions }
     }
 
     /// The shard of this thread: what an instance's `counters` field points to.
     pub(super) fn shard(&self) -> *mut i32 {
-        let shard = &self.shards[thread_number() % self.shards.len()];
+        let shard = &self.shards[thread_number() % SHARDS];
         let lines = shard.get_or_init(|| {
-            let new = || Lines([const { AtomicI32::new(START) }; 32]);
+            let new = || Lines { _counters: [const { AtomicI32::new(START) }; 32] };
             (0..self.functions.div_ceil(32).max(1)).map(|_| new()).collect()
         });
         lines.as_ptr().cast_mut().cast::<i32>()

@@ -100,6 +100,7 @@ impl Context {
     }
 
     /// Whether machine code of the store is below this call on the stack.
+    #[cfg(test)]
     pub(crate) fn is_active(&self) -> bool {
         // SAFETY: the field belongs to the thread that has the store.
         unsafe { (*self.cell.host.get()).is_some() }
@@ -111,15 +112,9 @@ impl Context {
     }
 
     /// Bits that were requested and not yet handled.
+    #[cfg(test)]
     pub(crate) fn requested(&self) -> u32 {
         self.cell.interrupt().load(SeqCst)
-    }
-
-    /// Takes all requested bits, for host code that polls itself.
-    pub(crate) fn take_requested(&self) -> u32 {
-        let bits = self.cell.interrupt().swap(0, SeqCst);
-        self.cell.restore_limit();
-        bits
     }
 
     /// The wasm frames of all activations, innermost first; for a backtrace in a host function.

@@ -107,6 +107,30 @@ fn thread_stack() -> (usize, usize) {
 }
 
 fn query_stack() -> (usize, usize) {
+    main_thread_stack().unwrap_or_else(query_thread_attributes)
+}
+
+/// The stack of the main thread, which the C library would look up in a long text of the kernel.
+/// `None` on other threads.
+fn main_thread_stack() -> Option<(usize, usize)> {
+    if rustix::thread::gettid() != rustix::process::getpid() {
+        return None;
+    }
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current?;
+    // SAFETY: reads an entry of the auxiliary vector.
+    let program_name = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    // The kernel puts the program's name right at the end of the stack.
+    let end = usize::try_from(program_name).ok().filter(|&name| name != 0)?;
+    let size = usize::try_from(limit).ok()?;
+    // The stack may grow a little less than the limit says: what is randomised comes off.
+    let size = size.saturating_sub(STACK_SLACK_BYTES);
+    Some((end.checked_sub(size)?, size))
+}
+
+/// Part of the main thread's stack that may be lost to its random offset and environment.
+const STACK_SLACK_BYTES: usize = 64 << 10;
+
+fn query_thread_attributes() -> (usize, usize) {
     // SAFETY: all-zero bytes are a valid `pthread_attr_t` to be filled in.
     let mut attr: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
     // SAFETY: has no preconditions.

@@ -28,11 +28,6 @@ impl CodePtr {
         Self(pointer.expect("code is not at address 0"))
     }
 
-    /// The address.
-    pub(crate) fn address(self) -> usize {
-        self.0.as_ptr().expose_provenance()
-    }
-
     pub(super) fn as_ptr(self) -> *const u8 {
         self.0.as_ptr()
     }
@@ -103,8 +98,8 @@ pub(crate) type HostFuncBody =
 /// A host function. It begins with what its stub reads.
 #[repr(C)]
 pub(crate) struct HostFunc {
-    /// The extern "C" function that the stub calls.
-    handler: shims::HostHandler,
+    /// The extern "C" function that the stub calls; only the stub reads it.
+    _handler: shims::HostHandler,
     /// Slots that the stub provides.
     slots: usize,
     body: HostFuncBody,
@@ -134,7 +129,7 @@ impl HostFunc {
             func_index: u32::MAX,
         };
         let func = Box::new(Self {
-            handler: shims::host_function,
+            _handler: shims::host_function,
             slots: ty.params.len().max(ty.results.len()),
             body,
             func_ref: UnsafeCell::new(record),
@@ -156,11 +151,6 @@ impl HostFunc {
 
     pub(super) fn call(&self, host: &mut dyn VmHost, slots: &mut [Slot]) -> Result<(), Error> {
         (self.body)(host, slots)
-    }
-
-    /// The address of the function that the stub calls.
-    pub(super) fn handler_address(&self) -> usize {
-        self.handler as usize
     }
 }
 

@@ -160,11 +160,6 @@ impl InstanceRef {
         self.write(layout, layout.tag(index), tag.0);
     }
 
-    /// The identity of a tag.
-    pub(crate) fn tag(self, layout: &InstanceLayout, index: TagIndex) -> TagPtr {
-        TagPtr(self.read(layout, layout.tag(index)))
-    }
-
     /// Writes the record of a function with a body; `code` is the function's stub. Functions that
     /// do not escape have none, and nothing happens for them.
     pub(crate) fn set_func_record(

@@ -17,9 +17,10 @@ use crate::code::ModuleCode;
 use anyhow::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::atomic::Ordering;
 use upshift_abi::builtin::{BUILTIN_COUNT, Builtin, unpack_indices};
 use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
-use upshift_abi::layout::{Instance, ThreadContext};
+use upshift_abi::layout::{Instance, STACK_HEADROOM_BYTES, ThreadContext};
 use upshift_abi::trap::Trap;
 
 /// What the stub of a host function calls; the address is the first field of [`HostFunc`].
@@ -274,11 +275,36 @@ extern "C" fn memory_atomic_wait64(
 
 extern "C" fn stack_check(thread: Thread, _registers: *mut SavedRegisters) {
     // SAFETY: `thread` is as the module head says.
-    match unsafe { ContextCell::of(thread) }.poll() {
-        Poll::Nothing => run(thread, (), |_| Err(Trap::StackOverflow.into())),
-        Poll::Stale => {}
-        Poll::Requested(bits) => run(thread, (), |host| host.interrupted(bits)),
-    }
+    let found = unsafe { ContextCell::of(thread) }.poll();
+    run(thread, (), |host| {
+        if let Poll::Requested(bits) = found {
+            host.interrupted(bits)?;
+        }
+        // The code goes on behind its check, so a request must not hide that the stack is used up.
+        // SAFETY: as above.
+        if found == Poll::Nothing || unsafe { is_stack_used_up(thread) } {
+            return Err(Trap::StackOverflow.into());
+        }
+        Ok(())
+    });
+}
+
+/// Whether the function that called `stack_check` has no room for its frame.
+///
+/// # Safety
+/// `thread` is as the module head says.
+unsafe fn is_stack_used_up(thread: Thread) -> bool {
+    // SAFETY: the caller vouches for `thread`.
+    let context = unsafe { &*thread };
+    let pc = usize::try_from(context.exit_pc).expect("addresses have 64 bits");
+    let frame = super::code_map::with_module(pc, |module| {
+        module.function_at(pc).map_or(0, |function| function.tables.frame_bytes)
+    });
+    // Small frames fit the headroom below the limit, and their functions compare rsp itself.
+    let frame = frame.filter(|&bytes| bytes > STACK_HEADROOM_BYTES / 2).unwrap_or(0);
+    // The small frame that stands now begins one word below the function's stack pointer.
+    let entry_sp = context.exit_fp + 8;
+    entry_sp.saturating_sub(u64::from(frame)) < context.true_stack_limit.load(Ordering::SeqCst)
 }
 
 extern "C" fn loop_poll(thread: Thread, _registers: *mut SavedRegisters) {
@@ -307,7 +333,7 @@ extern "C" fn hot_function(thread: Thread, _registers: *mut SavedRegisters) {
     let counter = counters.wrapping_add(func.index());
     // SAFETY: the shard has a counter for each function of the module.
     let counter = unsafe { std::sync::atomic::AtomicI32::from_ptr(counter) };
-    counter.store(i32::MAX, std::sync::atomic::Ordering::Relaxed);
+    counter.store(i32::MAX, Ordering::Relaxed);
     run(thread, (), |host| {
         host.hot_function(instance(vmctx), func);
         Ok(())
