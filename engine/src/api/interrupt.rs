@@ -32,7 +32,8 @@ impl InterruptHandle {
     }
 
     /// Makes WebAssembly code that runs in the store leave with [`Trap::Interrupt`], also when it
-    /// waits in a host call that uses [`Interruption`]. When nothing runs, the next code does.
+    /// waits in a host call that uses [`Interruption`]. When nothing runs, the next code that
+    /// loops or calls a function does.
     /// One call ends one activation.
     pub fn interrupt(&self) {
         self.state.interrupt();

@@ -1,0 +1,30 @@
+//! Tests of the embedder's API: what a host sees, not what wasm code computes.
+
+#[path = "api/blocking.rs"]
+mod blocking;
+#[path = "api/calls.rs"]
+mod calls;
+#[path = "api/errors.rs"]
+mod errors;
+#[path = "api/handles.rs"]
+mod handles;
+#[path = "api/interrupt.rs"]
+mod interrupt;
+#[path = "api/limits.rs"]
+mod limits;
+#[path = "api/linking.rs"]
+mod linking;
+#[path = "api/memory.rs"]
+mod memory;
+#[path = "api/threads.rs"]
+mod threads;
+
+use upshift::{Engine, Instance, Linker, Module, Store};
+
+/// A store with an instance of a module without imports.
+fn instantiate(engine: &Engine, wat: &str) -> (Store<()>, Instance) {
+    let module = Module::new(engine, wat).expect("a valid module");
+    let mut store = Store::new(engine, ());
+    let instance = Linker::new(engine).instantiate(&mut store, &module).expect("no imports");
+    (store, instance)
+}
