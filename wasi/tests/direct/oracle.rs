@@ -89,6 +89,7 @@ fn is_justified(op: &Op, ours: &Outcome<Value>, theirs: &Outcome<Value>) -> bool
         (Op::Rename(_, to), Err(_), Err(_)) => to.ends_with('/'),
         // A slash after a name means the directory that it leads to.
         (Op::PathStat(0, path), _, Ok(_)) => path.ends_with('/'),
+        (Op::PathTimes(0, path, _), Ok(_), Ok(_)) => path.ends_with('/'),
         // Not so where one is removed, as links themselves cannot be.
         (Op::Rmdir(path), Ok(_), Err(Errno::Inval)) => path.ends_with('/'),
         (Op::Rmdir(path), Err(_), Err(_)) => path.ends_with('/'),
