@@ -7,6 +7,7 @@
 //! 5. Active segments are copied, and the start function runs; both may trap.
 
 pub(crate) mod const_expr;
+pub(crate) mod image;
 pub(crate) mod limits;
 pub(crate) mod matching;
 pub(crate) mod segments;
@@ -161,7 +162,10 @@ pub(crate) fn instantiate(
     define_tables(store, &mut instance)?;
     define_tags(store.inner_mut(), &mut instance);
     let id = store.inner_mut().entities.push_instance(instance);
-    segments::copy_active(store.inner(), id)?;
+    segments::copy_active_elems(store.inner(), id)?;
+    if !image::map(store.inner_mut(), id) {
+        segments::copy_active_data(store.inner(), id)?;
+    }
     run_start(store, id)?;
     Ok(Instance::from_id(store.inner(), id))
 }

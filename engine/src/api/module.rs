@@ -6,7 +6,8 @@ use super::module_stats::{CodeDump, CompileStats, ModuleStats};
 use crate::Result;
 use crate::canon::TypeEntry;
 use crate::code::{ModuleCode, ModuleSource, compile_baseline};
-use crate::vm::map_file;
+use crate::instantiate::image::DataImage;
+use crate::vm::{Image, map_file};
 use anyhow::Context;
 use std::collections::HashMap;
 use std::fmt;
@@ -39,6 +40,7 @@ struct ModuleInner {
     type_ids: Box<[CanonTypeId]>,
     exports: HashMap<String, ExternIndex>,
     names: OnceLock<Option<NameSection>>,
+    image: DataImage,
     file_bytes: usize,
 }
 
@@ -124,6 +126,7 @@ impl Module {
             type_ids,
             exports,
             names,
+            image: DataImage::default(),
             file_bytes,
         };
         let module = Self { inner: Arc::new(inner) };
@@ -233,6 +236,11 @@ impl Module {
     /// The decoded module.
     pub(crate) fn declarations(&self) -> &upshift_abi::module::Module {
         &self.inner.source.module
+    }
+
+    /// The image of its data for an instance that is made now, where that pays.
+    pub(crate) fn data_image(&self) -> Option<&Image> {
+        self.inner.image.get(self)
     }
 
     /// The code.

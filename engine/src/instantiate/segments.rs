@@ -13,9 +13,9 @@ use upshift_abi::module::{ElemItems, ElemMode};
 /// Elements evaluated at a time.
 const CHUNK: usize = 256;
 
-/// Copies all active segments: elements first, then data, each in order. A segment that does not
-/// fit traps, and what was copied before stays.
-pub(crate) fn copy_active(store: &StoreInner, id: InstanceId) -> Result<()> {
+/// Copies all active element segments in order. One that does not fit traps, and what was copied
+/// before stays.
+pub(crate) fn copy_active_elems(store: &StoreInner, id: InstanceId) -> Result<()> {
     let instance = store.entities.instance(id);
     let module = instance.module.declarations();
     let layout = instance.module.layout();
@@ -26,6 +26,14 @@ pub(crate) fn copy_active(store: &StoreInner, id: InstanceId) -> Result<()> {
             write_elements(instance, &segment.items, 0..segment.items.len(), table, dst)?;
         }
     }
+    Ok(())
+}
+
+/// Copies all active data segments in order, like [`copy_active_elems`], after these.
+pub(crate) fn copy_active_data(store: &StoreInner, id: InstanceId) -> Result<()> {
+    let instance = store.entities.instance(id);
+    let module = instance.module.declarations();
+    let layout = instance.module.layout();
     let bytes = instance.module.bytes();
     let interrupts = store.interrupts();
     for segment in &module.data {

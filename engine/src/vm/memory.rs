@@ -135,8 +135,12 @@ impl LinearMemory {
         unsafe { std::slice::from_raw_parts_mut(base, len) }
     }
 
-    /// Maps an image over the (fresh) memory's start; it must lie in the memory.
+    /// Maps an image over its place in the (fresh) memory, in which it must lie. Memories that
+    /// move cannot have one.
     pub(crate) fn map_image(&mut self, image: &Image) -> io::Result<()> {
+        if !self.plan.style.has_fixed_base() {
+            return Err(io::Errno::NOTSUP);
+        }
         assert!(image.range().end <= self.pages.committed, "an image lies in its memory");
         self.pages.reusable = false;
         self.pages.reservation().map_image(image.range(), image)
