@@ -27,10 +27,10 @@ macro_rules! register {
                     move |mut caller: Caller<'_, $data>, $($arg: $ty),*| -> anyhow::Result<$ret> {
                         $(if snapshot == Snapshot::Unstable {
                             let attempt = |env: &mut Env<'_>| $older(env $(, $older_value)*);
-                            return run(&mut caller, &*get, attempt).map(Into::into);
+                            return run(&mut caller, &*get, attempt).map(Status::from_errno);
                         })?
                         let attempt = |env: &mut Env<'_>| $function(env $(, $value)*);
-                        run(&mut caller, &*get, attempt).map(Into::into)
+                        run(&mut caller, &*get, attempt).map(Status::from_errno)
                     },
                 )?;
             })*
@@ -109,12 +109,17 @@ impl SharedBytes for SharedMemory {
     }
 }
 
-impl From<Errno> for u32 {
-    fn from(errno: Errno) -> Self {
+/// What a function gives back to its caller.
+trait Status {
+    fn from_errno(errno: Errno) -> Self;
+}
+
+impl Status for u32 {
+    fn from_errno(errno: Errno) -> Self {
         Self::from(errno as u16)
     }
 }
 
-impl From<Errno> for () {
-    fn from(_errno: Errno) -> Self {}
+impl Status for () {
+    fn from_errno(_errno: Errno) -> Self {}
 }

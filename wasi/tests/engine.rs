@@ -5,8 +5,9 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use upshift::{Config, Engine, Linker, Module, Store, Trap, TypedFunc};
+use upshift::{Config, Engine, Linker, Module, SharedMemory, Store, Trap, TypedFunc};
 use upshift_wasi::{FUNCTIONS, I32Exit, MemoryInputPipe, MemoryOutputPipe, WasiCtx};
 
 /// Every function with its signature, as the interface has it: `w` is 32 bits, `l` 64.
@@ -200,6 +201,52 @@ fn a_sleep_is_interrupted() {
                 (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))"#;
     let mut program = Program::new(WasiCtx::builder().build().unwrap(), sleep);
     program.assert_interrupted();
+}
+
+/// Threads of one guest: a shared memory, and one context for all.
+#[test]
+fn threads_share_a_context() {
+    let engine = Engine::new(Config::new().wasm_threads(true)).unwrap();
+    let write = r#"(import "host" "memory" (memory 1 1 shared))
+        (export "memory" (memory 0))
+        (func (export "run") (param $at i32)
+            (i32.store (local.get $at) (i32.add (local.get $at) (i32.const 8)))
+            (i32.store offset=4 (local.get $at) (i32.const 4))
+            (drop (call $fd_write
+                (i32.const 1) (local.get $at) (i32.const 1)
+                (i32.add (local.get $at) (i32.const 16)))))"#;
+    let types = import("wasi_snapshot_preview1", "fd_write", "wwww");
+    let module = Module::new(&engine, format!("(module {types} {write})")).unwrap();
+    let mut linker = Linker::new(&engine);
+    upshift_wasi::add_to_linker(&mut linker, |ctx: &mut Arc<WasiCtx>| &**ctx).unwrap();
+    let imported = module.imports().find_map(|import| import.ty().memory().copied());
+    let memory = SharedMemory::new(&engine, imported.unwrap()).unwrap();
+    let out = MemoryOutputPipe::new(1 << 20);
+    let ctx = Arc::new(WasiCtx::builder().stdout(Box::new(out.clone())).build().unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..4_u8 {
+            let (engine, module, linker) = (&engine, &module, &linker);
+            let (ctx, memory) = (Arc::clone(&ctx), memory.clone());
+            scope.spawn(move || {
+                let at = u32::from(thread) * 64;
+                memory.write(at as usize + 8, &[b'a' + thread; 4]).unwrap();
+                let mut store = Store::new(engine, ctx);
+                let mut linker = linker.clone();
+                linker.define(&mut store, "host", "memory", memory).unwrap();
+                let instance = linker.instantiate(&mut store, module).unwrap();
+                let run = instance.get_typed_func::<u32, ()>(&mut store, "run").unwrap();
+                for _ in 0..500 {
+                    run.call(&mut store, at).unwrap();
+                }
+            });
+        }
+    });
+    let written = out.contents();
+    assert_eq!(written.len(), 4 * 4 * 500);
+    for letter in b"abcd" {
+        assert_eq!(written.iter().filter(|&byte| byte == letter).count(), 2000);
+    }
+    assert!(written.chunks(4).all(|chunk| chunk.iter().all(|byte| *byte == chunk[0])));
 }
 
 #[test]
