@@ -8,7 +8,7 @@ use crate::units::{milliseconds, parse_bytes, parse_duration};
 use crate::wasi_setup::{self, Host, WasiArgs};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 use upshift::{Engine, Func, Instance, InterruptHandle, Linker, Module, Store};
@@ -44,11 +44,23 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
     /// The module, binary or text, followed by the program's arguments.
-    #[arg(value_name = "FILE")]
-    module: PathBuf,
-    /// Arguments of the program.
-    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<OsString>,
+    #[arg(
+        value_name = "FILE [ARGS]...",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    command: Vec<OsString>,
+}
+
+impl Args {
+    fn module(&self) -> &Path {
+        Path::new(&self.command[0])
+    }
+
+    fn program_args(&self) -> &[OsString] {
+        &self.command[1..]
+    }
 }
 
 /// Runs the program. A trap or an exit through WASI is an error, see [`crate::errors::report`].
@@ -66,7 +78,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
     }
     // The process ends now; taking the module apart first would only cost time.
     std::mem::forget(module);
-    result.with_context(|| format!("failed to run `{}`", args.module.display()))?;
+    result.with_context(|| format!("failed to run `{}`", args.module().display()))?;
     Ok(0)
 }
 
@@ -75,9 +87,9 @@ fn load(args: &Args, stats: &mut RunStats) -> Result<(Engine, Module)> {
     let mut config = args.engine.config()?;
     config.consume_fuel(args.fuel.is_some());
     let engine = Engine::new(&config)?;
-    let progress = Progress::start(format!("loading {}", args.module.display()));
-    let module = Module::from_file(&engine, &args.module)
-        .with_context(|| format!("failed to load `{}`", args.module.display()))?;
+    let progress = Progress::start(format!("loading {}", args.module().display()));
+    let module = Module::from_file(&engine, args.module())
+        .with_context(|| format!("failed to load `{}`", args.module().display()))?;
     drop(progress);
     let Elapsed { wall, cpu } = watch.elapsed();
     stats.load_wall_ms = milliseconds(wall);
@@ -92,8 +104,8 @@ fn run(args: &Args, engine: &Engine, module: &Module, stats: &mut RunStats) -> R
     if args.stub_unknown_imports {
         linker.define_unknown_imports_as_traps(module)?;
     }
-    let program_args = if args.invoke.is_some() { &[] } else { &args.args[..] };
-    let host = Host::new(&args.wasi, module, &args.module, program_args, args.max_memory)?;
+    let program_args = if args.invoke.is_some() { &[] } else { args.program_args() };
+    let host = Host::new(&args.wasi, module, args.module(), program_args, args.max_memory)?;
     let mut store = Store::new(engine, host);
     store.limiter(|host| &mut host.limits);
     if let Some(fuel) = args.fuel {
@@ -160,7 +172,7 @@ fn invoke_export(
     };
     let ty = func.ty(&*store);
     let texts: Vec<String> =
-        args.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        args.program_args().iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let values =
         invoke::parse_arguments(&ty, &texts).with_context(|| format!("cannot call `{name}`"))?;
     let mut results = invoke::result_buffer(&ty);

@@ -65,7 +65,7 @@ fn conformance() -> Vec<Script> {
     let directory = Path::new(&directory);
     let files = upshift_tests::files_below(directory, "wast");
     assert!(!files.is_empty(), "no scripts in {}", directory.display());
-    let read = |file: &_| {
+    let read = |file: &std::path::PathBuf| {
         let mut script = Script::read(directory, file);
         script.label.insert_str(0, "conformance/");
         script

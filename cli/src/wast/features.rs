@@ -37,6 +37,7 @@ const ONLY_IN_THEIR_FOLDERS: &[&str] = &["custom-page-sizes", "threads", "wide-a
 const OLDER: &[(&str, &[&str])] = &[
     ("wasm-v1", &["memory64", "multi-memory"]),
     ("wasm-v2", &["memory64", "multi-memory"]),
+    ("function-references", &["memory64", "multi-memory"]),
     ("memory64", &["multi-memory"]),
     ("mutable-global", &["memory64", "multi-memory"]),
     ("multi-value", &["memory64", "multi-memory"]),

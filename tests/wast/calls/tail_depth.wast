@@ -1,0 +1,16 @@
+;; Tail calls use no stack, whatever the number of stack arguments on either side.
+(module
+  (func $few (export "few") (param i32) (result i64)
+    (if (result i64) (i32.eqz (local.get 0))
+      (then (i64.const 42))
+      (else (return_call $many (i32.sub (local.get 0) (i32.const 1))
+        (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4) (i64.const 5) (i64.const 6)
+        (i64.const 7) (i64.const 8) (i64.const 9)))))
+  (func $many (param i32 i64 i64 i64 i64 i64 i64 i64 i64 i64) (result i64)
+    (if (result i64) (i64.ne (local.get 9) (i64.const 9))
+      (then (i64.const -1))
+      (else (return_call $few (local.get 0)))))
+  (func (export "framed") (param i32) (result i64)
+    (i64.add (call $few (local.get 0)) (call $few (i32.add (local.get 0) (i32.const 1))))))
+(assert_return (invoke "few" (i32.const 1000000)) (i64.const 42))
+(assert_return (invoke "framed" (i32.const 100)) (i64.const 84))

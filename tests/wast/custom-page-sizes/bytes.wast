@@ -1,0 +1,16 @@
+;; Memories with pages of one byte are bounded to the byte.
+(module
+  (memory (export "m") 7 9 (pagesize 1))
+  (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "store8") (param i32) (i32.store8 (local.get 0) (i32.const 255)))
+  (func (export "size") (result i32) (memory.size))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))
+(assert_return (invoke "load" (i32.const 3)) (i32.const 0))
+(assert_trap (invoke "load" (i32.const 4)) "out of bounds memory access")
+(assert_return (invoke "store8" (i32.const 6)))
+(assert_return (invoke "load" (i32.const 3)) (i32.const 0xff000000))
+(assert_trap (invoke "store8" (i32.const 7)) "out of bounds memory access")
+(assert_return (invoke "grow" (i32.const 2)) (i32.const 7))
+(assert_return (invoke "store8" (i32.const 8)))
+(assert_return (invoke "grow" (i32.const 1)) (i32.const -1))
+(assert_return (invoke "size") (i32.const 9))
