@@ -11,6 +11,8 @@
 //! A [`Label`] that is not bound yet chains the places that jump to it through their own 32-bit
 //! displacements: each holds the offset of the previous one. No label needs memory of its own.
 
+#![expect(clippy::useless_conversion, reason = "dynasm! converts register numbers to u8")]
+
 mod alu;
 mod atomic;
 mod branch;
@@ -41,8 +43,6 @@ pub(crate) const RAX: Gpr = Gpr(0);
 pub(crate) const RCX: Gpr = Gpr(1);
 /// Upper half of dividends and products.
 pub(crate) const RDX: Gpr = Gpr(2);
-/// Source register of string operations and second argument.
-pub(crate) const RSI: Gpr = Gpr(6);
 /// First argument.
 pub(crate) const RDI: Gpr = Gpr(7);
 /// The stack pointer.
@@ -143,11 +143,6 @@ impl Label {
     /// A label that nothing refers to.
     pub(crate) const fn new() -> Self {
         Self { value: 0, bound: false }
-    }
-
-    /// Whether a jump to it was emitted before it was bound.
-    pub(crate) const fn is_used(&self) -> bool {
-        self.bound || self.value != 0
     }
 }
 
@@ -276,12 +271,6 @@ impl Asm {
             self.patch_i32(at, here.wrapping_sub(at + 4) as i32);
         }
         *label = Label { value: here, bound: true };
-    }
-
-    /// The offset of a bound label.
-    pub(crate) fn label_pos(&self, label: &Label) -> u32 {
-        assert!(label.bound, "only a bound label has an offset");
-        label.value
     }
 
     /// Puts an 8-byte constant into the pool.

@@ -44,7 +44,7 @@ impl<'a> FuncCompiler<'a> {
         let mut gprs_left = if scan.has_call { 3 } else { MAX_LOOP_GPRS };
         let mut xmms = XMMS;
         let mut xmms_left = if scan.has_call { 0 } else { MAX_LOOP_XMMS };
-        let mut memory_weight = self.guarded_memory0().then_some(scan.memory_weight).unwrap_or(0);
+        let mut memory_weight = if self.guarded_memory0() { scan.memory_weight } else { 0 };
         for entry in &*scan.locals {
             if memory_weight > 0 && memory_weight >= entry.weight && gprs_left > 0 {
                 self.keep(&mut state, Holder::MEMORY0, false, &mut gprs);

@@ -1,6 +1,6 @@
 //! Integer instructions.
 
-use super::{Addr, Asm, Cond, Gpr, SCRATCH, Width, fits_i8, with_addr};
+use super::{Addr, Asm, Cond, Gpr, Width, fits_i8, with_addr};
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
 
@@ -266,11 +266,6 @@ impl Asm {
         dynasm!(self ; .arch x64 ; .u8 rex ; .u8 0x0f ; .u8 opcode ; .u8 modrm);
     }
 
-    /// Exchanges two registers.
-    pub(crate) fn xchg(&mut self, a: Gpr, b: Gpr) {
-        dynasm!(self ; .arch x64 ; xchg Rq(a.0), Rq(b.0));
-    }
-
     /// `test r, imm`
     pub(crate) fn test_ri(&mut self, w: Width, r: Gpr, imm: i32) {
         match w {
@@ -302,14 +297,6 @@ impl Asm {
         }
     }
 
-    /// `cmp [mem], imm` of 32 or 64 bits.
-    pub(crate) fn cmp_mi(&mut self, w: Width, mem: Addr, imm: i32) {
-        match w {
-            Width::W32 => with_addr!(self, mem, [cmp DWORD], [, DWORD imm], 4),
-            Width::W64 => with_addr!(self, mem, [cmp QWORD], [, DWORD imm], 4),
-        }
-    }
-
     /// `sub [mem], imm` of 32 or 64 bits, always with a 32-bit immediate at the end so that it can
     /// be patched.
     pub(crate) fn sub_mi_patchable(&mut self, w: Width, mem: Addr, imm: i32) {
@@ -322,16 +309,5 @@ impl Asm {
     /// Compares `rsp` with a memory operand.
     pub(crate) fn cmp_rsp(&mut self, mem: Addr) {
         with_addr!(self, mem, [cmp rsp,], []);
-    }
-
-    /// `add` of a 64-bit constant that need not fit 32 bits.
-    pub(crate) fn add_wide(&mut self, d: Gpr, imm: u64) {
-        if let Ok(small) = i32::try_from(imm) {
-            self.add_ri(Width::W64, d, small);
-        } else {
-            debug_assert!(d != SCRATCH, "the scratch register holds the constant");
-            self.mov_ri(SCRATCH, imm);
-            self.add_rr(Width::W64, d, SCRATCH);
-        }
     }
 }

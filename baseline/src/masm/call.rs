@@ -24,11 +24,6 @@ impl Asm {
         with_addr!(self, mem, [call QWORD], []);
     }
 
-    /// `jmp [mem]`
-    pub(crate) fn jmp_mem(&mut self, mem: Addr) {
-        with_addr!(self, mem, [jmp QWORD], []);
-    }
-
     /// `push r`
     pub(crate) fn push_reg(&mut self, r: Gpr) {
         dynasm!(self ; .arch x64 ; push Rq(r.0));

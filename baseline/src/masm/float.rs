@@ -4,19 +4,24 @@ use super::{Addr, Asm, Gpr, Prec, Width, Xmm, fits_i8, with_addr};
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
 
-/// Arithmetic of both precisions, with a register or memory as second source.
-macro_rules! arith {
-    ($($rr:ident $rm:ident $ss:ident $sd:ident;)*) => {$(
+/// Arithmetic of both precisions, with a register as second source.
+macro_rules! arith_rr {
+    ($($name:ident $ss:ident $sd:ident;)*) => {$(
         #[doc = concat!("`", stringify!($ss), "`/`", stringify!($sd), " d, a, b`")]
-        pub(crate) fn $rr(&mut self, p: Prec, d: Xmm, a: Xmm, b: Xmm) {
+        pub(crate) fn $name(&mut self, p: Prec, d: Xmm, a: Xmm, b: Xmm) {
             match p {
                 Prec::Single => dynasm!(self ; .arch x64 ; $ss Rx(d.0), Rx(a.0), Rx(b.0)),
                 Prec::Double => dynasm!(self ; .arch x64 ; $sd Rx(d.0), Rx(a.0), Rx(b.0)),
             }
         }
+    )*};
+}
 
+/// Arithmetic of both precisions, with memory as second source.
+macro_rules! arith_rm {
+    ($($name:ident $ss:ident $sd:ident;)*) => {$(
         #[doc = concat!("`", stringify!($ss), "`/`", stringify!($sd), " d, a, [mem]`")]
-        pub(crate) fn $rm(&mut self, p: Prec, d: Xmm, a: Xmm, mem: Addr) {
+        pub(crate) fn $name(&mut self, p: Prec, d: Xmm, a: Xmm, mem: Addr) {
             match p {
                 Prec::Single => with_addr!(self, mem, [$ss Rx(d.0), Rx(a.0), DWORD], []),
                 Prec::Double => with_addr!(self, mem, [$sd Rx(d.0), Rx(a.0), QWORD], []),
@@ -36,19 +41,25 @@ macro_rules! bitwise {
 }
 
 impl Asm {
-    arith! {
-        fadd_rr fadd_rm vaddss vaddsd;
-        fsub_rr fsub_rm vsubss vsubsd;
-        fmul_rr fmul_rm vmulss vmulsd;
-        fdiv_rr fdiv_rm vdivss vdivsd;
-        fmin_rr fmin_rm vminss vminsd;
-        fmax_rr fmax_rm vmaxss vmaxsd;
-        fsqrt_rr fsqrt_rm vsqrtss vsqrtsd;
+    arith_rr! {
+        fadd_rr vaddss vaddsd;
+        fsub_rr vsubss vsubsd;
+        fmul_rr vmulss vmulsd;
+        fdiv_rr vdivss vdivsd;
+        fmin_rr vminss vminsd;
+        fmax_rr vmaxss vmaxsd;
+        fsqrt_rr vsqrtss vsqrtsd;
+    }
+
+    arith_rm! {
+        fadd_rm vaddss vaddsd;
+        fsub_rm vsubss vsubsd;
+        fmul_rm vmulss vmulsd;
+        fdiv_rm vdivss vdivsd;
     }
 
     bitwise! {
         vandps vandps;
-        vandnps vandnps;
         vorps vorps;
         vxorps vxorps;
     }

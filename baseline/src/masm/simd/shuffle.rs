@@ -77,7 +77,7 @@ fn align(lanes: &[u8; 16]) -> Option<Pattern> {
 fn blend(lanes: &[u8; 16]) -> Option<Pattern> {
     let groups = groups(lanes, 2)?;
     let in_place = groups[..8].iter().zip(0..).all(|(&group, i)| group % 8 == i);
-    let imm = groups[..8].iter().rev().fold(0, |imm, &group| imm << 1 | group / 8);
+    let imm = groups[..8].iter().rev().fold(0, |imm, &group| (imm << 1) | (group / 8));
     in_place.then_some(Pattern::Immediate { op: imm::VPBLENDW, imm, swap: false })
 }
 
