@@ -28,6 +28,8 @@ use wasmparser::{BinaryReader, FunctionBody};
 const PROLOGUE_BYTES: usize = 96;
 /// Largest machine code of a function.
 const MAX_CODE_BYTES: usize = 1 << 30;
+/// Most entries of all stack maps of a function together.
+pub(crate) const MAX_REF_SLOTS: usize = 1 << 22;
 /// Frames below this size compare the stack pointer itself with the limit.
 const SMALL_FRAME_BYTES: u64 = STACK_HEADROOM_BYTES as u64 / 2;
 
@@ -61,7 +63,7 @@ pub(crate) struct Source<'a> {
     /// The function's type.
     pub(crate) ty: &'a FuncType,
     /// Where its arguments and results are.
-    pub(crate) conv: CallLayout,
+    pub(crate) conv: &'a CallLayout,
     /// Offset in the module of the operator at hand.
     pub(crate) pc: usize,
     /// The next entry of the body's loop scans.
@@ -87,6 +89,10 @@ pub(crate) struct FuncCompiler<'a> {
     pub(crate) dead: bool,
     /// Whether the function calls anything on an ordinary path.
     pub(crate) makes_calls: bool,
+    /// Where the vmctx and the base of memory 0 were found last.
+    pub(crate) hints: [Reg; 2],
+    /// References on the operand stack.
+    pub(crate) ref_operands: u32,
     /// The first operator that this tier does not have, and its offset.
     pub(crate) refused: Option<(u64, &'static str)>,
     /// The basic block that fuel is being counted for.
@@ -102,7 +108,7 @@ impl<'a> FuncCompiler<'a> {
         let func_index = input.module.func_index(input.func);
         let ty = input.module.func_type(func_index);
         let mut compiler = FuncCompiler {
-            src: Source { input, ty, conv: CallLayout::of(ty), pc: 0, next_loop: 0 },
+            src: Source { input, ty, conv: input.layout.call(input.module.funcs[func_index.index()]), pc: 0, next_loop: 0 },
             asm: take(&mut scratch.asm),
             frame: take(&mut scratch.frame),
             stack: take(&mut scratch.stack),
@@ -115,6 +121,8 @@ impl<'a> FuncCompiler<'a> {
             returns: false,
             fuel: FuelState::default(),
             refused: None,
+            ref_operands: 0,
+            hints: [Reg(0); 2],
             dead: false,
             makes_calls: false,
         };
@@ -180,11 +188,13 @@ impl<'a> FuncCompiler<'a> {
                 self.count_fuel();
                 reader.visit_operator(self)?;
             }
-            if self.asm.code().len() > MAX_CODE_BYTES {
-                return Ok(());
-            }
         }
         Ok(())
+    }
+
+    /// Whether code or tables exceed what a function may have.
+    fn is_too_large(&self) -> bool {
+        self.asm.code().len() > MAX_CODE_BYTES || self.tables.ref_slots.len() > MAX_REF_SLOTS
     }
 
     /// Parameters in their registers, other locals zero, counter, outermost label.
@@ -251,7 +261,7 @@ impl<'a> FuncCompiler<'a> {
     /// Writes epilogue, slow paths, pool and prologue, and gathers the result.
     fn finish(&mut self) -> Result<CompiledFunction, CompileError> {
         let func = self.func_index();
-        if self.asm.code().len() > MAX_CODE_BYTES {
+        if self.is_too_large() {
             return Err(CompileError::CodeTooLarge { func, limit: MAX_CODE_BYTES as u64 });
         }
         if let Some((offset, operator)) = self.refused {
@@ -337,7 +347,7 @@ impl<'a> FuncCompiler<'a> {
     fn gather(&mut self, start: usize, frame_bytes: u32) -> CompiledFunction {
         let shift = start as u32;
         let tables = &mut self.tables;
-        let mut stack_maps = StackMaps::default();
+        let mut stack_maps = StackMaps::new(self.frame.ref_slots.clone());
         for &(at, from, to) in &tables.safepoints {
             let slots = &tables.ref_slots[from as usize..to as usize];
             stack_maps.push(at - shift, slots.iter().copied());

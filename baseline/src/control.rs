@@ -186,14 +186,15 @@ impl ControlStack {
         self.free_states.extend(id);
     }
 
-    /// Takes a state out; [`Self::put_state`] puts it back.
-    pub(crate) fn take_state(&mut self, id: StateId) -> State {
-        std::mem::replace(&mut self.states[id.0 as usize], State::EMPTY)
+    /// A saved state.
+    pub(crate) fn state_mut(&mut self, id: StateId) -> &mut State {
+        &mut self.states[id.0 as usize]
     }
 
-    /// Puts a state back.
-    pub(crate) fn put_state(&mut self, id: StateId, state: State) {
-        self.states[id.0 as usize] = state;
+    /// Gives a state back for good.
+    fn take_state(&mut self, id: StateId) -> State {
+        self.free_states.push(id);
+        self.states[id.0 as usize].clone()
     }
 }
 
@@ -291,7 +292,6 @@ impl FuncCompiler<'_> {
         let id = frame.else_state.take().expect("an if saves its state");
         let state = self.control.take_state(id);
         self.adopt(&state);
-        self.control.free(Some(id));
         self.dead = false;
     }
 
@@ -323,7 +323,6 @@ impl FuncCompiler<'_> {
             self.adopt(&state);
             self.dead = false;
             self.push_results(&frame);
-            self.control.free(Some(id));
             self.charge_fuel();
         } else if self.dead {
             self.truncate(self.control.frames[index].height);

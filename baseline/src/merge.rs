@@ -11,9 +11,9 @@
 
 use crate::compiler::FuncCompiler;
 use crate::control::StateId;
-use crate::frame::{VMCTX_SLOT, slot_addr};
+use crate::frame::{Frame, VMCTX_SLOT, slot_addr};
 use crate::masm::{Addr, SCRATCH, Width, XSCRATCH};
-use crate::regs::{Holder, REG_COUNT, State, regs_in};
+use crate::regs::{Holder, REG_COUNT, RegFile, State, regs_in};
 use crate::value::{Operand, Reg, Ty, Value};
 use std::mem::offset_of;
 use upshift_abi::layout::{Instance, MemorySlot};
@@ -66,6 +66,61 @@ impl MoveList {
     }
 }
 
+/// What registers and slots hold where an edge begins.
+struct Present<'c> {
+    regs: &'c RegFile,
+    frame: &'c Frame,
+}
+
+impl Present<'_> {
+    /// Drops from `state` what this edge lacks, where that costs nothing.
+    fn weaken(&self, state: &mut State, same: u32) {
+        for r in regs_in(state.used & !same & !state.dirty & !self.regs.hot) {
+            if self.register_of(state.holders[r.index()]).is_none() {
+                state.clear(r);
+            }
+        }
+    }
+
+    /// Dirty locals that `state` does not keep dirty go to their slots.
+    fn plan_stores(&self, state: &State, same: u32, moves: &mut MoveList) {
+        for r in regs_in(self.regs.state.dirty & !(same & state.dirty)) {
+            let holder = self.regs.holder(r);
+            if !regs_in(state.dirty).any(|t| state.holders[t.index()] == holder) {
+                let index = holder.as_local().expect("only locals are dirty");
+                let local = self.frame.locals[index as usize];
+                moves.stores.push((r, local.ty, local.slot));
+            }
+        }
+    }
+
+    fn plan_holder(&self, r: Reg, holder: Holder, moves: &mut MoveList) {
+        if let Some(now) = self.register_of(holder) {
+            return moves.push_move(r, now);
+        }
+        let source = if let Some(index) = holder.as_local() {
+            let local = self.frame.locals[index as usize];
+            Source::Slot(local.ty, local.slot)
+        } else if holder == Holder::VMCTX {
+            Source::Slot(Ty::I64, VMCTX_SLOT)
+        } else {
+            Source::Memory0
+        };
+        moves.push_load(r, source);
+    }
+
+    /// The register that caches `holder` now.
+    fn register_of(&self, holder: Holder) -> Option<Reg> {
+        match holder.as_local() {
+            Some(index) => self.frame.locals[index as usize].reg,
+            None => {
+                let state = &self.regs.state;
+                regs_in(state.used).find(|r| state.holders[r.index()] == holder)
+            }
+        }
+    }
+}
+
 impl FuncCompiler<'_> {
     /// Adds the move of a popped (or still present) operand to register `d`.
     pub(crate) fn plan_operand(&mut self, d: Reg, operand: Operand) {
@@ -87,78 +142,24 @@ impl FuncCompiler<'_> {
     /// Plans what leads from the present state to the one of `target`, weakening that one where it
     /// is still open.
     pub(crate) fn plan_edge(&mut self, target: StateId, open: bool) {
-        let mut state = self.control.take_state(target);
+        let now = Present { regs: &self.regs, frame: &self.frame };
+        let state = self.control.state_mut(target);
+        let same = state.same(&now.regs.state);
         if open {
-            self.weaken(&mut state);
+            state.dirty |= now.regs.state.dirty & same & state.used;
+            now.weaken(state, same);
         }
-        self.plan_stores(&state);
-        for r in regs_in(state.used) {
-            self.plan_holder(r, state.holders[r.index()]);
-        }
-        self.control.put_state(target, state);
-    }
-
-    fn weaken(&mut self, state: &mut State) {
-        for r in regs_in(state.used) {
-            let holder = state.holders[r.index()];
-            match self.register_of(holder) {
-                Some(now) => {
-                    if now == r && self.regs.state.dirty & r.bit() != 0 {
-                        state.dirty |= r.bit();
-                    }
-                }
-                None => {
-                    if state.dirty & r.bit() == 0 && self.regs.hot & r.bit() == 0 {
-                        state.clear(r);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Dirty locals that the target does not keep dirty go to their slots.
-    fn plan_stores(&mut self, state: &State) {
-        for r in regs_in(self.regs.state.dirty) {
-            let holder = self.regs.holder(r);
-            let stays_dirty = (state.holders[r.index()] == holder
-                && state.dirty & r.bit() != 0)
-                || regs_in(state.dirty).any(|t| state.holders[t.index()] == holder);
-            if !stays_dirty {
-                let index = holder.as_local().expect("only locals are dirty");
-                let local = self.frame.locals[index as usize];
-                self.moves.stores.push((r, local.ty, local.slot));
-            }
-        }
-    }
-
-    fn plan_holder(&mut self, r: Reg, holder: Holder) {
-        if let Some(now) = self.register_of(holder) {
-            return self.moves.push_move(r, now);
-        }
-        let source = if let Some(index) = holder.as_local() {
-            let local = self.frame.locals[index as usize];
-            Source::Slot(local.ty, local.slot)
-        } else if holder == Holder::VMCTX {
-            Source::Slot(Ty::I64, VMCTX_SLOT)
-        } else {
-            Source::Memory0
-        };
-        self.moves.push_load(r, source);
-    }
-
-    /// The register that caches `holder` now.
-    fn register_of(&self, holder: Holder) -> Option<Reg> {
-        match holder.as_local() {
-            Some(index) => self.frame.locals[index as usize].reg,
-            None => {
-                let state = &self.regs.state;
-                regs_in(state.used).find(|r| state.holders[r.index()] == holder)
-            }
+        now.plan_stores(state, same, &mut self.moves);
+        for r in regs_in(state.used & !same) {
+            now.plan_holder(r, state.holders[r.index()], &mut self.moves);
         }
     }
 
     /// Emits and empties the list. Leaves the flags alone.
     pub(crate) fn emit_moves(&mut self) {
+        if self.moves.is_empty() {
+            return;
+        }
         for i in 0..self.moves.stores.len() {
             let (r, ty, slot) = self.moves.stores[i];
             self.store_slot(slot, ty, r);
@@ -220,25 +221,20 @@ impl FuncCompiler<'_> {
 
     /// Makes `state` the present state.
     pub(crate) fn adopt(&mut self, state: &State) {
-        self.drop_cached();
-        for r in regs_in(state.used) {
+        let same = state.same(&self.regs.state);
+        for r in regs_in(self.regs.state.used & !same) {
+            if let Some(index) = self.regs.holder(r).as_local() {
+                self.frame.locals[index as usize].reg = None;
+            }
+            self.regs.release(r);
+        }
+        for r in regs_in(state.used & !same) {
             let holder = state.holders[r.index()];
-            let dirty = state.dirty & r.bit() != 0;
-            self.regs.cache(r, holder, dirty);
+            self.regs.cache(r, holder, false);
             if let Some(index) = holder.as_local() {
                 self.frame.locals[index as usize].reg = Some(r);
             }
         }
-    }
-
-    /// Lets every register be free without saving anything.
-    pub(crate) fn drop_cached(&mut self) {
-        for r in regs_in(self.regs.state.used) {
-            if let Some(index) = self.regs.holder(r).as_local() {
-                self.frame.locals[index as usize].reg = None;
-            }
-        }
-        self.regs.state = State::EMPTY;
-        self.regs.operands = 0;
+        self.regs.state.dirty = state.dirty;
     }
 }

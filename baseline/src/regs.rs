@@ -83,6 +83,15 @@ impl State {
     /// Nothing in registers.
     pub(crate) const EMPTY: Self = Self { holders: [Holder::FREE; REG_COUNT], used: 0, dirty: 0 };
 
+    /// The registers that hold the same in both states (also those that are free in both).
+    pub(crate) fn same(&self, other: &Self) -> u32 {
+        let mut same = 0;
+        for (i, (a, b)) in self.holders.iter().zip(&other.holders).enumerate() {
+            same |= u32::from(a == b) << i;
+        }
+        same
+    }
+
     /// Lets register `r` hold `holder`.
     pub(crate) fn set(&mut self, r: Reg, holder: Holder, dirty: bool) {
         self.holders[r.index()] = holder;

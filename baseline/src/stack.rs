@@ -28,6 +28,7 @@ impl FuncCompiler<'_> {
         if let Value::Reg(r) = value {
             self.regs.give(r, self.stack.len());
         }
+        self.ref_operands += u32::from(ty == Ty::Ref);
         self.stack.push(Operand { value, ty, slot });
         if self.stack.len() > WINDOW {
             self.settle(self.stack.len() - 1 - WINDOW);
@@ -60,6 +61,7 @@ impl FuncCompiler<'_> {
     #[inline]
     pub(crate) fn pop(&mut self) -> Operand {
         let operand = self.stack.pop().expect("validation keeps the stack from underflow");
+        self.ref_operands -= u32::from(operand.ty == Ty::Ref);
         match operand.value {
             Value::Reg(r) => {
                 self.regs.release(r);
@@ -131,15 +133,8 @@ impl FuncCompiler<'_> {
         self.regs.release(r);
     }
 
-    /// Makes register `r` free and keeps it for the operator. A local or operand in it moves to
-    /// another register when one is free. `r` must not be locked.
-    pub(crate) fn take(&mut self, r: Reg) -> Gpr {
-        debug_assert!(self.regs.locked & r.bit() == 0, "the register is not in use");
-        self.vacate(r);
-        r.gpr()
-    }
-
-    /// Makes `r` free and locks it.
+    /// Makes `r` free and locks it. A local or operand in it moves to another register when one is
+    /// free.
     pub(crate) fn vacate(&mut self, r: Reg) {
         self.regs.lock(r);
         if self.regs.state.used & r.bit() == 0 {
@@ -261,12 +256,6 @@ impl FuncCompiler<'_> {
         self.own(operand).gpr()
     }
 
-    /// [`Self::own`] of a float or vector.
-    #[inline]
-    pub(crate) fn own_xmm(&mut self, operand: Operand) -> Xmm {
-        self.own(operand).xmm()
-    }
-
     /// Loads a popped operand into a register of the operator's own.
     pub(crate) fn load_into(&mut self, r: Reg, operand: Operand) {
         match operand.value {
@@ -327,7 +316,7 @@ impl FuncCompiler<'_> {
 
     /// The register that holds the vmctx; locked.
     pub(crate) fn vmctx(&mut self) -> Gpr {
-        let found = self.find_cached(Holder::VMCTX);
+        let found = self.find_cached(Holder::VMCTX, 0);
         let r = found.unwrap_or_else(|| {
             let r = self.alloc_lasting();
             self.asm.load_w(Width::W64, r.gpr(), slot_addr(VMCTX_SLOT));
@@ -340,7 +329,7 @@ impl FuncCompiler<'_> {
 
     /// The register that holds the base of memory 0, which never moves; locked.
     pub(crate) fn memory0_base(&mut self) -> Gpr {
-        let found = self.find_cached(Holder::MEMORY0);
+        let found = self.find_cached(Holder::MEMORY0, 1);
         let r = found.unwrap_or_else(|| {
             let vmctx = self.vmctx();
             let r = self.alloc_lasting();
@@ -359,9 +348,16 @@ impl FuncCompiler<'_> {
         if self.makes_calls && lasting != 0 { self.alloc(lasting) } else { self.alloc(GPRS) }
     }
 
-    fn find_cached(&self, holder: Holder) -> Option<Reg> {
+    /// The register that holds `holder`; `hint` is where it was found last.
+    fn find_cached(&mut self, holder: Holder, hint: usize) -> Option<Reg> {
         let state = &self.regs.state;
-        regs_in(state.used & GPRS).find(|r| state.holders[r.index()] == holder)
+        let last = self.hints[hint];
+        if state.holders[last.index()] == holder {
+            return Some(last);
+        }
+        let found = regs_in(state.used & GPRS).find(|r| state.holders[r.index()] == holder)?;
+        self.hints[hint] = found;
+        Some(found)
     }
 
     /// Puts the operand at a position into its slot unless it is a constant.

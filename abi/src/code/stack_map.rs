@@ -1,17 +1,26 @@
 //! Stack maps: which frame slots hold references at a safepoint.
 //!
-//! Keyed by return address offset. A map lists slots as positive distances below the frame pointer:
-//! the entry 24 means the 8 bytes at `[rbp - 24]`. All maps share one vector of slots.
+//! Slots are positive distances below the frame pointer: the entry 24 means the 8 bytes at
+//! `[rbp - 24]`. Some slots hold references at every safepoint of the function (those of locals in
+//! baseline code); others are listed for each return address. All lists share one vector.
 
 /// Reference slots by return address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StackMaps {
+    /// Slots that hold references at every safepoint.
+    always: Vec<u32>,
     /// Return address offset, start and end in `slots`.
     sites: Vec<(u32, u32, u32)>,
     slots: Vec<u32>,
 }
 
 impl StackMaps {
+    /// Maps of a function whose slots `always` hold references at every safepoint.
+    #[must_use]
+    pub fn new(always: Vec<u32>) -> Self {
+        Self { always, ..Self::default() }
+    }
+
     /// Adds the map of the call that returns to `return_offset`; offsets must ascend.
     ///
     /// # Panics
@@ -26,13 +35,12 @@ impl StackMaps {
         }
     }
 
-    /// The slots at a return address; empty when there are none.
-    #[must_use]
-    pub fn lookup(&self, return_offset: u32) -> &[u32] {
-        match self.sites.binary_search_by_key(&return_offset, |site| site.0) {
-            Ok(i) => &self.slots[self.sites[i].1 as usize..self.sites[i].2 as usize],
-            Err(_) => &[],
-        }
+    /// The slots at a return address.
+    pub fn lookup(&self, return_offset: u32) -> impl Iterator<Item = u32> + '_ {
+        let site = self.sites.binary_search_by_key(&return_offset, |site| site.0).ok();
+        let listed = site.map(|i| self.sites[i].1 as usize..self.sites[i].2 as usize);
+        let listed = &self.slots[listed.unwrap_or(0..0)];
+        self.always.iter().chain(listed).copied()
     }
 }
 
@@ -42,12 +50,12 @@ mod tests {
 
     #[test]
     fn looks_up_by_return_address() {
-        let mut maps = StackMaps::default();
+        let mut maps = StackMaps::new(vec![16]);
         maps.push(0x10, [24, 32]);
         maps.push(0x20, []);
         maps.push(0x30, [8]);
-        assert_eq!(maps.lookup(0x10), [24, 32]);
-        assert_eq!(maps.lookup(0x20), [0u32; 0]);
-        assert_eq!(maps.lookup(0x30), [8]);
+        assert_eq!(maps.lookup(0x10).collect::<Vec<_>>(), [16, 24, 32]);
+        assert_eq!(maps.lookup(0x20).collect::<Vec<_>>(), [16]);
+        assert_eq!(maps.lookup(0x30).collect::<Vec<_>>(), [16, 8]);
     }
 }

@@ -1,8 +1,10 @@
 //! The instance (vmctx) and the offsets of its module-dependent tail.
 
 use super::{FuncImport, FuncRef, GlobalCell, MemorySlot, TableDef};
-use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
+use crate::conv::CallLayout;
+use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
 use crate::module::Module;
+use crate::types::{CompositeType, FuncType, SubType};
 use core::ffi::c_void;
 use core::mem::size_of;
 
@@ -40,6 +42,8 @@ pub struct InstanceLayout {
     func_refs: u32,
     size_bytes: u32,
     imported_global_count: u32,
+    /// Where calls of each function type pass their values, by type index.
+    calls: Box<[CallLayout]>,
     /// Record number of each function, [`Self::NO_RECORD`] when it has none.
     records: Box<[u32]>,
 }
@@ -85,8 +89,15 @@ impl InstanceLayout {
             func_refs,
             size_bytes,
             imported_global_count: module.imported.globals,
+            calls: module.types.iter().map(call_layout).collect(),
             records,
         }
+    }
+
+    /// Where calls of functions of type `ty` pass their values.
+    #[must_use]
+    pub fn call(&self, ty: TypeIndex) -> &CallLayout {
+        &self.calls[ty.index()]
     }
 
     /// Size of the whole instance in bytes, a multiple of 16.
@@ -138,6 +149,16 @@ impl InstanceLayout {
     pub fn func_ref(&self, index: FuncIndex) -> Option<u32> {
         let record = self.records[index.index()];
         (record != Self::NO_RECORD).then(|| self.func_refs + record * size_of::<FuncRef>() as u32)
+    }
+}
+
+/// The call layout of a function type; that of a function without values for other types.
+fn call_layout(ty: &SubType) -> CallLayout {
+    match &ty.composite {
+        CompositeType::Func(ty) => CallLayout::of(ty),
+        CompositeType::Struct(_) | CompositeType::Array(_) | CompositeType::Cont(_) => {
+            CallLayout::of(&FuncType::default())
+        }
     }
 }
 

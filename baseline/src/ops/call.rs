@@ -1,6 +1,6 @@
 //! Calls of functions and of the runtime.
 
-use crate::compiler::FuncCompiler;
+use crate::compiler::{FuncCompiler, MAX_REF_SLOTS};
 use crate::frame::{RETURN_AREA_SLOT, VMCTX_SLOT, slot_addr};
 use crate::masm::{Addr, Cond, Gpr, Label, Prec, RAX, RBP, RDI, RSP, SCRATCH, THREAD, Width, XSCRATCH};
 use crate::merge::Source;
@@ -15,7 +15,6 @@ use upshift_abi::conv::{CallLayout, ValueLoc};
 use upshift_abi::index::{FuncIndex, TableIndex, TypeIndex};
 use upshift_abi::layout::{FuncImport, FuncRef, Instance, ThreadContext};
 use upshift_abi::trap::Trap;
-use upshift_abi::types::FuncType;
 
 /// An argument of a builtin.
 #[derive(Clone, Copy, Debug)]
@@ -38,27 +37,23 @@ enum Callee {
 impl FuncCompiler<'_> {
     /// `call`
     pub(crate) fn call(&mut self, func: FuncIndex) {
-        let ty = self.src.input.module.func_type(func);
-        self.call_function(Callee::Func(func), ty);
+        self.call_function(Callee::Func(func), self.src.input.module.funcs[func.index()]);
     }
 
     /// `call_indirect`
     pub(crate) fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
         let record = self.indirect_callee(ty, table);
-        let ty = self.src.input.module.func_type_at(ty);
         self.call_function(Callee::Record(record), ty);
     }
 
     /// `return_call`
     pub(crate) fn return_call(&mut self, func: FuncIndex) {
-        let ty = self.src.input.module.func_type(func);
-        self.tail_call(Callee::Func(func), ty);
+        self.tail_call(Callee::Func(func), self.src.input.module.funcs[func.index()]);
     }
 
     /// `return_call_indirect`
     pub(crate) fn return_call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
         let record = self.indirect_callee(ty, table);
-        let ty = self.src.input.module.func_type_at(ty);
         self.tail_call(Callee::Record(record), ty);
     }
 
@@ -83,15 +78,15 @@ impl FuncCompiler<'_> {
         record
     }
 
-    fn call_function(&mut self, callee: Callee, ty: &FuncType) {
-        let conv = CallLayout::of(ty);
+    fn call_function(&mut self, callee: Callee, ty: TypeIndex) {
+        let conv = self.src.input.layout.call(ty);
         self.frame.need_outgoing(conv.stack_args_bytes + conv.return_area_bytes);
-        self.place_arguments(&conv);
+        self.place_arguments(conv);
         if conv.return_area_bytes > 0 {
             self.asm.lea_disp(Width::W64, RDI, RSP, conv.stack_args_bytes as i32);
         }
         self.note_pc();
-        match self.load_callee(callee, &conv) {
+        match self.load_callee(callee, conv) {
             Target::Slot(func) => {
                 let offset = self.asm.call_slot();
                 self.tables.relocs.push(Reloc { offset, target: RelocTarget::EntrySlot(func) });
@@ -102,7 +97,7 @@ impl FuncCompiler<'_> {
         if conv.stack_args_bytes > 0 {
             self.asm.sub_rsp(conv.stack_args_bytes as i32);
         }
-        self.push_call_results(&conv, ty);
+        self.push_call_results(conv, ty);
         self.charge_fuel();
     }
 
@@ -178,7 +173,8 @@ impl FuncCompiler<'_> {
         Target::Code(Addr::Base(base, offset + offset_of!(FuncRef, code) as i32))
     }
 
-    fn push_call_results(&mut self, conv: &CallLayout, ty: &FuncType) {
+    fn push_call_results(&mut self, conv: &CallLayout, ty: TypeIndex) {
+        let ty = self.src.input.module.func_type_at(ty);
         for (result, loc) in ty.results.iter().zip(&conv.results) {
             let ty = Ty::of(*result);
             match *loc {
@@ -230,10 +226,13 @@ impl FuncCompiler<'_> {
         self.charge_fuel();
     }
 
-    /// Records which slots hold references at the call that was just emitted.
+    /// Records which operand slots hold references at the call that was just emitted; those of
+    /// locals hold at every call.
     fn note_safepoint(&mut self) {
+        if self.ref_operands == 0 || self.tables.ref_slots.len() > MAX_REF_SLOTS {
+            return;
+        }
         let start = self.tables.ref_slots.len() as u32;
-        self.tables.ref_slots.extend(&self.frame.ref_slots);
         let refs = self.stack.iter().filter(|operand| operand.ty == Ty::Ref);
         for operand in refs.filter(|operand| operand.value == Value::Slot) {
             self.tables.ref_slots.push(operand.slot);
@@ -245,14 +244,14 @@ impl FuncCompiler<'_> {
     }
 
     /// Leaves this function for `callee`: arguments in place, then the frame goes.
-    fn tail_call(&mut self, callee: Callee, ty: &FuncType) {
-        let conv = CallLayout::of(ty);
+    fn tail_call(&mut self, callee: Callee, ty: TypeIndex) {
+        let conv = self.src.input.layout.call(ty);
         self.frame.need_outgoing(conv.stack_args_bytes);
-        self.place_arguments(&conv);
+        self.place_arguments(conv);
         if conv.return_area_bytes > 0 {
             self.asm.load_w(Width::W64, RDI, slot_addr(RETURN_AREA_SLOT));
         }
-        let target = self.load_callee(callee, &conv);
+        let target = self.load_callee(callee, conv);
         let direct = match target {
             Target::Slot(func) => Some(func),
             Target::Code(mem) => {
