@@ -199,6 +199,9 @@ impl<T: 'static> Linker<T> {
     }
 
     /// What a name stands for.
+    ///
+    /// # Panics
+    /// When the store belongs to another engine or to other stores than the item.
     pub fn get(
         &self,
         mut store: impl AsContextMut<Data = T>,
@@ -206,7 +209,10 @@ impl<T: 'static> Linker<T> {
         name: &str,
     ) -> Option<Extern> {
         let definition = self.lookup(module, name)?;
-        Some(definition.to_extern(store.as_context_mut().inner_mut()))
+        let mut store = store.as_context_mut();
+        let same = Engine::same(&self.engine, store.engine());
+        assert!(same, "linker and store belong to different engines");
+        Some(definition.to_extern(store.inner_mut()))
     }
 
     /// The function that runs a module: its export `_start` or the one without a name, and a

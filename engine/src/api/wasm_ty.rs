@@ -4,6 +4,8 @@
 //! Values cross the border between host and wasm code in *slots* of 16 bytes, one per parameter or
 //! result, in order. A narrow value lies in the low bytes of its slot.
 
+#![expect(clippy::unused_unit, reason = "the macro writes `()` for the tuple without values")]
+
 use super::externref::ExternRef;
 use super::func::Func;
 use super::val::{V128, join_u128, low_u32, split_u128};
@@ -156,6 +158,36 @@ impl<T: WasmRet, E: Into<crate::Error>> WasmRet for std::result::Result<T, E> {
     }
 }
 
+impl WasmParams for () {
+    const COUNT: usize = 0;
+
+    fn matches(types: &[ValType]) -> bool {
+        types.is_empty()
+    }
+
+    #[inline]
+    fn store(self, _store: &StoreInner, _slots: &mut [Slot]) {}
+}
+
+impl WasmResults for () {
+    #[inline]
+    fn load(_store: &StoreInner, _slots: &[Slot]) -> Self {}
+}
+
+impl WasmRet for () {
+    type Values = Self;
+    const RESULT_COUNT: usize = 0;
+
+    fn result_types() -> Vec<ValType> {
+        Vec::new()
+    }
+
+    #[inline]
+    fn finish(self, _store: &StoreInner, _slots: &mut [Slot]) -> Result<()> {
+        Ok(())
+    }
+}
+
 macro_rules! tuples {
     ($($n:literal: $($name:ident $value:ident $i:literal),*;)*) => {$(
         impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
@@ -168,16 +200,14 @@ macro_rules! tuples {
             #[inline]
             fn store(self, store: &StoreInner, slots: &mut [Slot]) {
                 let ($($value,)*) = self;
-                let (_store, _slots) = (store, slots);
-                $(_slots[$i] = $value.into_slot(_store);)*
+                $(slots[$i] = $value.into_slot(store);)*
             }
         }
 
         impl<$($name: WasmTy),*> WasmResults for ($($name,)*) {
             #[inline]
             fn load(store: &StoreInner, slots: &[Slot]) -> Self {
-                let (_store, _slots) = (store, slots);
-                ($($name::from_slot(_store, _slots[$i]),)*)
+                ($($name::from_slot(store, slots[$i]),)*)
             }
         }
 
@@ -199,7 +229,6 @@ macro_rules! tuples {
 }
 
 tuples! {
-    0: ;
     1: A a 0;
     2: A a 0, B b 1;
     3: A a 0, B b 1, C c 2;

@@ -2,6 +2,7 @@
 //! ([§3.3.8](https://webassembly.github.io/spec/core/valid/matching.html)).
 
 use super::Definition;
+use crate::api::engine::Engine;
 use crate::api::externs::Extern;
 use crate::api::module::Module;
 use crate::store::StoreInner;
@@ -61,6 +62,12 @@ pub(crate) fn check(
         Definition::Host(func) => {
             host = ProvidedType::Func(std::sync::Arc::clone(func.entry()));
             &host
+        }
+        // Code of another engine may rely on another way to reserve memory.
+        Definition::Item { item: Extern::SharedMemory(memory), .. }
+            if !Engine::same(memory.engine(), module.engine()) =>
+        {
+            return Err("the shared memory belongs to another engine".to_owned());
         }
         Definition::Item { ty, .. } => ty,
     };

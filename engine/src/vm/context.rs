@@ -23,7 +23,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use upshift_abi::builtin::BUILTIN_COUNT;
-use upshift_abi::layout::ThreadContext;
+use upshift_abi::layout::{Instance, ThreadContext};
 
 /// `stack_limit` of a context that shall poll.
 const POISON: u64 = u64::MAX;
@@ -197,6 +197,15 @@ impl ContextCell {
     pub(super) fn set_host(&self, host: Option<NonNull<dyn VmHost>>) {
         // SAFETY: as in `host`.
         unsafe { *self.host.get() = host };
+    }
+
+    /// Replaces the instance whose code called out last.
+    pub(super) fn replace_caller(&self, caller: *mut Instance) -> *mut Instance {
+        let thread = self.thread.get();
+        // SAFETY: the field belongs to the thread that has the store.
+        let place = unsafe { &raw mut (*thread).caller };
+        // SAFETY: as above.
+        unsafe { place.replace(caller) }
     }
 
     /// Takes the reason of the exit.

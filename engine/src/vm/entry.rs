@@ -67,6 +67,8 @@ pub(crate) fn enter(
         cell.arm(stack_limit(cell.max_stack_bytes()));
     }
     cell.set_host(Some(NonNull::from(host)));
+    // A host function called from here has no wasm caller.
+    let caller = cell.replace_caller(std::ptr::null_mut());
     let record = callee.read();
     let address = std::ptr::with_exposed_provenance::<u8>(trampoline.address);
     // SAFETY: `code::common` made the trampoline with this signature and never frees it.
@@ -75,6 +77,7 @@ pub(crate) fn enter(
     // context has a valid limit and knows its store.
     let left = unsafe { entry(cell.thread(), record.vmctx, record.code, slots.as_mut_ptr()) };
     cell.set_host(outer);
+    cell.replace_caller(caller);
     match left {
         0 => Ok(()),
         _ => Err(cell.take_exit().expect("whoever sets `pending` notes the reason")),

@@ -100,6 +100,41 @@ fn callers_see_data_and_exports_of_the_calling_instance() {
 }
 
 #[test]
+fn host_functions_called_by_the_host_have_no_calling_instance() {
+    let engine = Engine::default();
+    let mut linker: Linker<Vec<bool>> = Linker::new(&engine);
+    linker
+        .func_wrap("", "look", |mut caller: Caller<'_, Vec<bool>>| -> upshift::Result<()> {
+            let seen = caller.get_export("run");
+            caller.data_mut().push(seen.is_some());
+            if seen.is_some() {
+                let inner = Func::wrap(&mut caller, |mut caller: Caller<'_, Vec<bool>>| {
+                    let seen = caller.get_export("run").is_some();
+                    caller.data_mut().push(seen);
+                });
+                inner.call(&mut caller, &[], &mut [])?;
+                let still = caller.get_export("run").is_some();
+                caller.data_mut().push(still);
+            }
+            Ok(())
+        })
+        .unwrap();
+    let module = Module::new(
+        &engine,
+        r#"(module (import "" "look" (func $look)) (func (export "run") (call $look)))"#,
+    )
+    .unwrap();
+    let mut store = Store::new(&engine, Vec::new());
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+    run.call(&mut store, ()).unwrap();
+    assert_eq!(*store.data(), [true, false, true]);
+    let look = linker.get(&mut store, "", "look").unwrap().into_func().unwrap();
+    look.call(&mut store, &[], &mut []).unwrap();
+    assert_eq!(store.data().last(), Some(&false));
+}
+
+#[test]
 fn wasm_and_host_call_each_other_recursively() {
     let engine = Engine::default();
     let mut linker: Linker<u32> = Linker::new(&engine);

@@ -22,11 +22,11 @@ const CALLS_HOST: &str = r#"(module $demo
     (func $outer (export "run") (call $inner)))"#;
 
 fn run_with(linker: &Linker<()>, wat: &str) -> upshift::Error {
-    let module = Module::new(linker.engine(), wat).unwrap();
+    let module = Module::new(linker.engine(), wat).expect("a valid module");
     let mut store = Store::new(linker.engine(), ());
-    let instance = linker.instantiate(&mut store, &module).unwrap();
-    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
-    run.call(&mut store, ()).unwrap_err()
+    let instance = linker.instantiate(&mut store, &module).expect("imports are defined");
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run").expect("an export `run`");
+    run.call(&mut store, ()).expect_err("the call fails")
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn types_cross_threads_as_promised() {
 }
 
 fn panics_with_wrong_store(use_it: impl FnOnce()) {
-    let panic = catch_unwind(AssertUnwindSafe(use_it)).unwrap_err();
+    let panic = catch_unwind(AssertUnwindSafe(use_it)).expect_err("a panic");
     let message = panic.downcast_ref::<&str>().copied();
     assert_eq!(message, Some("object used with the wrong store"));
 }

@@ -14,7 +14,7 @@ const GROWS: &str = r#"(module
 
 fn limited(limits: StoreLimits) -> (Store<StoreLimits>, Result<Instance>) {
     let engine = Engine::default();
-    let module = Module::new(&engine, GROWS).unwrap();
+    let module = Module::new(&engine, GROWS).expect("a valid module");
     let mut store = Store::new(&engine, limits);
     store.limiter(|limits| limits);
     let instance = Linker::new(&engine).instantiate(&mut store, &module);

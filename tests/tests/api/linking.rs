@@ -199,5 +199,8 @@ fn engines_are_not_mixed() {
     let mut store = Store::new(&two, ());
     assert!(Linker::new(&two).instantiate(&mut store, &module).is_err());
     assert!(Instance::new(&mut store, &module, &[] as &[Extern]).is_err());
+    let memory = upshift::SharedMemory::new(&one, MemoryType::shared(1, 1)).unwrap();
+    let module = Module::new(&two, r#"(module (import "" "" (memory 1 1 shared)))"#).unwrap();
+    assert!(Instance::new(&mut store, &module, &[memory.into()]).is_err());
     assert!(!Engine::same(&one, &two) && Engine::same(&one, &one.clone()));
 }
