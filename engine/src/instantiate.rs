@@ -148,11 +148,8 @@ pub(crate) fn instantiate(
         store.inner_mut().entities.keep(Arc::<Resolved>::clone(imports));
     }
     let id = store.inner().entities.next_instance();
-    let head = InstanceHead {
-        id: id.0,
-        counters: module.code().counters(),
-        type_ids: module.type_ids(),
-    };
+    let head =
+        InstanceHead { id: id.0, counters: module.code().counters(), type_ids: module.type_ids() };
     let vm = InstanceBox::new(module.layout(), head);
     let mut instance = InstanceData::new(vm, module.clone());
     connect_imports(store.inner_mut(), &mut instance, &imports.imports);
@@ -211,9 +208,10 @@ fn connect_func(instance: &InstanceData, index: FuncIndex, func: FuncPtr) {
 fn imported_memory(store: &mut StoreInner, item: &Extern) -> MemoryId {
     match item {
         Extern::Memory(memory) => Memory::id(*memory, store),
-        Extern::SharedMemory(memory) => store.entities.find_shared(memory).unwrap_or_else(|| {
-            store.entities.push_memory(StoreMemory::Shared(memory.clone()))
-        }),
+        Extern::SharedMemory(memory) => store
+            .entities
+            .find_shared(memory)
+            .unwrap_or_else(|| store.entities.push_memory(StoreMemory::Shared(memory.clone()))),
         _ => unreachable!("imports were checked"),
     }
 }

@@ -13,12 +13,12 @@ pub(crate) mod host_func;
 pub(crate) mod interrupt;
 mod vm_host;
 
+use crate::Result;
 use crate::api::engine::Engine;
 use crate::api::interrupt::UpdateDeadline;
 use crate::api::limits::ResourceLimiter;
 use crate::api::store::StoreContextMut;
 use crate::vm::{self, VmHost};
-use crate::Result;
 use entities::Entities;
 use externs::ExternTable;
 use interrupt::InterruptState;

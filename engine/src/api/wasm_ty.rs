@@ -4,8 +4,6 @@
 //! Values cross the border between host and wasm code in *slots* of 16 bytes, one per parameter or
 //! result, in order. A narrow value lies in the low bytes of its slot.
 
-#![expect(clippy::unused_unit, reason = "the macro writes `()` for the tuple without values")]
-
 use super::externref::ExternRef;
 use super::func::Func;
 use super::val::{V128, join_u128, low_u32, split_u128};

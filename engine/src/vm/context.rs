@@ -95,7 +95,7 @@ impl Context {
         let place =
             self.thread_ptr().wrapping_byte_add(std::mem::offset_of!(ThreadContext, caller));
         // SAFETY: as in `fuel`.
-        let caller = unsafe { place.cast::<*mut upshift_abi::layout::Instance>().read() };
+        let caller = unsafe { place.cast::<*mut Instance>().read() };
         super::InstanceRef::from_ptr(caller)
     }
 
