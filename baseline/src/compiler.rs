@@ -5,8 +5,8 @@
 //! the body begins. Offsets in tables are shifted at the end so that they count from the entry.
 
 use crate::control::{Control, ControlStack};
-use crate::fuel::FuelState;
 use crate::frame::{Frame, MAX_FRAME_BYTES, RETURN_AREA_SLOT, SAVED_SLOTS, VMCTX_SLOT, slot_addr};
+use crate::fuel::FuelState;
 use crate::masm::{Addr, Asm, Cond, Label, RSP, SCRATCH, THREAD, Width};
 use crate::merge::MoveList;
 use crate::outline::Outline;
@@ -108,7 +108,13 @@ impl<'a> FuncCompiler<'a> {
         let func_index = input.module.func_index(input.func);
         let ty = input.module.func_type(func_index);
         let mut compiler = FuncCompiler {
-            src: Source { input, ty, conv: input.layout.call(input.module.funcs[func_index.index()]), pc: 0, next_loop: 0 },
+            src: Source {
+                input,
+                ty,
+                conv: input.layout.call(input.module.funcs[func_index.index()]),
+                pc: 0,
+                next_loop: 0,
+            },
             asm: take(&mut scratch.asm),
             frame: take(&mut scratch.frame),
             stack: take(&mut scratch.stack),
@@ -357,7 +363,8 @@ impl<'a> FuncCompiler<'a> {
             true => Box::default(),
             false => self.frame.locals.iter().map(|local| local.slot).collect(),
         };
-        let osr = take(&mut tables.osr).into_iter().map(|(at, entry)| (at - shift, entry)).collect();
+        let osr =
+            take(&mut tables.osr).into_iter().map(|(at, entry)| (at - shift, entry)).collect();
         CompiledFunction {
             code: self.asm.code()[start..].to_vec(),
             relocs: tables

@@ -77,9 +77,8 @@ impl<'a> FuncCompiler<'a> {
     fn keep(&self, state: &mut State, holder: Holder, dirty: bool, set: &mut u32) {
         let now = regs_in(self.regs.state.used & *set).find(|&r| self.regs.holder(r) == holder);
         let unused = *set & !self.regs.state.used;
-        let r = now.unwrap_or_else(|| {
-            Reg(if unused != 0 { unused } else { *set }.trailing_zeros() as u8)
-        });
+        let r = now
+            .unwrap_or_else(|| Reg(if unused != 0 { unused } else { *set }.trailing_zeros() as u8));
         state.set(r, holder, dirty);
         *set &= !r.bit();
     }
@@ -139,8 +138,7 @@ impl<'a> FuncCompiler<'a> {
         let state = &self.regs.state;
         let locals = regs_in(state.used).filter_map(|r| {
             let local = state.holders[r.index()].as_local()?;
-            let place =
-                if r.is_float() { OsrPlace::Float(r.0 - 16) } else { OsrPlace::Int(r.0) };
+            let place = if r.is_float() { OsrPlace::Float(r.0 - 16) } else { OsrPlace::Int(r.0) };
             Some((local, place))
         });
         let operands = self.stack.iter().map(|operand| match operand.value {

@@ -14,10 +14,8 @@ pub(crate) const REG_COUNT: usize = 32;
 /// rax rcx rdx rsi rdi r8 r9 r10
 const CALLER_SAVED_GPRS: u32 = 0b0000_0111_1100_0111;
 /// rbx r12 r13 r14
-pub(crate) const CALLEE_SAVED_GPRS: u32 = 1 << CALLEE_SAVED[0]
-    | 1 << CALLEE_SAVED[1]
-    | 1 << CALLEE_SAVED[2]
-    | 1 << CALLEE_SAVED[3];
+pub(crate) const CALLEE_SAVED_GPRS: u32 =
+    1 << CALLEE_SAVED[0] | 1 << CALLEE_SAVED[1] | 1 << CALLEE_SAVED[2] | 1 << CALLEE_SAVED[3];
 /// All general registers that values may live in.
 pub(crate) const GPRS: u32 = CALLER_SAVED_GPRS | CALLEE_SAVED_GPRS;
 /// All vector registers that values may live in: xmm0 to xmm14.

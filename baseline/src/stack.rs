@@ -471,8 +471,7 @@ impl FuncCompiler<'_> {
         let refs = if self.frame.ref_slots.is_empty() { 0 } else { self.regs.state.used };
         for r in regs_in(self.regs.state.used & CALL_CLOBBERED | refs) {
             let local = self.regs.holder(r).as_local();
-            let is_ref =
-                local.is_some_and(|index| self.frame.locals[index as usize].ty == Ty::Ref);
+            let is_ref = local.is_some_and(|index| self.frame.locals[index as usize].ty == Ty::Ref);
             if r.bit() & CALL_CLOBBERED != 0 || is_ref {
                 if let Some(index) = local {
                     self.frame.locals[index as usize].reg = None;

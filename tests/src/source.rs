@@ -184,13 +184,13 @@ pub fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The files that `file` declares as modules (`mod name;`).
+/// The files that `file` declares as modules (`mod name;`). The modules of a test `tests/x.rs` lie in
+/// `tests/x`, which it says with `#[path]`.
 #[must_use]
 pub fn declared_modules(file: &Path, blanked: &str) -> Vec<PathBuf> {
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let parent = file.parent().unwrap_or(Path::new(""));
     let is_root = matches!(stem, "lib" | "main" | "mod")
-        || parent.ends_with("tests/tests")
         || parent.ends_with("src/bin")
         || parent.ends_with("examples");
     let directory = if is_root { parent.to_owned() } else { parent.join(stem) };

@@ -183,9 +183,13 @@ impl Asm {
     /// `d = s + imm` without touching the flags or `s`.
     pub(crate) fn lea_disp(&mut self, w: Width, d: Gpr, s: Gpr, imm: i32) {
         match (w, fits_i8(imm)) {
-            (Width::W32, true) => dynasm!(self ; .arch x64 ; lea Rd(d.0), [BYTE Rq(s.0) + imm as i8]),
+            (Width::W32, true) => {
+                dynasm!(self ; .arch x64 ; lea Rd(d.0), [BYTE Rq(s.0) + imm as i8]);
+            }
             (Width::W32, false) => dynasm!(self ; .arch x64 ; lea Rd(d.0), [DWORD Rq(s.0) + imm]),
-            (Width::W64, true) => dynasm!(self ; .arch x64 ; lea Rq(d.0), [BYTE Rq(s.0) + imm as i8]),
+            (Width::W64, true) => {
+                dynasm!(self ; .arch x64 ; lea Rq(d.0), [BYTE Rq(s.0) + imm as i8]);
+            }
             (Width::W64, false) => dynasm!(self ; .arch x64 ; lea Rq(d.0), [DWORD Rq(s.0) + imm]),
         }
     }
@@ -193,14 +197,30 @@ impl Asm {
     /// `d = base + index << shift`, shift at most 3.
     pub(crate) fn lea_scaled(&mut self, w: Width, d: Gpr, base: Gpr, index: Gpr, shift: u8) {
         match (w, shift) {
-            (Width::W32, 0) => dynasm!(self ; .arch x64 ; lea Rd(d.0), [Rq(base.0) + Rq(index.0) * 1]),
-            (Width::W32, 1) => dynasm!(self ; .arch x64 ; lea Rd(d.0), [Rq(base.0) + Rq(index.0) * 2]),
-            (Width::W32, 2) => dynasm!(self ; .arch x64 ; lea Rd(d.0), [Rq(base.0) + Rq(index.0) * 4]),
-            (Width::W32, _) => dynasm!(self ; .arch x64 ; lea Rd(d.0), [Rq(base.0) + Rq(index.0) * 8]),
-            (Width::W64, 0) => dynasm!(self ; .arch x64 ; lea Rq(d.0), [Rq(base.0) + Rq(index.0) * 1]),
-            (Width::W64, 1) => dynasm!(self ; .arch x64 ; lea Rq(d.0), [Rq(base.0) + Rq(index.0) * 2]),
-            (Width::W64, 2) => dynasm!(self ; .arch x64 ; lea Rq(d.0), [Rq(base.0) + Rq(index.0) * 4]),
-            (Width::W64, _) => dynasm!(self ; .arch x64 ; lea Rq(d.0), [Rq(base.0) + Rq(index.0) * 8]),
+            (Width::W32, 0) => {
+                dynasm!(self ; .arch x64 ; lea Rd(d.0), [Rq(base.0) + Rq(index.0) * 1]);
+            }
+            (Width::W32, 1) => {
+                dynasm!(self ; .arch x64 ; lea Rd(d.0), [Rq(base.0) + Rq(index.0) * 2]);
+            }
+            (Width::W32, 2) => {
+                dynasm!(self ; .arch x64 ; lea Rd(d.0), [Rq(base.0) + Rq(index.0) * 4]);
+            }
+            (Width::W32, _) => {
+                dynasm!(self ; .arch x64 ; lea Rd(d.0), [Rq(base.0) + Rq(index.0) * 8]);
+            }
+            (Width::W64, 0) => {
+                dynasm!(self ; .arch x64 ; lea Rq(d.0), [Rq(base.0) + Rq(index.0) * 1]);
+            }
+            (Width::W64, 1) => {
+                dynasm!(self ; .arch x64 ; lea Rq(d.0), [Rq(base.0) + Rq(index.0) * 2]);
+            }
+            (Width::W64, 2) => {
+                dynasm!(self ; .arch x64 ; lea Rq(d.0), [Rq(base.0) + Rq(index.0) * 4]);
+            }
+            (Width::W64, _) => {
+                dynasm!(self ; .arch x64 ; lea Rq(d.0), [Rq(base.0) + Rq(index.0) * 8]);
+            }
         }
     }
 

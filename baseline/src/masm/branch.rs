@@ -35,7 +35,8 @@ impl Asm {
 
     /// Ends a short jump here.
     pub(crate) fn end_short(&mut self, jump: ShortJump) {
-        let distance = i8::try_from(self.pos() - jump.0).expect("short jumps stay within 127 bytes");
+        let distance =
+            i8::try_from(self.pos() - jump.0).expect("short jumps stay within 127 bytes");
         self.overwrite(jump.0 as usize - 1, &distance.to_le_bytes());
     }
 

@@ -1,8 +1,6 @@
 //! Calls, frames and returns.
 
-use super::{
-    Addr, Asm, Cond, Gpr, Label, Prec, RAX, SCRATCH, Width, XSCRATCH, fits_i8, with_addr,
-};
+use super::{Addr, Asm, Cond, Gpr, Label, Prec, RAX, SCRATCH, Width, XSCRATCH, fits_i8, with_addr};
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
 

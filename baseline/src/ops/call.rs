@@ -2,7 +2,9 @@
 
 use crate::compiler::{FuncCompiler, MAX_REF_SLOTS};
 use crate::frame::{RETURN_AREA_SLOT, VMCTX_SLOT, slot_addr};
-use crate::masm::{Addr, Cond, Gpr, Label, Prec, RAX, RBP, RDI, RSP, SCRATCH, THREAD, Width, XSCRATCH};
+use crate::masm::{
+    Addr, Cond, Gpr, Label, Prec, RAX, RBP, RDI, RSP, SCRATCH, THREAD, Width, XSCRATCH,
+};
 use crate::merge::Source;
 use crate::outline::{TailCall, builtin_addr};
 use crate::regs::CALLEE_SAVED_GPRS;
@@ -199,7 +201,12 @@ impl FuncCompiler<'_> {
     }
 
     /// Calls a builtin that follows the System V convention.
-    pub(crate) fn call_builtin(&mut self, builtin: Builtin, args: &[BuiltinArg], result: Option<Ty>) {
+    pub(crate) fn call_builtin(
+        &mut self,
+        builtin: Builtin,
+        args: &[BuiltinArg],
+        result: Option<Ty>,
+    ) {
         const ARGS: [u8; 4] = [2, 1, 8, 9];
         debug_assert_eq!(args.len(), builtin.arg_count(), "arguments of {}", builtin.name());
         self.flush_for_call();

@@ -118,12 +118,20 @@ impl FuncCompiler<'_> {
         let a = self.read_xmm(lhs);
         let b = self.read_xmm(rhs);
         let d = self.alloc_xmm();
-        if max { self.asm.fmax_rr(p, d, a, b) } else { self.asm.fmin_rr(p, d, a, b) }
+        if max {
+            self.asm.fmax_rr(p, d, a, b);
+        } else {
+            self.asm.fmin_rr(p, d, a, b);
+        }
         self.asm.fcmp(p, a, b);
         let unordered = self.asm.jcc_short(Cond::P);
         let differ = self.asm.jcc_short(Cond::NE);
         // Equal operands differ at most in the sign of zero.
-        if max { self.asm.vandps(d, a, b) } else { self.asm.vorps(d, a, b) }
+        if max {
+            self.asm.vandps(d, a, b);
+        } else {
+            self.asm.vorps(d, a, b);
+        }
         let done = self.asm.jmp_short();
         self.asm.end_short(unordered);
         self.asm.fadd_rr(p, d, a, b);

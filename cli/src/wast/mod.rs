@@ -117,7 +117,7 @@ fn run_unprotected(path: &Path, text: &str, options: &Options) -> Report {
     let mut lexer = wast::lexer::Lexer::new(text);
     lexer.allow_confusing_unicode(true);
     let parsed = ParseBuffer::new_with_lexer(lexer)
-        .and_then(|buffer| Ok(run_directives(path, text, &engine, &buffer, options)?));
+        .and_then(|buffer| run_directives(path, text, &engine, &buffer, options));
     match parsed {
         Ok(report) => report,
         Err(error) => {

@@ -7,7 +7,7 @@ use crate::vm::{
 };
 use anyhow::Error;
 use dynasmrt::x64::X64Relocation;
-use dynasmrt::{AssemblyOffset, DynasmApi, VecAssembler};
+use dynasmrt::{AssemblyOffset, VecAssembler};
 use std::any::Any;
 use std::mem::offset_of;
 use std::sync::Arc;
