@@ -4,7 +4,7 @@ use crate::engine_args::EngineArgs;
 use crate::invoke;
 use crate::stats;
 use crate::wasi_setup::{self, Host, WasiArgs};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -43,8 +43,7 @@ struct InstantiateFigures {
 /// Makes, calls and drops instances, each in a store of its own.
 pub(crate) fn execute(args: &Args) -> Result<()> {
     let engine = Engine::new(&args.engine.config()?)?;
-    let module = Module::from_file(&engine, &args.file)
-        .with_context(|| format!("failed to load `{}`", args.file.display()))?;
+    let module = Module::from_file(&engine, &args.file)?;
     let mut linker = Linker::new(&engine);
     wasi_setup::add_to_linker(&mut linker)?;
     linker.define_unknown_imports_as_traps(&module)?;

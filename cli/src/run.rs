@@ -88,8 +88,7 @@ fn load(args: &Args, stats: &mut RunStats) -> Result<(Engine, Module)> {
     config.consume_fuel(args.fuel.is_some());
     let engine = Engine::new(&config)?;
     let progress = Progress::start(format!("loading {}", args.module().display()));
-    let module = Module::from_file(&engine, args.module())
-        .with_context(|| format!("failed to load `{}`", args.module().display()))?;
+    let module = Module::from_file(&engine, args.module())?;
     drop(progress);
     let Elapsed { wall, cpu } = watch.elapsed();
     stats.load_wall_ms = milliseconds(wall);

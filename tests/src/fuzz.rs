@@ -12,7 +12,7 @@ use upshift::{
 use upshift_abi::code::CompileError;
 
 /// Fuel of a store.
-const FUEL: u64 = 50_000;
+const FUEL: u64 = 10_000;
 /// Largest memory in bytes.
 const MAX_MEMORY: usize = 16 << 20;
 /// Largest table in elements.

@@ -283,7 +283,7 @@ fn giant_memories_and_tables_are_errors() {
         "(module (memory 65535 65536) (data (i32.const -1) \"a\"))",
         "(module (table 0xffff_ffff funcref))",
         "(module (table i64 0xffff_ffff_ffff funcref))",
-        "(module (memory (pagesize 1) 0xffff_ffff))",
+        "(module (memory 0xffff_ffff (pagesize 1)))",
     ] {
         let bytes = wat::parse_str(text).expect("the text is well-formed");
         let Ok(module) = Module::from_binary(&engine, &bytes) else { continue };
