@@ -76,6 +76,13 @@ impl Reservation {
         unsafe { mm::madvise(start, len, Advice::LinuxDontNeed) }
     }
 
+    /// Makes an accessible range of anonymous memory zero and keeps its pages.
+    pub(super) fn clear(&self, range: Range<usize>) {
+        let (start, len) = self.checked(range);
+        // SAFETY: the range lies in the reservation and is accessible, as its owner says.
+        unsafe { start.cast::<u8>().write_bytes(0, len) };
+    }
+
     /// Makes a range inaccessible; its content stays.
     pub(super) fn protect_none(&self, range: Range<usize>) -> io::Result<()> {
         self.protect(range, MprotectFlags::empty())
