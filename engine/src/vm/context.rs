@@ -5,7 +5,7 @@
 //! 2. Function entries and loop headers compare the stack pointer with `stack_limit`, find it too
 //!    low and call `stack_check` or `loop_poll`.
 //! 3. These swap `interrupt` with 0, write the true limit, and read `interrupt` again: when it is
-//!    set, they poison the limit again. So does [`Context::arm`], which an entry calls.
+//!    set, they poison the limit again. So does [`ContextCell::arm`], which an entry calls.
 //! 4. Bits that were taken go to [`super::VmHost::interrupted`].
 //!
 //! All accesses are sequentially consistent, and whoever restores the limit reads the word after
