@@ -89,6 +89,8 @@ pub(crate) struct FuncCompiler<'a> {
     pub(crate) dead: bool,
     /// Whether the function calls anything on an ordinary path.
     pub(crate) makes_calls: bool,
+    /// Operands in OSR entries so far.
+    pub(crate) osr_operands: usize,
     /// Where the vmctx and the base of memory 0 were found last.
     pub(crate) hints: [Reg; 2],
     /// References on the operand stack.
@@ -129,6 +131,7 @@ impl<'a> FuncCompiler<'a> {
             refused: None,
             ref_operands: 0,
             hints: [Reg(0); 2],
+            osr_operands: 0,
             dead: false,
             makes_calls: false,
         };

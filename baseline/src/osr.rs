@@ -29,6 +29,8 @@ const MAX_LOOP_GPRS: u32 = 7;
 const MAX_LOOP_XMMS: u32 = 10;
 /// Bytes of code that a unit of the hotness counter stands for.
 const COST_UNIT_BYTES: u32 = 16;
+/// Most operands of all OSR entries of a function together.
+const MAX_OSR_OPERANDS: usize = 1 << 20;
 /// Most that one turn of a loop takes from the counter.
 const MAX_LOOP_COST: u32 = 1000;
 
@@ -122,7 +124,7 @@ impl<'a> FuncCompiler<'a> {
         self.asm.sub_mi_patchable(Width::W32, counter, 1);
         self.set_cost_place(index, self.asm.pos() - 4);
         let osr = self.osr_entry();
-        self.hot_slow_path(Some(osr));
+        self.hot_slow_path(osr);
     }
 
     /// Scales the cost of a turn with the size of the loop's code.
@@ -133,8 +135,13 @@ impl<'a> FuncCompiler<'a> {
         }
     }
 
-    /// Where everything is at the header at hand.
-    fn osr_entry(&self) -> OsrEntry {
+    /// Where everything is at the header at hand; nothing when all entries of the function together
+    /// would become too large, so that no input makes the tables grow with its square.
+    fn osr_entry(&mut self) -> Option<OsrEntry> {
+        self.osr_operands += self.stack.len();
+        if self.osr_operands > MAX_OSR_OPERANDS {
+            return None;
+        }
         let state = &self.regs.state;
         let locals = regs_in(state.used).filter_map(|r| {
             let local = state.holders[r.index()].as_local()?;
@@ -148,10 +155,10 @@ impl<'a> FuncCompiler<'a> {
                 unreachable!("operands are settled at a loop header")
             }
         });
-        OsrEntry {
+        Some(OsrEntry {
             loop_offset: self.src.pc as u32,
             locals: locals.collect(),
             operands: operands.collect(),
-        }
+        })
     }
 }
