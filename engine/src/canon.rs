@@ -6,6 +6,7 @@
 //! nobody holds its entry any more. The registry is locked while a module is made or a host
 //! function defined, never while code runs or instances are made.
 
+use crate::code::common::EntryStub;
 use crate::vm::Trampoline;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
@@ -17,7 +18,7 @@ use upshift_abi::types::FuncType;
 pub(crate) struct TypeEntry {
     id: CanonTypeId,
     ty: FuncType,
-    trampoline: OnceLock<Trampoline>,
+    trampoline: OnceLock<EntryStub>,
 }
 
 impl TypeEntry {
@@ -31,9 +32,9 @@ impl TypeEntry {
         &self.ty
     }
 
-    /// The code through which the host enters functions of the type.
+    /// The code through which the host enters functions of the type; valid as long as the entry.
     pub(crate) fn trampoline(&self) -> Trampoline {
-        *self.trampoline.get_or_init(|| crate::code::common::trampoline(&self.ty))
+        self.trampoline.get_or_init(|| EntryStub::of(&self.ty)).trampoline()
     }
 
     /// Slots that a call needs: parameters and results use the same.

@@ -6,6 +6,7 @@ mod counters;
 mod frames;
 mod function_table;
 mod module_code;
+mod stub_cache;
 #[cfg(test)]
 mod tests;
 

@@ -1,19 +1,12 @@
-//! Stubs that all modules share: one set per process, never freed.
-//!
-//! Entry trampolines and host stubs depend on a function type only through the classes of its
-//! values, so they are cached by class and their number stays small.
+//! Stubs that all modules share: one set per process, never freed but for those in [`StubCache`].
 
-use crate::vm::code_memory::CodeArena;
+use super::stub_cache::{Kind, Stub, StubCache};
 use crate::vm::{CodePtr, Trampoline, shims, signals};
-use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use upshift_abi::builtin::BUILTIN_COUNT;
-use upshift_abi::types::{FuncType, ValType};
+use upshift_abi::types::FuncType;
 use upshift_baseline::stubs;
-
-/// Text of one of the shared arenas.
-const ARENA_BYTES: usize = 1 << 20;
 
 /// Builds the stubs and installs the signal handlers; an engine calls it before anything else here.
 pub(crate) fn initialize() -> io::Result<()> {
@@ -35,18 +28,44 @@ pub(crate) fn lazy_common() -> usize {
     common().lazy_common
 }
 
-/// The entry trampoline for functions of type `ty`.
-pub(crate) fn trampoline(ty: &FuncType) -> Trampoline {
-    let address = common().cached(Kind::Entry, ty, || stubs::entry_trampoline(ty));
-    Trampoline::new(address, ty.params.len().max(ty.results.len()))
+/// An entry trampoline, kept as long as this.
+#[derive(Clone, Debug)]
+pub(crate) struct EntryStub {
+    stub: Arc<Stub>,
+    slots: usize,
 }
 
-/// The code of host functions of type `ty`.
-pub(crate) fn host_stub(ty: &FuncType) -> CodePtr {
-    CodePtr::new(common().cached(Kind::Host, ty, || stubs::host_stub(ty)))
+impl EntryStub {
+    /// The trampoline for functions of type `ty`.
+    pub(crate) fn of(ty: &FuncType) -> Self {
+        let stub = cached(Kind::Entry, ty, || stubs::entry_trampoline(ty));
+        Self { stub, slots: ty.params.len().max(ty.results.len()) }
+    }
+
+    /// The trampoline; to be used as long as `self` or a clone of it is there.
+    pub(crate) fn trampoline(&self) -> Trampoline {
+        Trampoline::new(self.stub.address(), self.slots)
+    }
+}
+
+/// The code of host functions of one type, kept as long as this.
+#[derive(Clone, Debug)]
+pub(crate) struct HostStub(Arc<Stub>);
+
+impl HostStub {
+    /// The code of host functions of type `ty`.
+    pub(crate) fn of(ty: &FuncType) -> Self {
+        Self(cached(Kind::Host, ty, || stubs::host_stub(ty)))
+    }
+
+    /// Its entry; to be used as long as `self` or a clone of it is there.
+    pub(crate) fn code(&self) -> CodePtr {
+        CodePtr::new(self.0.address())
+    }
 }
 
 static COMMON: OnceLock<Common> = OnceLock::new();
+static STUBS: OnceLock<StubCache> = OnceLock::new();
 
 fn common() -> &'static Common {
     if COMMON.get().is_none() {
@@ -55,77 +74,30 @@ fn common() -> &'static Common {
     COMMON.get().expect("initialised above")
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    Entry,
-    Host,
+fn stub_cache() -> &'static StubCache {
+    STUBS.get_or_init(StubCache::default)
 }
 
-/// What a stub depends on: the class of each parameter and result.
-type Key = (Kind, Box<[u8]>, Box<[u8]>);
+fn cached(kind: Kind, ty: &FuncType, make: impl FnOnce() -> Vec<u8>) -> Arc<Stub> {
+    let stub = stub_cache().get(kind, ty, make);
+    stub.expect("the host has memory for a stub of a few hundred bytes")
+}
 
 struct Common {
     builtins: [usize; BUILTIN_COUNT],
     trap_stub: usize,
     lazy_common: usize,
-    arenas: Mutex<Vec<CodeArena>>,
-    by_type: RwLock<HashMap<Key, usize>>,
 }
 
 impl Common {
     fn new() -> io::Result<Self> {
-        let common = Self {
-            builtins: [0; BUILTIN_COUNT],
-            trap_stub: 0,
-            lazy_common: 0,
-            arenas: Mutex::new(Vec::new()),
-            by_type: RwLock::new(HashMap::new()),
-        };
+        let cache = stub_cache();
         let (code, offsets) = stubs::builtin_stubs(&shims::builtin_addresses());
-        let base = common.place(&code)?;
-        let builtins = offsets.map(|offset| base + offset as usize);
-        let trap_stub = common.place(&stubs::trap_stub(shims::raise_address()))?;
-        let lazy_common = common.place(&stubs::lazy_common(shims::lazy_address()))?;
-        Ok(Self { builtins, trap_stub, lazy_common, ..common })
-    }
-
-    /// Puts code into an arena: its address.
-    fn place(&self, code: &[u8]) -> io::Result<usize> {
-        let mut arenas = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(arena) = arenas.last()
-            && let Some(offset) = arena.append(code, 16)
-        {
-            return Ok(arena.text_address() + offset);
-        }
-        let arena = CodeArena::new(0, ARENA_BYTES.max(code.len()))?;
-        let offset = arena.append(code, 16).expect("a new arena has room");
-        let address = arena.text_address() + offset;
-        arenas.push(arena);
-        Ok(address)
-    }
-
-    fn cached(&self, kind: Kind, ty: &FuncType, make: impl FnOnce() -> Vec<u8>) -> usize {
-        let classes = |types: &[ValType]| types.iter().map(|&ty| class(ty)).collect::<Box<[u8]>>();
-        let key = (kind, classes(&ty.params), classes(&ty.results));
-        let known = self.by_type.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&address) = known.get(&key) {
-            return address;
-        }
-        drop(known);
-        let mut known = self.by_type.write().unwrap_or_else(PoisonError::into_inner);
-        *known.entry(key).or_insert_with(|| {
-            self.place(&make()).expect("the host has memory for a stub of a few hundred bytes")
+        let base = cache.place(&code)?;
+        Ok(Self {
+            builtins: offsets.map(|offset| base + offset as usize),
+            trap_stub: cache.place(&stubs::trap_stub(shims::raise_address()))?,
+            lazy_common: cache.place(&stubs::lazy_common(shims::lazy_address()))?,
         })
-    }
-}
-
-/// The class of a value: what stubs tell apart.
-fn class(ty: ValType) -> u8 {
-    match ty {
-        ValType::I32 => 0,
-        ValType::I64 | ValType::Ref(_) => 1,
-        ValType::F32 => 2,
-        ValType::F64 => 3,
-        ValType::V128 => 4,
     }
 }

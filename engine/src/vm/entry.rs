@@ -21,7 +21,7 @@ use upshift_abi::layout::{Instance, ThreadContext};
 /// A value between host and machine code: scalars and references zero-extended in the first half.
 pub(crate) type Slot = [u64; 2];
 
-/// The code of an entry trampoline; see `code::common::trampoline`.
+/// The code of an entry trampoline; see `code::common::EntryStub`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trampoline {
     /// Its address.
@@ -71,7 +71,7 @@ pub(crate) fn enter(
     let caller = cell.replace_caller(std::ptr::null_mut());
     let record = callee.read();
     let address = std::ptr::with_exposed_provenance::<u8>(trampoline.address);
-    // SAFETY: `code::common` made the trampoline with this signature and never frees it.
+    // SAFETY: `code::common` made the trampoline with this signature, and the type's entry keeps it.
     let entry = unsafe { std::mem::transmute::<*const u8, TrampolineFn>(address) };
     // SAFETY: the caller vouches for callee and trampoline; the slots are checked above; the
     // context has a valid limit and knows its store.

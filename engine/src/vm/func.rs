@@ -4,7 +4,7 @@ use super::entry::Slot;
 use super::host::VmHost;
 use super::instance::InstanceRef;
 use super::shims;
-use crate::code::common;
+use crate::code::common::HostStub;
 use anyhow::Error;
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -104,6 +104,8 @@ pub(crate) struct HostFunc {
     slots: usize,
     body: HostFuncBody,
     func_ref: UnsafeCell<FuncRef>,
+    /// What `func_ref` calls.
+    _stub: HostStub,
 }
 
 // SAFETY: the body is `Send + Sync`; the record is written once, in `new`, before it is shared.
@@ -121,9 +123,9 @@ impl HostFunc {
     /// A host function of type `ty`. It must stay where it is, hence the box; keep it (or an `Arc`
     /// of it) as long as a [`FuncPtr`] of it is in use.
     pub(crate) fn new(ty: &FuncType, type_id: CanonTypeId, body: HostFuncBody) -> Box<Self> {
-        let code = common::host_stub(ty);
+        let stub = HostStub::of(ty);
         let record = FuncRef {
-            code: code.as_ptr(),
+            code: stub.code().as_ptr(),
             vmctx: std::ptr::null_mut(),
             type_id,
             func_index: u32::MAX,
@@ -133,6 +135,7 @@ impl HostFunc {
             slots: ty.params.len().max(ty.results.len()),
             body,
             func_ref: UnsafeCell::new(record),
+            _stub: stub,
         });
         let address: *const Self = &raw const *func;
         // SAFETY: nobody else has the new function.

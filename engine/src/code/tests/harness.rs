@@ -1,6 +1,7 @@
 //! Modules of hand-made machine code, and a store that runs them.
 
-use crate::code::{ModuleCode, ModuleSource, common};
+use crate::code::common::EntryStub;
+use crate::code::{ModuleCode, ModuleSource};
 use crate::vm::{
     Context, Exit, ExitReason, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef, Slot,
     VmHost, enter,
@@ -168,7 +169,8 @@ impl TestStore {
         ty: &FuncType,
         args: &[Slot],
     ) -> Result<Vec<Slot>, Exit> {
-        let trampoline = common::trampoline(ty);
+        let stub = EntryStub::of(ty);
+        let trampoline = stub.trampoline();
         let mut slots = vec![[0xdead; 2]; trampoline.slots()];
         slots[..args.len()].copy_from_slice(args);
         enter(self, trampoline, func, &mut slots)?;
