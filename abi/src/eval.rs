@@ -1,9 +1,9 @@
 //! Reference semantics of the simple operators of [`crate::ops`].
 //!
 //! Each operator has a typed function of its own name: [`i32_add`], [`f64_min`],
-//! [`simd::i8x16_add`]. Floats are passed as their bits (`u32`, `u64`), vectors as
-//! [`V128`](simd::V128). [`apply`] finds the function of an operator, for constant folding and as
-//! the oracle of generated tests: there every value is a `u128` whose low bits hold the scalar and
+//! [`simd::i8x16_add`]. Floats are passed as their bits (`u32`, `u64`), vectors as [`V128`].
+//! [`apply`] finds the function of an operator, for constant folding and as the oracle of generated
+//! tests: there every value is a `u128` whose low bits hold the scalar and
 //! whose upper bits are zero (in operands they are ignored).
 //!
 //! Where WebAssembly lets a result be one of several NaNs
