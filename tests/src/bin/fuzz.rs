@@ -7,10 +7,11 @@
 //! ```
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
-//! and writes the module to a file.
+//! and writes the module to a file. Iterations of one group start from the same module.
 
 #![forbid(unsafe_code)]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +22,9 @@ use upshift_tests::mutate::{Random, mutate, mutate_code};
 
 /// Modules larger than this are not taken from the corpus directory.
 const MAX_CORPUS_BYTES: u64 = 64 << 10;
+
+/// Iterations that start from the same module.
+const GROUP: u64 = 16;
 
 /// Command line.
 struct Options {
@@ -40,34 +44,37 @@ struct Counts {
     ran: AtomicU64,
 }
 
+/// What all iterations share.
+struct Session {
+    options: Options,
+    seeds: Vec<Vec<u8>>,
+    engines: Engines,
+    counts: Counts,
+    stop: Arc<AtomicBool>,
+}
+
 fn main() -> anyhow::Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
-    let seeds = seeds(options.corpus.as_deref())?;
-    let engines = Engines::new();
+    let session = Session {
+        seeds: seeds(options.corpus.as_deref())?,
+        engines: Engines::new(),
+        counts: Counts::default(),
+        stop: Arc::new(AtomicBool::new(false)),
+        options,
+    };
     let start = Instant::now();
-    let counts = Counts::default();
-    let stop = Arc::new(AtomicBool::new(false));
-    let clock = start_clock(engines.clone(), Arc::clone(&stop));
-    let range = options.only.map_or(0..options.iterations, |only| only..only + 1);
-    println!("seed {}, {} modules to start from", options.seed, seeds.len());
+    let clock = start_clock(session.engines.clone(), Arc::clone(&session.stop));
+    println!("seed {}, {} modules to start from", session.options.seed, session.seeds.len());
     let failure = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.threads)
-            .map(|worker| {
-                let (engines, seeds, counts, stop) = (&engines, &seeds, &counts, &stop);
-                let (range, options) = (range.clone(), &options);
-                scope.spawn(move || {
-                    range
-                        .filter(|number| number % options.threads == worker)
-                        .take_while(|_| !stop.load(Ordering::Relaxed))
-                        .find_map(|number| iterate(number, options, engines, seeds, counts))
-                })
-            })
+        let workers: Vec<_> = (0..session.options.threads)
+            .map(|worker| (worker, &session))
+            .map(|(worker, session)| scope.spawn(move || session.work(worker)))
             .collect();
         workers.into_iter().find_map(|worker| worker.join().unwrap_or(Some("panicked".into())))
     });
-    stop.store(true, Ordering::Relaxed);
+    session.stop.store(true, Ordering::Relaxed);
     clock.join().ok();
-    println!("{}", counts.line(start.elapsed()));
+    println!("{}", session.counts.line(start.elapsed()));
     match failure {
         Some(failure) => anyhow::bail!(failure),
         None => Ok(()),
@@ -84,37 +91,60 @@ fn start_clock(engines: Engines, stop: Arc<AtomicBool>) -> std::thread::JoinHand
     })
 }
 
-/// Runs one iteration; gives a text when something is wrong with it.
-fn iterate(
-    number: u64,
-    options: &Options,
-    engines: &Engines,
-    seeds: &[Vec<u8>],
-    counts: &Counts,
-) -> Option<String> {
-    let mut random = Random::new(options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
-    let bytes = make_module(seeds, &mut random);
-    if options.only.is_some() {
-        std::fs::write("fuzz-case.wasm", &bytes).ok();
+impl Session {
+    /// Runs the groups of one worker; gives a text when something is wrong.
+    fn work(&self, worker: u64) -> Option<String> {
+        let range = match self.options.only {
+            Some(only) => only..only + 1,
+            None => 0..self.options.iterations,
+        };
+        let mut group = None;
+        for number in range {
+            let own =
+                self.options.only.is_some() || number / GROUP % self.options.threads == worker;
+            if self.stop.load(Ordering::Relaxed) || !own {
+                continue;
+            }
+            if group.as_ref().is_none_or(|(n, _)| *n != number / GROUP) {
+                let start = start_module(self.options.seed, number / GROUP, &self.seeds);
+                group = Some((number / GROUP, start));
+            }
+            let start = group.as_ref().map_or(&[][..], |(_, start)| start);
+            if let Some(failure) = self.iterate(number, start) {
+                self.stop.store(true, Ordering::Relaxed);
+                return Some(failure);
+            }
+        }
+        None
     }
-    let run = std::panic::AssertUnwindSafe(|| engines.run(&bytes, random.clone().bits()));
-    let result = std::panic::catch_unwind(run);
-    let done = counts.done.fetch_add(1, Ordering::Relaxed) + 1;
-    if done.is_multiple_of(100_000) {
-        println!("{done} done");
+
+    /// Runs one iteration; gives a text when something is wrong with it.
+    fn iterate(&self, number: u64, start: &[u8]) -> Option<String> {
+        let (options, counts) = (&self.options, &self.counts);
+        let mut random = Random::new(options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
+        let bytes = change_module(start, &self.seeds, &mut random);
+        if options.only.is_some() {
+            std::fs::write("fuzz-case.wasm", &bytes).ok();
+        }
+        let run = AssertUnwindSafe(|| self.engines.run(&bytes, random.clone().bits()));
+        let result = catch_unwind(run);
+        let done = counts.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(100_000) {
+            println!("{done} done");
+        }
+        let stage = match result {
+            Ok(Ok(stage)) => stage,
+            Ok(Err(difference)) => return Some(report(number, options, &bytes, &difference)),
+            Err(_) => return Some(report(number, options, &bytes, "panicked")),
+        };
+        let counter = match stage {
+            Stage::Rejected => &counts.rejected,
+            Stage::Loaded => &counts.loaded,
+            Stage::Ran => &counts.ran,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        None
     }
-    let stage = match result {
-        Ok(Ok(stage)) => stage,
-        Ok(Err(difference)) => return Some(report(number, options, &bytes, &difference)),
-        Err(_) => return Some(report(number, options, &bytes, "panicked")),
-    };
-    let counter = match stage {
-        Stage::Rejected => &counts.rejected,
-        Stage::Loaded => &counts.loaded,
-        Stage::Ran => &counts.ran,
-    };
-    counter.fetch_add(1, Ordering::Relaxed);
-    None
 }
 
 fn report(number: u64, options: &Options, bytes: &[u8], what: &str) -> String {
@@ -124,19 +154,23 @@ fn report(number: u64, options: &Options, bytes: &[u8], what: &str) -> String {
     format!("iteration {number} (--seed {} --only {number}){kept}: {what}", options.seed)
 }
 
-/// A module: generated or from the corpus, then mostly mutated.
-fn make_module(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut bytes = match random.below(3) {
-        0 => seeds[random.below(seeds.len())].clone(),
-        _ => {
-            let length = 64 + random.below(2048);
-            let entropy = random.bytes(length);
-            corpus::generate(&entropy).unwrap_or_else(|| seeds[random.below(seeds.len())].clone())
-        }
-    };
-    match random.below(4) {
+/// The module that a group starts from: generated or from the corpus.
+fn start_module(seed: u64, group: u64, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut random = Random::new(!seed ^ group.wrapping_mul(0x9fb2_1c65_1e98_df25));
+    let from_corpus = seeds[random.below(seeds.len())].clone();
+    if random.below(3) == 0 {
+        return from_corpus;
+    }
+    let length = 64 + random.below(4096);
+    corpus::generate(&random.bytes(length)).unwrap_or(from_corpus)
+}
+
+/// The module of one iteration: now and then the group's as it is, else mutated.
+fn change_module(start: &[u8], seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut bytes = start.to_vec();
+    match random.below(8) {
         0 => {}
-        1 | 2 => mutate_code(&mut bytes, random),
+        1..=5 => mutate_code(&mut bytes, random),
         _ => {
             let other = &seeds[random.below(seeds.len())];
             mutate(&mut bytes, other, random);
