@@ -152,12 +152,12 @@ pub(crate) fn instantiate(
         InstanceHead { id: id.0, counters: module.code().counters(), type_ids: module.type_ids() };
     let vm = InstanceBox::new(module.layout(), head);
     let mut instance = InstanceData::new(vm, module.clone());
-    connect_imports(store.inner_mut(), &mut instance, &imports.imports);
-    define_memories(store, &mut instance)?;
+    connect_imports(store.inner_mut(), module, &mut instance, &imports.imports);
+    define_memories(store, module, &mut instance)?;
     write_func_records(&instance);
     define_globals(&instance)?;
-    define_tables(store, &mut instance)?;
-    define_tags(store.inner_mut(), &mut instance);
+    define_tables(store, module, &mut instance)?;
+    define_tags(store.inner_mut(), module, &mut instance);
     let id = store.inner_mut().entities.push_instance(instance);
     segments::copy_active_elems(store.inner(), id)?;
     if !image::map(store.inner_mut(), id) {
@@ -167,8 +167,12 @@ pub(crate) fn instantiate(
     Ok(Instance::from_id(store.inner(), id))
 }
 
-fn connect_imports(store: &mut StoreInner, instance: &mut InstanceData, imports: &[Definition]) {
-    let module = instance.module.clone();
+fn connect_imports(
+    store: &mut StoreInner,
+    module: &Module,
+    instance: &mut InstanceData,
+    imports: &[Definition],
+) {
     let (vm, layout) = (instance.instance(), module.layout());
     for (import, definition) in module.declarations().imports.iter().zip(imports) {
         match (import.item, definition) {
@@ -216,8 +220,11 @@ fn imported_memory(store: &mut StoreInner, item: &Extern) -> MemoryId {
     }
 }
 
-fn define_memories(store: &mut dyn AnyStore, instance: &mut InstanceData) -> Result<()> {
-    let module = instance.module.clone();
+fn define_memories(
+    store: &mut dyn AnyStore,
+    module: &Module,
+    instance: &mut InstanceData,
+) -> Result<()> {
     let declarations = module.declarations();
     for i in declarations.imported.memories as usize..declarations.memories.len() {
         let ty = &declarations.memories[i];
@@ -257,8 +264,11 @@ fn define_globals(instance: &InstanceData) -> Result<()> {
     Ok(())
 }
 
-fn define_tables(store: &mut dyn AnyStore, instance: &mut InstanceData) -> Result<()> {
-    let module = instance.module.clone();
+fn define_tables(
+    store: &mut dyn AnyStore,
+    module: &Module,
+    instance: &mut InstanceData,
+) -> Result<()> {
     let declarations = module.declarations();
     for i in declarations.imported.tables as usize..declarations.tables.len() {
         let table = &declarations.tables[i];
@@ -274,8 +284,7 @@ fn define_tables(store: &mut dyn AnyStore, instance: &mut InstanceData) -> Resul
     Ok(())
 }
 
-fn define_tags(store: &mut StoreInner, instance: &mut InstanceData) {
-    let module = instance.module.clone();
+fn define_tags(store: &mut StoreInner, module: &Module, instance: &mut InstanceData) {
     let declarations = module.declarations();
     for i in declarations.imported.tags as usize..declarations.tags.len() {
         let entry = Arc::clone(module.type_entry(declarations.tags[i]));
