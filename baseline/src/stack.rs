@@ -17,8 +17,9 @@ use upshift_abi::layout::{Instance, MemorySlot};
 pub(crate) const WINDOW: usize = 64;
 
 impl FuncCompiler<'_> {
-    /// Pushes an operand.
-    #[inline]
+    /// Pushes an operand. Inlined everywhere: what a caller knows of the value is then written to
+    /// the stack as it is, without a detour through memory that stalls the loads behind it.
+    #[inline(always)]
     pub(crate) fn push(&mut self, value: Value, ty: Ty) {
         let below = match self.stack.last() {
             Some(top) => top.slot,
