@@ -4,6 +4,7 @@ use crate::Error;
 use crate::code::{FrameSymbol, symbolize};
 use crate::vm::{Exit, ExitReason, Frame};
 use std::fmt;
+use std::sync::OnceLock;
 use upshift_abi::names::NameSection;
 
 /// Frames that a backtrace shows at most; a deep recursion has many alike.
@@ -11,10 +12,13 @@ const MAX_FRAMES: usize = 64;
 
 /// The WebAssembly frames between an error and the host's call, innermost first. It is attached
 /// to errors as context: `error.downcast_ref::<WasmBacktrace>()`.
-#[derive(Debug)]
+///
+/// Names are looked up when they are asked for: errors that only pass through, like a program's
+/// exit, cost no reading of name sections.
 pub struct WasmBacktrace {
-    frames: Vec<FrameInfo>,
+    symbols: Vec<FrameSymbol>,
     omitted: usize,
+    frames: OnceLock<Vec<FrameInfo>>,
 }
 
 /// A frame of a [`WasmBacktrace`].
@@ -35,17 +39,27 @@ impl WasmBacktrace {
     }
 
     fn new(frames: &[Frame]) -> Self {
-        let mut known = KnownNames::default();
         let shown = frames.iter().take(MAX_FRAMES);
-        let frames_shown =
-            shown.filter_map(|&frame| Some(known.describe(symbolize(frame)?))).collect();
-        Self { frames: frames_shown, omitted: frames.len().saturating_sub(MAX_FRAMES) }
+        Self {
+            symbols: shown.filter_map(|&frame| symbolize(frame)).collect(),
+            omitted: frames.len().saturating_sub(MAX_FRAMES),
+            frames: OnceLock::new(),
+        }
     }
 
     /// The frames, innermost first.
     #[must_use]
     pub fn frames(&self) -> &[FrameInfo] {
-        &self.frames
+        self.frames.get_or_init(|| {
+            let mut known = KnownNames::default();
+            self.symbols.iter().map(|symbol| known.describe(symbol)).collect()
+        })
+    }
+}
+
+impl fmt::Debug for WasmBacktrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasmBacktrace").field("frames", &self.frames()).finish()
     }
 }
 
@@ -84,7 +98,7 @@ impl FrameInfo {
 impl fmt::Display for WasmBacktrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error while executing at wasm backtrace:")?;
-        for (i, frame) in self.frames.iter().enumerate() {
+        for (i, frame) in self.frames().iter().enumerate() {
             write!(f, "\n    {i:>3}: ")?;
             if let Some(offset) = frame.module_offset {
                 write!(f, "{offset:#6x} - ")?;
@@ -107,7 +121,7 @@ impl fmt::Display for WasmBacktrace {
 struct KnownNames(Option<(usize, NameSection)>);
 
 impl KnownNames {
-    fn describe(&mut self, symbol: FrameSymbol) -> FrameInfo {
+    fn describe(&mut self, symbol: &FrameSymbol) -> FrameInfo {
         let source = symbol.code.source();
         let module = &source.module;
         let bytes = (*source.bytes).as_ref();
