@@ -98,6 +98,12 @@ macro_rules! feature_switches {
 }
 
 feature_switches! {
+    /// Imports and exports of mutable globals. On by default.
+    wasm_mutable_global = MUTABLE_GLOBAL;
+    /// Conversions of floats to integers that do not trap. On by default.
+    wasm_saturating_float_to_int = SATURATING_FLOAT_TO_INT;
+    /// Sign extension operators. On by default.
+    wasm_sign_extension = SIGN_EXTENSION;
     /// 128-bit vectors. On by default.
     wasm_simd = SIMD;
     /// Relaxed vector operators. On by default.
