@@ -5,6 +5,7 @@ use dynasmrt::{DynasmApi, dynasm};
 use std::sync::{Arc, Barrier};
 use upshift_abi::code::CompileError;
 use upshift_abi::index::DefinedFuncIndex;
+use upshift_abi::trap::Trap;
 
 fn constant(value: i32) -> TestFunc {
     let mut a = asm();
@@ -92,4 +93,29 @@ fn compile_errors_are_traps_of_the_caller_and_may_be_retried() {
         assert!(error.downcast_ref::<CompileError>().is_some());
     }
     assert!(failing.compile_all(2).is_err());
+}
+
+#[test]
+fn modules_come_and_go_on_many_threads() {
+    let trapping = || {
+        let mut a = asm();
+        dynasm!(a; .arch x64; push rbp; mov rbp, rsp);
+        let at = a.offset();
+        dynasm!(a; .arch x64; ud2);
+        TestFunc::new(a).trap(at, Trap::Unreachable)
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for i in 0..40 {
+                    let mut store = TestStore::of(&[constant(i), trapping()]);
+                    assert_eq!(store.run(0, &[]).unwrap(), u64::from(i.unsigned_abs()));
+                    let exit = store.run(1, &[]).unwrap_err();
+                    assert_eq!(trap_of(&exit), Trap::Unreachable);
+                    let symbol = crate::code::symbolize(exit.frames[0]).unwrap();
+                    assert!(Arc::ptr_eq(&symbol.code, &store.code));
+                }
+            });
+        }
+    });
 }
