@@ -25,6 +25,8 @@ pub(crate) struct Args {
 /// What was found.
 #[derive(Default)]
 struct Inspection<'a> {
+    /// Function types as text, empty for other types.
+    types: Vec<String>,
     imports: Vec<(&'a str, &'a str, String)>,
     exports: Vec<(&'a str, String)>,
     features: BTreeSet<&'static str>,
@@ -81,7 +83,11 @@ impl<'a> Inspection<'a> {
                     if group.is_explicit_rec_group() {
                         self.features.insert("gc");
                     }
-                    group.types().for_each(|ty| self.note_type(&ty.composite_type.inner));
+                    for ty in group.types() {
+                        let ty = &ty.composite_type.inner;
+                        self.note_type(ty);
+                        self.types.push(type_text(ty));
+                    }
                 }
             }
             Payload::ImportSection(imports) => {
@@ -89,7 +95,8 @@ impl<'a> Inspection<'a> {
                     let import = import?;
                     self.note_item(&import.ty);
                     self.imported_funcs += u32::from(matches!(import.ty, TypeRef::Func(_)));
-                    self.imports.push((import.module, import.name, kind_of(&import.ty)));
+                    let kind = self.kind_of(&import.ty);
+                    self.imports.push((import.module, import.name, kind));
                 }
             }
             Payload::MemorySection(memories) => {
@@ -176,6 +183,18 @@ impl<'a> Inspection<'a> {
         }
     }
 
+    fn kind_of(&self, item: &TypeRef) -> String {
+        let ty = |index: &u32| self.types.get(*index as usize).map_or("", String::as_str);
+        match item {
+            TypeRef::Func(index) | TypeRef::FuncExact(index) => format!("func {}", ty(index)),
+            TypeRef::Table(ty) => format!("table of {}", ty.element_type),
+            TypeRef::Memory(ty) => format!("memory of {} pages or more", ty.initial),
+            TypeRef::Global(ty) if ty.mutable => format!("mutable global of {}", ty.content_type),
+            TypeRef::Global(ty) => format!("global of {}", ty.content_type),
+            TypeRef::Tag(tag) => format!("tag {}", ty(&tag.func_type_idx)),
+        }
+    }
+
     fn note_memory(&mut self, ty: &MemoryType) {
         let uses = [
             (ty.memory64, "memory64"),
@@ -233,15 +252,13 @@ impl<'a> Inspection<'a> {
     }
 }
 
-fn kind_of(item: &TypeRef) -> String {
-    match item {
-        TypeRef::Func(ty) | TypeRef::FuncExact(ty) => format!("function of type {ty}"),
-        TypeRef::Table(ty) => format!("table of {}", ty.element_type),
-        TypeRef::Memory(ty) => format!("memory of {} pages or more", ty.initial),
-        TypeRef::Global(ty) if ty.mutable => format!("mutable global of {}", ty.content_type),
-        TypeRef::Global(ty) => format!("global of {}", ty.content_type),
-        TypeRef::Tag(ty) => format!("tag of type {}", ty.func_type_idx),
-    }
+/// A function type as `(i32 i64) -> (f32)`.
+fn type_text(ty: &CompositeInnerType) -> String {
+    let CompositeInnerType::Func(ty) = ty else { return String::new() };
+    let list = |types: &[wasmparser::ValType]| {
+        types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    format!("({}) -> ({})", list(ty.params()), list(ty.results()))
 }
 
 /// Names of the sections by their ids.
@@ -281,7 +298,7 @@ mod tests {
         inspection.read(&module).unwrap();
         let report = inspection.report(module.len(), 5);
         assert!(report.contains("multi-memory, multi-value, sign-extension, simd"), "{report}");
-        assert!(report.contains("a.b: function of type 0"), "{report}");
+        assert!(report.contains("a.b: func () -> ()"), "{report}");
         assert!(report.contains("f: func 1"), "{report}");
         assert!(report.contains("1 big"), "{report}");
     }

@@ -65,6 +65,11 @@ impl Args {
 
 /// Runs the program. A trap or an exit through WASI is an error, see [`crate::errors::report`].
 pub(crate) fn execute(args: &Args) -> Result<i32> {
+    // What follows the file is the program's, so clap takes an unknown option for the file.
+    let file = args.module();
+    if file.as_os_str().as_encoded_bytes().starts_with(b"-") && !file.exists() {
+        bail!("unknown option `{}`; see `upshift run --help`", file.display());
+    }
     let mut stats = RunStats::default();
     let (engine, module) = load(args, &mut stats)?;
     let result = run(args, &engine, &module, &mut stats);

@@ -1,0 +1,216 @@
+//! The command as its users see it: output, exit codes, files of statistics.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A WASI program that exits with its number of arguments, the program's name included.
+const EXIT_WITH_ARGC: &str = r#"(module
+    (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (drop (call $sizes (i32.const 0) (i32.const 4)))
+        (call $exit (i32.load (i32.const 0)))))"#;
+
+/// A WASI program that writes its first environment variable to stdout.
+const PRINT_ENVIRONMENT: &str = r#"(module
+    (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (drop (call $get (i32.const 0) (i32.const 100)))
+        (i32.store (i32.const 16) (i32.load (i32.const 0)))
+        (i32.store (i32.const 20) (i32.const 9))
+        (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)))))"#;
+
+/// Functions to call by name.
+const FUNCTIONS: &str = r#"(module
+    (import "bench" "start" (func $start)) (import "bench" "end" (func $end))
+    (memory 1)
+    (func (export "div") (param i32 i32) (result i32)
+        (i32.div_s (local.get 0) (local.get 1)))
+    (func (export "both") (param i64 f64) (result f64 i64) (local.get 1) (local.get 0))
+    (func (export "loop") (loop (br 0)))
+    (func (export "measured") (call $start) (call $end))
+    (func (export "grow") (result i32) (memory.grow (i32.const 100))))"#;
+
+/// A directory of its own for one test, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("upshift-cli-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("temporary directories can be made");
+        Self(path)
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("temporary files can be written");
+        path.display().to_string()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn upshift(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_upshift")).args(args).output().expect("the command starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn programs_end_with_their_own_exit_code() {
+    let scratch = Scratch::new("exit");
+    let file = scratch.file("argc.wat", EXIT_WITH_ARGC);
+    assert_eq!(upshift(&["run", &file]).status.code(), Some(1));
+    assert_eq!(upshift(&[&file, "--flag", "two", "--", "x"]).status.code(), Some(5));
+    assert!(stderr(&upshift(&[&file])).is_empty());
+}
+
+#[test]
+fn the_environment_is_what_is_given() {
+    let scratch = Scratch::new("env");
+    let file = scratch.file("env.wat", PRINT_ENVIRONMENT);
+    let output = upshift(&["run", "--env", "NAME=word", &file]);
+    assert_eq!((stdout(&output), output.status.code()), ("NAME=word".into(), Some(0)));
+}
+
+#[test]
+fn functions_are_called_by_name() {
+    let scratch = Scratch::new("invoke");
+    let file = scratch.file("f.wat", FUNCTIONS);
+    assert_eq!(stdout(&upshift(&["run", "--invoke", "div", &file, "-9", "2"])), "-4\n");
+    assert_eq!(stdout(&upshift(&["run", "--invoke", "both", &file, "-1", "2.5"])), "2.5\n-1\n");
+    let wrong = upshift(&["run", "--invoke", "div", &file, "1"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(stderr(&wrong).contains("(i32 i32) -> (i32)"), "{}", stderr(&wrong));
+    let unknown = upshift(&["run", "--invoke", "mul", &file]);
+    assert!(stderr(&unknown).contains("no function `mul`"));
+}
+
+#[test]
+fn traps_end_with_134_and_a_backtrace() {
+    let scratch = Scratch::new("traps");
+    let file = scratch.file("f.wat", FUNCTIONS);
+    let divide = upshift(&["run", "--invoke", "div", &file, "1", "0"]);
+    assert_eq!(divide.status.code(), Some(134));
+    let text = stderr(&divide);
+    assert!(text.contains("integer divide by zero") && text.contains("wasm backtrace"), "{text}");
+    for limit in [["--timeout", "200ms"], ["--fuel", "10000"]] {
+        let endless = upshift(&["run", limit[0], limit[1], "--invoke", "loop", &file]);
+        assert_eq!(endless.status.code(), Some(134), "{}", stderr(&endless));
+    }
+}
+
+#[test]
+fn memory_is_limited() {
+    let scratch = Scratch::new("memory");
+    let file = scratch.file("f.wat", FUNCTIONS);
+    assert_eq!(stdout(&upshift(&["run", "--invoke", "grow", &file])), "1\n");
+    let limited = upshift(&["run", "--max-memory", "1MiB", "--invoke", "grow", &file]);
+    assert_eq!(stdout(&limited), "-1\n");
+}
+
+#[test]
+fn statistics_have_the_documented_fields() {
+    let scratch = Scratch::new("stats");
+    let file = scratch.file("f.wat", FUNCTIONS);
+    let stats = ["run", "--stats", "-", "--repeat", "3", "--invoke", "measured", &file];
+    let value: serde_json::Value = serde_json::from_str(&stdout(&upshift(&stats))).expect("JSON");
+    assert!(value["bench_wall_ms"].is_number() && value["bench_cpu_ms"].is_number(), "{value}");
+    assert_eq!(value["invoke_wall_ms"].as_array().map(Vec::len), Some(3));
+    assert_eq!(value["functions"], 5);
+    assert_eq!(value["baseline_functions"], 1);
+
+    let compile = upshift(&["compile", "--threads", "1", "--stats", "-", &file]);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&compile)).expect("JSON");
+    for field in [
+        "cpu_ms_min",
+        "cpu_ms_median",
+        "wall_ms_median",
+        "validate_cpu_ms_min",
+        "code_bytes",
+        "mb_per_s",
+        "file_bytes",
+        "code_section_bytes",
+        "functions",
+    ] {
+        assert!(value[field].is_number(), "{field}: {value}");
+    }
+    let instantiate = upshift(&["instantiate", "--repeat", "10", "--stats", "-", &file]);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&instantiate)).expect("JSON");
+    assert!(value["instantiate_us_median"].is_number() && value["instantiate_us_min"].is_number());
+}
+
+#[test]
+fn code_is_shown_beside_operators() {
+    let scratch = Scratch::new("dump");
+    let file = scratch.file("f.wat", FUNCTIONS);
+    let by_name = stdout(&upshift(&["compile", "--dump", "div", &file]));
+    assert!(by_name.contains("i32.div_s") && by_name.contains("idiv"), "{by_name}");
+    assert_eq!(by_name, stdout(&upshift(&["compile", "--dump", "2", &file])));
+    let missing = upshift(&["compile", "--dump", "nothing", &file]);
+    assert!(stderr(&missing).contains("no function is called `nothing`"));
+}
+
+#[test]
+fn scripts_report_failures_by_line() {
+    let scratch = Scratch::new("wast");
+    let text = "(module (func (export \"f\") (result i32) (i32.const 1)))\n\
+        (assert_return (invoke \"f\") (i32.const 1))\n\
+        (assert_return (invoke \"f\") (i32.const 2))\n";
+    let file = scratch.file("a.wast", text);
+    let directory = scratch.0.display().to_string();
+    for extra in [&[][..], &["--isolate"], &["--zeal", "spill,interrupt:7"]] {
+        let output = upshift(&[&["wast"], extra, &[directory.as_str()]].concat());
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("{file}:3: result 0: expected i32 2")), "{text}");
+        assert!(text.ends_with("2 passed, 1 failed, 0 skipped\n"), "{text}");
+    }
+    let unknown = upshift(&["wast", "--zeal", "gc", &file]);
+    assert!(stderr(&unknown).contains("does not exist yet"));
+}
+
+#[test]
+fn invalid_modules_are_explained() {
+    let scratch = Scratch::new("invalid");
+    let bad = scratch.file("bad.wat", "(module (func $oops (result i32) (i64.const 1)))");
+    let good = scratch.file("good.wat", FUNCTIONS);
+    let output = upshift(&["validate", &good, &bad]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("bad.wat") && text.contains("offset 0x") && text.contains("oops"));
+    assert_eq!(upshift(&["validate", &good]).status.code(), Some(0));
+    assert_eq!(upshift(&["run", "--tier", "optimizer", &good]).status.code(), Some(1));
+    let unknown = upshift(&["run", "--no-such-option", &good]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("unknown option `--no-such-option`"));
+    assert_eq!(upshift(&["validate", "--no-such-option", &good]).status.code(), Some(2));
+}
+
+#[test]
+fn unknown_imports_are_refused_or_stubbed() {
+    let scratch = Scratch::new("stub");
+    let text = r#"(module (import "js" "f" (func $f)) (func (export "use") (call $f))
+        (func (export "rest") (result i32) (i32.const 5)))"#;
+    let file = scratch.file("js.wat", text);
+    let refused = upshift(&["run", "--invoke", "rest", &file]);
+    assert!(stderr(&refused).contains("unknown import: `js::f`"), "{}", stderr(&refused));
+    let stubbed = upshift(&["run", "--stub-unknown-imports", "--invoke", "rest", &file]);
+    assert_eq!(stdout(&stubbed), "5\n");
+    let called = upshift(&["run", "--stub-unknown-imports", "--invoke", "use", &file]);
+    assert!(stderr(&called).contains("js::f"), "{}", stderr(&called));
+}
