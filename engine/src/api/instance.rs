@@ -1,6 +1,6 @@
 //! [`Instance`]: an instantiated module, and [`InstancePre`]: one whose imports are resolved.
 
-use super::externs::Extern;
+use super::externs::{Extern, ExternType};
 use super::func::Func;
 use super::global::Global;
 use super::memory::Memory;
@@ -46,6 +46,35 @@ impl<'a> Export<'a> {
     #[must_use]
     pub fn into_extern(self) -> Extern {
         self.item
+    }
+
+    /// The function, if it is one.
+    #[must_use]
+    pub fn into_func(self) -> Option<Func> {
+        self.item.into_func()
+    }
+
+    /// The unshared memory, if it is one.
+    #[must_use]
+    pub fn into_memory(self) -> Option<Memory> {
+        self.item.into_memory()
+    }
+
+    /// The table, if it is one.
+    #[must_use]
+    pub fn into_table(self) -> Option<Table> {
+        self.item.into_table()
+    }
+
+    /// The global, if it is one.
+    #[must_use]
+    pub fn into_global(self) -> Option<Global> {
+        self.item.into_global()
+    }
+
+    /// The type.
+    pub fn ty(&self, store: impl AsContext) -> ExternType {
+        self.item.ty(store)
     }
 }
 

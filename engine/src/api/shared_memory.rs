@@ -138,7 +138,8 @@ impl SharedMemory {
         let memory = self.ptr();
         let key = memory.atomic_address(address, 4)?;
         let unchanged = || memory.load_u32(address).is_ok_and(|value| value == expected);
-        parking::wait(key, &unchanged, timeout, None)
+        Ok(parking::wait(key, &unchanged, timeout, None)
+            .expect("no store that could be interrupted"))
     }
 
     /// Waits at `address` while it holds `expected`. `None` waits for ever.
@@ -154,7 +155,8 @@ impl SharedMemory {
         let memory = self.ptr();
         let key = memory.atomic_address(address, 8)?;
         let unchanged = || memory.load_u64(address).is_ok_and(|value| value == expected);
-        parking::wait(key, &unchanged, timeout, None)
+        Ok(parking::wait(key, &unchanged, timeout, None)
+            .expect("no store that could be interrupted"))
     }
 
     pub(crate) fn ptr(&self) -> MemoryPtr {

@@ -79,7 +79,7 @@ impl<T: 'static> Store<T> {
     }
 
     /// Has `callback` decide when the epoch deadline is reached. An `Err` ends the call into
-    /// WebAssembly.
+    /// WebAssembly. It is asked where wasm code runs or waits, not while a host function blocks.
     pub fn epoch_deadline_callback(
         &mut self,
         callback: impl FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static,

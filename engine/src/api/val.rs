@@ -219,6 +219,24 @@ impl Ref {
         }
     }
 
+    /// The function, if it is a function reference and not null.
+    #[must_use]
+    pub const fn as_func(&self) -> Option<Func> {
+        match self {
+            Self::Func(func) => *func,
+            Self::Extern(_) => None,
+        }
+    }
+
+    /// The host value, if it is an external reference and not null.
+    #[must_use]
+    pub const fn as_extern(&self) -> Option<ExternRef> {
+        match self {
+            Self::Extern(value) => *value,
+            Self::Func(_) => None,
+        }
+    }
+
     fn null_of(ty: RefType) -> Option<Self> {
         match ty.heap {
             _ if !ty.nullable => None,

@@ -5,7 +5,6 @@
 //! bucket's lock, and who notifies takes the same lock, so a change of the value before a notify
 //! is either seen or followed by the wake-up.
 
-use crate::Trap;
 use crate::api::shared_memory::WaitResult;
 use crate::store::interrupt::InterruptState;
 use std::collections::VecDeque;
@@ -33,20 +32,21 @@ fn queue(key: usize) -> MutexGuard<'static, Queue> {
     QUEUES[hash % BUCKETS].lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits in the queue of `key` if `unchanged` holds, until notified, interrupted or for `timeout`.
+/// Waits in the queue of `key` if `unchanged` holds, until notified or for `timeout`. `None` when
+/// somebody asked for the store first; who waited looks at the wishes then.
 pub(crate) fn wait(
     key: usize,
     unchanged: &dyn Fn() -> bool,
     timeout: Option<Duration>,
     interrupts: Option<&InterruptState>,
-) -> Result<WaitResult, Trap> {
+) -> Option<WaitResult> {
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let thread = thread::current();
     let waiter = Arc::new(Waiter { key, thread: thread.clone(), notified: AtomicBool::new(false) });
     {
         let mut queue = queue(key);
         if !unchanged() {
-            return Ok(WaitResult::Mismatch);
+            return Some(WaitResult::Mismatch);
         }
         queue.push_back(Arc::clone(&waiter));
     }
@@ -60,7 +60,7 @@ pub(crate) fn wait(
     let mut queue = queue(key);
     match queue.iter().position(|other| Arc::ptr_eq(other, &waiter)) {
         // Notified at the last moment: the notifier has counted this thread.
-        None if matches!(result, Ok(WaitResult::TimedOut)) => Ok(WaitResult::Ok),
+        None if result == Some(WaitResult::TimedOut) => Some(WaitResult::Ok),
         None => result,
         Some(position) => {
             queue.remove(position);
@@ -74,19 +74,19 @@ fn park(
     waiter: &Waiter,
     end: Option<Instant>,
     interrupts: Option<&InterruptState>,
-) -> Result<WaitResult, Trap> {
+) -> Option<WaitResult> {
     loop {
         if waiter.notified.load(Ordering::Acquire) {
-            return Ok(WaitResult::Ok);
+            return Some(WaitResult::Ok);
         }
-        if let Some(interrupts) = interrupts {
-            interrupts.check()?;
+        if interrupts.is_some_and(InterruptState::is_wanted) {
+            return None;
         }
         match end {
             None => thread::park(),
             Some(end) => match end.checked_duration_since(Instant::now()) {
                 Some(left) if !left.is_zero() => thread::park_timeout(left),
-                _ => return Ok(WaitResult::TimedOut),
+                _ => return Some(WaitResult::TimedOut),
             },
         }
     }
@@ -117,13 +117,13 @@ mod tests {
 
     #[test]
     fn a_changed_value_does_not_wait() {
-        assert_eq!(wait(64, &|| false, None, None), Ok(WaitResult::Mismatch));
+        assert_eq!(wait(64, &|| false, None, None), Some(WaitResult::Mismatch));
     }
 
     #[test]
     fn waits_time_out_and_leave_no_trace() {
         let short = Some(Duration::from_millis(2));
-        assert_eq!(wait(128, &|| true, short, None), Ok(WaitResult::TimedOut));
+        assert_eq!(wait(128, &|| true, short, None), Some(WaitResult::TimedOut));
         assert_eq!(notify(128, u32::MAX), 0);
     }
 
@@ -139,7 +139,7 @@ mod tests {
             thread::yield_now();
         }
         for thread in waiting {
-            assert_eq!(thread.join().unwrap(), Ok(WaitResult::Ok));
+            assert_eq!(thread.join().unwrap(), Some(WaitResult::Ok));
         }
     }
 }

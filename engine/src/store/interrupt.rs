@@ -111,6 +111,11 @@ impl InterruptState {
         self.interrupted.load(SeqCst) && self.interrupted.swap(false, SeqCst)
     }
 
+    /// Whether somebody asked for the store: to interrupt it, or by reaching its deadline.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.interrupted.load(SeqCst) || self.deadline_reached()
+    }
+
     /// Whether a blocking operation must end: takes the wish to interrupt, leaves the deadline.
     pub(crate) fn check(&self) -> Result<(), crate::Trap> {
         let deadline = self.deadline_reached() && !self.deadline_callback.load(SeqCst);
@@ -131,7 +136,7 @@ impl InterruptState {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let event = self.event.get_or_init(|| event);
         // A wish noted before the descriptor existed did not ring it.
-        if self.interrupted.load(SeqCst) || self.deadline_reached() {
+        if self.is_wanted() {
             ring_event(event);
         }
         Ok(event)

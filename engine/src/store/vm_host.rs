@@ -127,7 +127,7 @@ impl<T: 'static> VmHost for StoreBox<T> {
         expected: u32,
         timeout: i64,
     ) -> Result<u32> {
-        atomics::wait32(&self.inner, instance, memory, (address, expected, timeout))
+        atomics::wait32(self, instance, memory, (address, expected, timeout))
     }
 
     fn memory_atomic_wait64(
@@ -138,7 +138,7 @@ impl<T: 'static> VmHost for StoreBox<T> {
         expected: u64,
         timeout: i64,
     ) -> Result<u32> {
-        atomics::wait64(&self.inner, instance, memory, (address, expected, timeout))
+        atomics::wait64(self, instance, memory, (address, expected, timeout))
     }
 
     fn interrupted(&mut self, _bits: u32) -> Result<()> {

@@ -66,6 +66,38 @@ fn an_interrupt_wakes_a_waiting_thread() {
 }
 
 #[test]
+fn a_waiting_thread_asks_the_deadline_callback() {
+    let engine = Engine::default();
+    let module = Module::new(
+        &engine,
+        r#"(module (memory 1 1 shared)
+            (func (export "wait") (param i64) (result i32)
+                (memory.atomic.wait32 (i32.const 0) (i32.const 0) (local.get 0))))"#,
+    )
+    .unwrap();
+    let mut store = Store::new(&engine, 0u32);
+    let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+    let wait = instance.get_typed_func::<i64, u32>(&mut store, "wait").unwrap();
+    store.epoch_deadline_callback(|mut store| {
+        *store.data_mut() += 1;
+        let go_on = *store.data() < 3;
+        Ok(if go_on { UpdateDeadline::Continue(1) } else { UpdateDeadline::Interrupt })
+    });
+    store.set_epoch_deadline(1);
+    assert_eq!(wait.call(&mut store, 1_000_000).unwrap(), 2);
+    let (stop, stopped) = mpsc::channel::<()>();
+    let ticker = thread::spawn(move || {
+        while stopped.recv_timeout(Duration::from_millis(2)).is_err() {
+            engine.increment_epoch();
+        }
+    });
+    assert!(is_interrupt(&wait.call(&mut store, -1).unwrap_err()));
+    assert_eq!(*store.data(), 3);
+    stop.send(()).unwrap();
+    ticker.join().unwrap();
+}
+
+#[test]
 fn epochs_end_calls_at_their_deadline() {
     let engine = Engine::default();
     let (mut store, instance) = instantiate(&engine, SPIN);
