@@ -3,14 +3,19 @@
 //!
 //! ```text
 //! cargo run --release -p upshift-tests --bin fuzz -- --seed 1 --iterations 100000 \
-//!     [--corpus DIR] [--threads 2] [--only N]
+//!     [--corpus DIR] [--threads 2] [--start N] [--only N]
 //! ```
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
-//! and writes the module to a file. Iterations of one group start from the same module.
+//! and writes the module to a file. Iterations of one group start from the same module. While it
+//! runs, the file `fuzz-SEED-WORKER.running` holds the number of the current iteration: it stays
+//! behind when the process crashes.
 
 #![forbid(unsafe_code)]
 
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +34,7 @@ const GROUP: u64 = 16;
 /// Command line.
 struct Options {
     seed: u64,
+    start: u64,
     iterations: u64,
     threads: u64,
     corpus: Option<PathBuf>,
@@ -96,8 +102,16 @@ impl Session {
     fn work(&self, worker: u64) -> Option<String> {
         let range = match self.options.only {
             Some(only) => only..only + 1,
-            None => 0..self.options.iterations,
+            None => self.options.start..self.options.start + self.options.iterations,
         };
+        let running = format!("fuzz-{}-{worker}.running", self.options.seed);
+        let current = File::create(&running).ok();
+        let failure = self.run_range(range, worker, current.as_ref());
+        std::fs::remove_file(&running).ok();
+        failure
+    }
+
+    fn run_range(&self, range: Range<u64>, worker: u64, current: Option<&File>) -> Option<String> {
         let mut group = None;
         for number in range {
             let own =
@@ -110,6 +124,8 @@ impl Session {
                 group = Some((number / GROUP, start));
             }
             let start = group.as_ref().map_or(&[][..], |(_, start)| start);
+            // Without the file the fuzzer works as well.
+            current.map(|file| file.write_at(format!("{number:12}\n").as_bytes(), 0));
             if let Some(failure) = self.iterate(number, start) {
                 self.stop.store(true, Ordering::Relaxed);
                 return Some(failure);
@@ -207,17 +223,18 @@ impl Counts {
 impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let mut options =
-            Self { seed: 1, iterations: 10_000, threads: 2, corpus: None, only: None };
+            Self { seed: 1, start: 0, iterations: 10_000, threads: 2, corpus: None, only: None };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
             match name.as_str() {
                 "--seed" => options.seed = value()?.parse()?,
+                "--start" => options.start = value()?.parse()?,
                 "--iterations" => options.iterations = value()?.parse()?,
                 "--threads" => options.threads = value()?.parse::<u64>()?.max(1),
                 "--only" => options.only = Some(value()?.parse()?),
                 "--corpus" => options.corpus = Some(value()?.into()),
                 _ => anyhow::bail!(
-                    "unknown option {name}; known: --seed --iterations --threads --only --corpus"
+                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus"
                 ),
             }
         }
