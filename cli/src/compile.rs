@@ -65,7 +65,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
     for round in 0..args.repeat.max(1) {
         drop(last.take());
         let watch = Stopwatch::of_process();
-        let module = Module::from_binary(&engine, &bytes)
+        let module = Module::from_file(&engine, &args.file)
             .with_context(|| format!("failed to load `{}`", args.file.display()))?;
         validate_cpu.push(milliseconds(watch.elapsed().cpu));
         module
