@@ -6,6 +6,7 @@ mod counters;
 mod frames;
 mod function_table;
 mod module_code;
+mod osr_bodies;
 mod stub_cache;
 #[cfg(test)]
 mod tests;
@@ -14,3 +15,4 @@ pub(crate) use compile::compile_baseline;
 pub(crate) use frames::{FrameSymbol, symbolize};
 pub(crate) use function_table::{FunctionCode, Tier};
 pub(crate) use module_code::{CodeStats, ModuleCode, ModuleSource};
+pub(crate) use osr_bodies::OsrBody;

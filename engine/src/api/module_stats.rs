@@ -65,6 +65,8 @@ impl CodeDump {
         Self {
             tier: match function.tier {
                 Tier::Baseline => "baseline",
+                Tier::Optimized => "optimized",
+                Tier::Osr => "osr",
             },
             address,
             bytes: bytes.to_vec(),

@@ -14,6 +14,10 @@ use upshift_abi::index::DefinedFuncIndex;
 pub(crate) enum Tier {
     /// The single-pass compiler.
     Baseline,
+    /// The optimising compiler, entered by calls.
+    Optimized,
+    /// The optimising compiler, entered from baseline frames at a loop.
+    Osr,
 }
 
 /// A piece of code and its tables.

@@ -20,6 +20,7 @@ use super::common;
 use super::compile::CompileFn;
 use super::counters::Counters;
 use super::function_table::{FunctionCode, FunctionTable, Tier};
+use super::osr_bodies::{OsrBodies, OsrBody};
 use crate::vm::CodePtr;
 use crate::vm::code_map::Registration;
 use crate::vm::code_memory::{CodeArena, MAX_ARENA_BYTES};
@@ -85,6 +86,7 @@ pub(crate) struct ModuleCode {
     source: ModuleSource,
     compile: CompileFn,
     functions: FunctionTable,
+    osr_bodies: OsrBodies,
     /// Held while code is placed, so that addresses and table entries ascend together.
     placing: Mutex<()>,
     states: Box<[AtomicU32]>,
@@ -126,6 +128,7 @@ impl ModuleCode {
                 source,
                 compile,
                 functions: FunctionTable::default(),
+                osr_bodies: OsrBodies::default(),
                 placing: Mutex::new(()),
                 states: (0..count).map(|_| AtomicU32::new(state::IDLE)).collect(),
                 counters: Counters::new(count),
@@ -262,6 +265,40 @@ impl ModuleCode {
         &self,
         index: DefinedFuncIndex,
         tier: Tier,
+        compiled: CompiledFunction,
+    ) -> Result<usize, CompileError> {
+        let len = compiled.code.len();
+        let address = self.place(index, tier, compiled)?;
+        self.arena.words()[index.index()].store(address, Ordering::Release);
+        self.compiled.fetch_add(1, Ordering::Relaxed);
+        self.code_bytes.fetch_add(len, Ordering::Relaxed);
+        Ok(address)
+    }
+
+    /// Places an OSR body, to be found by [`Self::osr_body`]: its address.
+    pub(crate) fn publish_osr(
+        &self,
+        index: DefinedFuncIndex,
+        loop_offset: u32,
+        compiled: CompiledFunction,
+    ) -> Result<usize, CompileError> {
+        let frame_bytes = compiled.frame_bytes;
+        let address = self.place(index, Tier::Osr, compiled)?;
+        self.osr_bodies.set(index, loop_offset, OsrBody { address, frame_bytes });
+        Ok(address)
+    }
+
+    /// The code that may take over from baseline frames of a function at the loop at
+    /// `loop_offset`.
+    pub(crate) fn osr_body(&self, index: DefinedFuncIndex, loop_offset: u32) -> Option<OsrBody> {
+        self.osr_bodies.get(index, loop_offset)
+    }
+
+    /// Places code so that its address leads to its tables. Nothing leads to the code yet.
+    fn place(
+        &self,
+        index: DefinedFuncIndex,
+        tier: Tier,
         mut tables: CompiledFunction,
     ) -> Result<usize, CompileError> {
         let mut code = std::mem::take(&mut tables.code);
@@ -277,9 +314,6 @@ impl ModuleCode {
         let address = self.arena.text_address() + span.offset;
         self.relocate(&mut code, address, &relocs);
         self.arena.write(span, &code);
-        self.arena.words()[index.index()].store(address, Ordering::Release);
-        self.compiled.fetch_add(1, Ordering::Relaxed);
-        self.code_bytes.fetch_add(len, Ordering::Relaxed);
         Ok(address)
     }
 

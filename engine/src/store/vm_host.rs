@@ -3,6 +3,7 @@
 use super::StoreBox;
 use crate::Result;
 use crate::builtin::{atomics, memory, poll, table};
+use crate::code::OsrBody;
 use crate::vm::{Context, InstanceRef, VmHost};
 use std::any::Any;
 use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
@@ -149,7 +150,13 @@ impl<T: 'static> VmHost for StoreBox<T> {
         poll::out_of_fuel(self)
     }
 
-    fn hot_function(&mut self, _instance: InstanceRef, _func: DefinedFuncIndex) {
-        // The baseline is the only tier; the caller has re-armed the counter.
+    fn hot_function(
+        &mut self,
+        instance: InstanceRef,
+        func: DefinedFuncIndex,
+        loop_offset: Option<u32>,
+    ) -> Option<OsrBody> {
+        let module = &self.inner.entities.instance_of(instance).module;
+        module.code().osr_body(func, loop_offset?)
     }
 }

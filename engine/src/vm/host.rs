@@ -7,6 +7,7 @@
 use super::context::Context;
 use super::instance::InstanceRef;
 use super::unwind::Frame;
+use crate::code::OsrBody;
 use anyhow::Error;
 use std::any::Any;
 use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
@@ -142,8 +143,15 @@ pub(crate) trait VmHost: Any {
     /// The fuel went below zero; `Ok` goes on (after [`Context::set_fuel`]).
     fn out_of_fuel(&mut self) -> Result<(), Error>;
 
-    /// A function's counter went below zero; it was re-armed to its maximum before.
-    fn hot_function(&mut self, instance: InstanceRef, func: DefinedFuncIndex);
+    /// A function's counter went below zero, at its entry or at the header of the loop at
+    /// `loop_offset`; it was re-armed to its maximum before. At a loop, the code to go on in
+    /// instead of the baseline's, if there is any.
+    fn hot_function(
+        &mut self,
+        instance: InstanceRef,
+        func: DefinedFuncIndex,
+        loop_offset: Option<u32>,
+    ) -> Option<OsrBody>;
 }
 
 /// Why machine code was left without a result.

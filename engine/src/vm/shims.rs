@@ -335,7 +335,7 @@ extern "C" fn hot_function(thread: Thread, _registers: *mut SavedRegisters) {
     let counter = unsafe { std::sync::atomic::AtomicI32::from_ptr(counter) };
     counter.store(i32::MAX, Ordering::Relaxed);
     run(thread, (), |host| {
-        host.hot_function(instance(vmctx), func);
+        host.hot_function(instance(vmctx), func, None);
         Ok(())
     });
 }

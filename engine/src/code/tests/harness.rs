@@ -1,7 +1,7 @@
 //! Modules of hand-made machine code, and a store that runs them.
 
 use crate::code::common::EntryStub;
-use crate::code::{ModuleCode, ModuleSource};
+use crate::code::{ModuleCode, ModuleSource, OsrBody};
 use crate::vm::{
     Context, Exit, ExitReason, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef, Slot,
     VmHost, enter,
@@ -347,7 +347,13 @@ impl VmHost for TestStore {
         Err(Trap::OutOfFuel.into())
     }
 
-    fn hot_function(&mut self, _: InstanceRef, func: DefinedFuncIndex) {
+    fn hot_function(
+        &mut self,
+        _: InstanceRef,
+        func: DefinedFuncIndex,
+        loop_offset: Option<u32>,
+    ) -> Option<OsrBody> {
         self.hot.push(func);
+        self.code.osr_body(func, loop_offset?)
     }
 }
