@@ -1,6 +1,29 @@
 //! The optimising tier: wasm to x86-64 machine code through Cranelift.
 
+//!
+//! A function's body is translated to Cranelift's intermediate code (`translate`, with one line for
+//! each operator in `visit` and the lowerings in `ops` and `lower`), compiled, and the result
+//! gathered into the tables that the engine knows (`emit`). An OSR body is the same translation
+//! with another entry (`osr`). Cranelift's settings are in `isa`.
+
 #![forbid(unsafe_code)]
+
+mod bounds;
+mod control;
+mod emit;
+mod fuel;
+mod isa;
+mod lower;
+mod memory_flags;
+mod ops;
+mod osr;
+mod skip;
+mod translate;
+mod visit;
+
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_frontend::FunctionBuilderContext;
 
 use upshift_abi::code::{CompileError, CompiledFunction};
 use upshift_abi::config::FunctionInput;
@@ -41,14 +64,39 @@ pub enum Effort {
 }
 
 /// Compiles functions one after the other, keeping its memory. Make one for each thread.
-#[derive(Debug, Default)]
-pub struct Compiler {}
+pub struct Compiler {
+    context: Context,
+    builder: FunctionBuilderContext,
+    verify: bool,
+}
+
+impl std::fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiler").finish_non_exhaustive()
+    }
+}
+
+impl Default for Compiler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Compiler {
     /// A compiler without any memory yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            context: Context::new(),
+            builder: FunctionBuilderContext::new(),
+            verify: cfg!(debug_assertions),
+        }
+    }
+
+    /// Has Cranelift verify the intermediate code, which tests want.
+    pub fn verify(&mut self, verify: bool) -> &mut Self {
+        self.verify = verify;
+        self
     }
 
     /// Compiles one function of a validated module.
@@ -60,11 +108,30 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<CompiledFunction, CompileError> {
-        let _ = request;
-        Err(CompileError::Unsupported {
-            func: input.module.func_index(input.func).0,
-            offset: 0,
-            operator: "the optimising tier",
-        })
+        self.context.clear();
+        let func = input.module.func_index(input.func).0;
+        let malformed = |message: String| CompileError::Malformed { func, message };
+        let entry = request.entry;
+        let translated =
+            translate::translate(*input, entry, &mut self.context.func, &mut self.builder)
+                .map_err(|error| malformed(error.to_string()))?;
+        if let Some((offset, operator)) = translated.refused {
+            return Err(CompileError::Unsupported { func, offset, operator });
+        }
+        if !translated.entered {
+            return Err(malformed(format!("no loop to enter: {entry:?}")));
+        }
+        let target = isa::target(request.effort, self.verify);
+        let result = self.context.compile(&**target, &mut ControlPlane::default());
+        if let Err(error) = result {
+            return Err(malformed(format!("Cranelift: {:?}", error.inner)));
+        }
+        let compiled = self.context.compiled_code().expect("just compiled");
+        emit::gather(input, entry, translated, &self.context.func, compiled)
     }
+}
+
+/// An offset in one of the engine's structures.
+fn offset(bytes: usize) -> i32 {
+    i32::try_from(bytes).expect("instances and contexts are below 2 GiB")
 }

@@ -1,0 +1,339 @@
+//! Structured control: blocks, branches and their labels.
+//!
+//! A label is a block whose parameters are the values that branches to it carry.
+
+use crate::Entry;
+use crate::memory_flags::Region;
+use crate::translate::{Operand, Translator, parser_type, value_type};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Type, Value, types};
+use smallvec::SmallVec;
+use std::mem::offset_of;
+use upshift_abi::builtin::Builtin;
+use upshift_abi::index::TypeIndex;
+use upshift_abi::layout::ThreadContext;
+use wasmparser::{BlockType, FrameKind};
+
+/// What kind of block a control frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The function's body.
+    Func,
+    /// `block`
+    Block,
+    /// `loop`
+    Loop,
+    /// `if` before its `else`
+    If,
+    /// `if` behind its `else`
+    Else,
+}
+
+impl From<Kind> for FrameKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Func | Kind::Block => Self::Block,
+            Kind::Loop => Self::Loop,
+            Kind::If => Self::If,
+            Kind::Else => Self::Else,
+        }
+    }
+}
+
+type Types = SmallVec<[Type; 4]>;
+
+/// A control frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    pub(crate) kind: Kind,
+    /// Operands below the parameters.
+    height: usize,
+    /// Where branches go.
+    label: Block,
+    /// How many values they carry.
+    arity: usize,
+    /// Whether the block has parameters.
+    has_params: bool,
+    /// Whether anything goes to the label.
+    used: bool,
+    /// Where a false condition of an `if` goes, and the parameters there.
+    otherwise: Option<(Block, Vec<Operand>)>,
+}
+
+/// The arguments of a branch.
+fn block_args(values: &[Value]) -> SmallVec<[BlockArg; 4]> {
+    values.iter().map(|&value| value.into()).collect()
+}
+
+impl Translator<'_, '_> {
+    /// Opens the frame of the function's body.
+    pub(crate) fn open_function(&mut self) {
+        let results: Types = self.src.ty.results.iter().map(|&ty| value_type(ty)).collect();
+        self.open(Kind::Func, 0, &results, false);
+    }
+
+    fn open(&mut self, kind: Kind, params: usize, label_types: &[Type], has_params: bool) {
+        let label = self.builder.create_block();
+        for &ty in label_types {
+            self.builder.append_block_param(label, ty);
+        }
+        let height = self.stack.len() - params;
+        let arity = label_types.len();
+        let otherwise = None;
+        self.control.push(Control {
+            kind,
+            height,
+            label,
+            arity,
+            has_params,
+            used: false,
+            otherwise,
+        });
+    }
+
+    /// Parameters and results of a block.
+    fn block_types(&self, ty: BlockType) -> (Types, Types) {
+        match ty {
+            BlockType::Empty => Default::default(),
+            BlockType::Type(ty) => (Types::new(), Types::from_slice(&[parser_type(ty)])),
+            BlockType::FuncType(index) => {
+                let ty = self.src.input.module.func_type_at(TypeIndex(index));
+                let types = |list: &[upshift_abi::types::ValType]| {
+                    list.iter().map(|&ty| value_type(ty)).collect()
+                };
+                (types(&ty.params), types(&ty.results))
+            }
+        }
+    }
+
+    /// `block`
+    pub(crate) fn block(&mut self, ty: BlockType) {
+        let (params, results) = self.block_types(ty);
+        self.open(Kind::Block, params.len(), &results, !params.is_empty());
+    }
+
+    /// `loop`
+    pub(crate) fn loop_(&mut self, ty: BlockType) {
+        let here = Entry::Loop { offset: u32::try_from(self.src.pc).unwrap_or(u32::MAX) };
+        if self.src.entry == here {
+            self.enter_from_buffer();
+        }
+        let (params, _) = self.block_types(ty);
+        self.open(Kind::Loop, params.len(), &params, !params.is_empty());
+        let header = self.control.last().expect("just opened").label;
+        let args = self.pop_many(params.len());
+        self.builder.ins().jump(header, &block_args(&args));
+        self.builder.switch_to_block(header);
+        self.push_label_values(header);
+        self.poll();
+        self.charge_fuel();
+    }
+
+    /// Leaves for the runtime when an interruption was requested.
+    fn poll(&mut self) {
+        let thread = self.thread();
+        let flags = self.regions.changing(self.builder.func, Region::Thread);
+        let limit = crate::offset(offset_of!(ThreadContext, stack_limit));
+        let limit = self.builder.ins().load(types::I64, flags, thread, limit);
+        let sp = self.builder.ins().get_stack_pointer(types::I64);
+        let below = self.builder.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
+        self.slow_call_if(below, Builtin::loop_poll);
+    }
+
+    fn push_label_values(&mut self, label: Block) {
+        let values = self.builder.block_params(label).iter().map(|&value| Operand::Value(value));
+        self.stack.extend(values.collect::<SmallVec<[Operand; 4]>>());
+    }
+
+    /// `if`
+    pub(crate) fn if_(&mut self, ty: BlockType) {
+        let condition = self.pop();
+        let (params, results) = self.block_types(ty);
+        self.open(Kind::If, params.len(), &results, !params.is_empty());
+        let then = self.builder.create_block();
+        let otherwise = self.builder.create_block();
+        match self.hint() {
+            Some(true) => self.builder.set_cold_block(otherwise),
+            Some(false) => self.builder.set_cold_block(then),
+            None => {}
+        }
+        self.builder.ins().brif(condition, then, &[], otherwise, &[]);
+        self.builder.seal_block(then);
+        self.builder.seal_block(otherwise);
+        let saved = self.stack[self.stack.len() - params.len()..].to_vec();
+        self.control.last_mut().expect("just opened").otherwise = Some((otherwise, saved));
+        self.builder.switch_to_block(then);
+        self.charge_fuel();
+    }
+
+    /// The hint of the branch at hand: whether it is likely taken.
+    fn hint(&mut self) -> Option<bool> {
+        let body = &self.src.input.module.bodies[self.src.input.func.index()];
+        let offset = u32::try_from(self.src.pc - body.range.start).ok()?;
+        let hints = &body.branch_hints;
+        while hints.get(self.src.next_hint).is_some_and(|hint| hint.0 < offset) {
+            self.src.next_hint += 1;
+        }
+        hints.get(self.src.next_hint).filter(|hint| hint.0 == offset).map(|hint| hint.1)
+    }
+
+    /// `else`
+    pub(crate) fn else_(&mut self) {
+        let index = self.control.len() - 1;
+        if !self.dead {
+            self.jump_to(index);
+        }
+        self.start_else(index);
+        self.charge_fuel();
+    }
+
+    fn start_else(&mut self, index: usize) {
+        let frame = &mut self.control[index];
+        let (block, params) = frame.otherwise.take().expect("an if has its other side");
+        frame.kind = Kind::Else;
+        self.stack.truncate(frame.height);
+        self.stack.extend(params);
+        self.builder.switch_to_block(block);
+        self.dead = false;
+    }
+
+    /// `end`
+    pub(crate) fn end(&mut self) {
+        let index = self.control.len() - 1;
+        let frame = &self.control[index];
+        let was_dead = self.dead;
+        let mut charges = frame.used;
+        match frame.kind {
+            Kind::Func => return self.end_function(),
+            Kind::Loop => return self.end_loop(index),
+            Kind::If => {
+                charges |= !frame.has_params || !was_dead;
+                if !was_dead {
+                    self.jump_to(index);
+                }
+                self.start_else(index);
+            }
+            Kind::Block | Kind::Else => {}
+        }
+        let frame = &self.control[index];
+        if frame.used || frame.kind == Kind::Else && charges {
+            if !self.dead {
+                self.jump_to(index);
+            }
+            let (label, height) = (self.control[index].label, self.control[index].height);
+            self.builder.switch_to_block(label);
+            self.builder.seal_block(label);
+            self.stack.truncate(height);
+            self.push_label_values(label);
+            self.dead = false;
+            self.charge_fuel();
+        } else if self.dead {
+            self.stack.truncate(frame.height);
+        }
+        self.control.pop();
+    }
+
+    fn end_loop(&mut self, index: usize) {
+        let frame = &self.control[index];
+        self.builder.seal_block(frame.label);
+        if self.dead {
+            self.stack.truncate(frame.height);
+        }
+        self.control.pop();
+        if !self.dead {
+            self.charge_fuel();
+        }
+    }
+
+    fn end_function(&mut self) {
+        if self.control[0].used {
+            if !self.dead {
+                self.jump_to(0);
+            }
+            let label = self.control[0].label;
+            self.builder.switch_to_block(label);
+            self.builder.seal_block(label);
+            let values = self.builder.block_params(label).to_vec();
+            self.builder.ins().return_(&values);
+        } else if !self.dead {
+            let values = self.peek_many(self.control[0].arity);
+            self.builder.ins().return_(&values);
+        }
+        self.finish_fuel();
+        self.control.pop();
+        self.dead = true;
+    }
+
+    /// Jumps to a frame's label with the values on top of the stack.
+    fn jump_to(&mut self, index: usize) {
+        let (label, args) = self.branch_values(index);
+        self.builder.ins().jump(label, &args);
+    }
+
+    fn branch_values(&mut self, index: usize) -> (Block, SmallVec<[BlockArg; 4]>) {
+        self.control[index].used = true;
+        let (label, arity) = (self.control[index].label, self.control[index].arity);
+        let values = self.peek_many(arity);
+        (label, block_args(&values))
+    }
+
+    fn frame_at(&self, depth: u32) -> usize {
+        self.control.len() - 1 - depth as usize
+    }
+
+    /// `br`
+    pub(crate) fn br(&mut self, depth: u32) {
+        let index = self.frame_at(depth);
+        if self.control[index].kind == Kind::Func {
+            return self.return_();
+        }
+        self.jump_to(index);
+        self.dead = true;
+    }
+
+    /// `return`
+    pub(crate) fn return_(&mut self) {
+        let values = self.peek_many(self.control[0].arity);
+        self.builder.ins().return_(&values);
+        self.dead = true;
+    }
+
+    /// `br_if`
+    pub(crate) fn br_if(&mut self, depth: u32) {
+        let condition = self.pop();
+        let index = self.frame_at(depth);
+        let (label, args) = self.branch_values(index);
+        let next = self.builder.create_block();
+        if self.hint() == Some(true) {
+            self.builder.set_cold_block(next);
+        }
+        self.builder.ins().brif(condition, label, &args, next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
+        self.charge_fuel();
+    }
+
+    /// `br_table` with its targets, the default last.
+    pub(crate) fn br_table(&mut self, targets: &wasmparser::BrTable<'_>) {
+        let index = self.pop();
+        let mut calls: Vec<ir::BlockCall> = Vec::new();
+        for depth in targets.targets().flatten() {
+            calls.push(self.table_edge(depth));
+        }
+        let default = self.table_edge(targets.default());
+        let table = self.builder.create_jump_table(ir::JumpTableData::new(default, &calls));
+        self.builder.ins().br_table(index, table);
+        self.dead = true;
+    }
+
+    fn table_edge(&mut self, depth: u32) -> ir::BlockCall {
+        let frame = self.frame_at(depth);
+        let (label, args) = self.branch_values(frame);
+        self.builder.func.dfg.block_call(label, &args)
+    }
+
+    /// `unreachable`
+    pub(crate) fn unreachable(&mut self) {
+        self.trap(upshift_abi::trap::Trap::Unreachable);
+    }
+}

@@ -1,0 +1,158 @@
+//! From Cranelift's result to a [`CompiledFunction`].
+//!
+//! The stack check stands before the code, where no frame exists yet, and its slow path behind it:
+//!
+//! ```text
+//!          cmp rsp, [r15]            frame small:  the headroom below the limit covers it
+//!          lea r11, [rsp - frame]    frame large
+//!          cmp r11, [r15]
+//!          jb slow
+//!          nop                       up to the code's alignment
+//! code:    push rbp ...
+//! slow:    push rbp
+//!          mov rbp, rsp              a frame that a stack walk can start from
+//!          call [r15 + stack_check]
+//!          pop rbp
+//!          jmp code
+//! ```
+
+use crate::Entry;
+use crate::translate::Translated;
+use cranelift_codegen::binemit::Reloc as ClifReloc;
+use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
+use std::mem::offset_of;
+use upshift_abi::builtin::Builtin;
+use upshift_abi::code::{CompileError, CompiledFunction, PcMap, Reloc, RelocTarget, TrapMap};
+use upshift_abi::config::FunctionInput;
+use upshift_abi::index::DefinedFuncIndex;
+use upshift_abi::layout::{STACK_HEADROOM_BYTES, ThreadContext};
+use upshift_abi::trap::Trap;
+
+/// Alignment of the code behind the check.
+const CODE_ALIGN: usize = 16;
+/// Largest frame a function may have, as in the baseline tier.
+const MAX_FRAME_BYTES: u32 = 1 << 24;
+/// Most bytes of code of a function, as in the baseline tier.
+const MAX_CODE_BYTES: usize = 1 << 28;
+/// `nop` of 1 to 9 bytes at most; longer gaps take several.
+const NOPS: [&[u8]; 9] = [
+    &[0x90],
+    &[0x66, 0x90],
+    &[0x0f, 0x1f, 0x00],
+    &[0x0f, 0x1f, 0x40, 0x00],
+    &[0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+];
+
+const _: () = assert!(offset_of!(ThreadContext, stack_limit) == 0);
+
+/// Gathers code and tables.
+pub(crate) fn gather(
+    input: &FunctionInput<'_>,
+    entry: Entry,
+    translated: Translated,
+    func: &Function,
+    compiled: &CompiledCode,
+) -> Result<CompiledFunction, CompileError> {
+    let index = input.module.func_index(input.func).0;
+    let frame_bytes = compiled.buffer.frame_layout().map_or(0, |f| f.frame_to_fp_offset) + 16;
+    if frame_bytes > MAX_FRAME_BYTES {
+        let (bytes, limit) = (frame_bytes.into(), MAX_FRAME_BYTES.into());
+        return Err(CompileError::FrameTooLarge { func: index, bytes, limit });
+    }
+    let body = compiled.buffer.data();
+    if body.len() > MAX_CODE_BYTES {
+        return Err(CompileError::CodeTooLarge { func: index, limit: MAX_CODE_BYTES as u64 });
+    }
+    let small = frame_bytes <= STACK_HEADROOM_BYTES;
+    let checked = entry == Entry::Function && (translated.makes_calls || !small);
+    let start = input.module.bodies[input.func.index()].range.start;
+    let mut code = Vec::with_capacity(body.len() + 64);
+    let jump = checked.then(|| check(&mut code, frame_bytes, small));
+    let shift = bounded(code.len());
+    code.extend_from_slice(body);
+    let slow = bounded(code.len());
+    if let Some(jump) = jump {
+        let at = jump as usize;
+        code[at..at + 4].copy_from_slice(&(slow - (jump + 4)).to_le_bytes());
+        slow_path(&mut code, shift);
+    }
+    let mut pcs: Vec<(u32, u32)> = Vec::new();
+    for loc in compiled.buffer.get_srclocs_sorted() {
+        let offset = if loc.loc.is_default() { bounded(start) } else { loc.loc.bits() };
+        if pcs.last().is_none_or(|last| last.1 != offset) {
+            pcs.push((loc.start + shift, offset));
+        }
+    }
+    pcs.push((slow, bounded(start)));
+    Ok(CompiledFunction {
+        code,
+        relocs: relocs(func, compiled, shift),
+        traps: TrapMap::from_unsorted(traps(compiled, shift)),
+        pcs: PcMap::from_unsorted(pcs),
+        frame_bytes,
+        ..CompiledFunction::default()
+    })
+}
+
+fn bounded(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("code and modules are below 4 GiB")
+}
+
+/// Writes the check; the place of the jump's displacement.
+fn check(code: &mut Vec<u8>, frame_bytes: u32, small: bool) -> u32 {
+    if small {
+        code.extend([0x49, 0x3b, 0x27]);
+    } else {
+        code.extend([0x4c, 0x8d, 0x9c, 0x24]);
+        code.extend(frame_bytes.wrapping_neg().to_le_bytes());
+        code.extend([0x4d, 0x3b, 0x1f]);
+    }
+    code.extend([0x0f, 0x82]);
+    let jump = bounded(code.len());
+    code.extend([0; 4]);
+    while !code.len().is_multiple_of(CODE_ALIGN) {
+        let gap = CODE_ALIGN - code.len() % CODE_ALIGN;
+        code.extend(NOPS[gap.min(NOPS.len()) - 1]);
+    }
+    jump
+}
+
+/// Writes the slow path, which goes back to the code at `body`.
+fn slow_path(code: &mut Vec<u8>, body: u32) {
+    code.extend([0x55, 0x48, 0x89, 0xe5]);
+    let stub = offset_of!(ThreadContext, builtins) + Builtin::stack_check as usize * 8;
+    code.extend([0x41, 0xff, 0x97]);
+    code.extend(bounded(stub).to_le_bytes());
+    code.extend([0x5d, 0xe9]);
+    let back = body.wrapping_sub(bounded(code.len()) + 4);
+    code.extend(back.to_le_bytes());
+}
+
+/// The references to entry slots: Cranelift's global offset table is ours of entry slots.
+fn relocs(func: &Function, compiled: &CompiledCode, shift: u32) -> Vec<Reloc> {
+    let reloc = |reloc: &cranelift_codegen::FinalizedMachReloc| {
+        assert!(
+            reloc.kind == ClifReloc::X86GOTPCRel4 && reloc.addend == -4,
+            "all calls go through entry slots, and no library function is called: {reloc:?}"
+        );
+        let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = reloc.target else {
+            panic!("only functions of the module are named: {:?}", reloc.target);
+        };
+        let index = DefinedFuncIndex(func.params.user_named_funcs()[name].index);
+        Reloc { offset: reloc.offset + shift, target: RelocTarget::EntrySlot(index) }
+    };
+    compiled.buffer.relocs().iter().map(reloc).collect()
+}
+
+fn traps(compiled: &CompiledCode, shift: u32) -> Vec<(u32, Trap)> {
+    let trap = |trap: &cranelift_codegen::MachTrap| {
+        let code = crate::lower::trap_of(trap.code).expect("only traps of wasm are used");
+        (trap.offset + shift, code)
+    };
+    compiled.buffer.traps().iter().map(trap).collect()
+}

@@ -1,0 +1,10 @@
+//! Lowerings of operators, by family; the files have the names of the baseline tier's.
+
+pub(crate) mod atomic;
+pub(crate) mod call;
+mod memory;
+mod reference;
+mod table;
+mod variable;
+mod vector_memory;
+mod wide;

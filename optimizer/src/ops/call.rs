@@ -1,0 +1,262 @@
+//! Calls of functions and of the runtime.
+
+use crate::memory_flags::Region;
+use crate::translate::{Translator, signature};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, InstBuilder, Type, Value, types};
+use cranelift_codegen::isa::CallConv;
+use std::mem::offset_of;
+use upshift_abi::builtin::{Builtin, BuiltinConv};
+use upshift_abi::index::{FuncIndex, TableIndex, TypeIndex};
+use upshift_abi::layout::{FuncImport, FuncRef, Instance, ThreadContext};
+use upshift_abi::trap::Trap;
+
+/// An argument of a builtin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BuiltinArg {
+    /// A constant.
+    Imm(u64),
+    /// An operand.
+    Value(Value),
+}
+
+/// Who is called.
+#[derive(Clone, Copy, Debug)]
+enum Callee {
+    /// A function of the module.
+    Slot(ir::FuncRef),
+    /// The code at an address.
+    Code(ir::SigRef, Value),
+}
+
+impl Translator<'_, '_> {
+    /// The thread context, read anew at each use: with one value for the function, two loads of a
+    /// field that another thread writes would become one.
+    pub(crate) fn thread(&mut self) -> Value {
+        self.builder.ins().get_pinned_reg(types::I64)
+    }
+
+    /// Loads what never changes.
+    pub(crate) fn load_fixed(&mut self, ty: Type, base: Value, offset: usize) -> Value {
+        let flags = self.regions.fixed(self.builder.func);
+        self.builder.ins().load(ty, flags, base, crate::offset(offset))
+    }
+
+    /// Loads what may change.
+    pub(crate) fn load_changing(
+        &mut self,
+        region: Region,
+        ty: Type,
+        base: Value,
+        offset: usize,
+    ) -> Value {
+        let flags = self.regions.changing(self.builder.func, region);
+        self.builder.ins().load(ty, flags, base, crate::offset(offset))
+    }
+
+    /// `call`
+    pub(crate) fn call(&mut self, func: FuncIndex) {
+        let ty = self.src.input.module.funcs[func.index()];
+        let args = self.pop_arguments(ty);
+        let (callee, vmctx) = self.direct_callee(func, ty);
+        self.call_function(callee, vmctx, &args);
+    }
+
+    /// `call_indirect`
+    pub(crate) fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
+        let record = self.indirect_callee(ty, table);
+        let args = self.pop_arguments(ty);
+        let (callee, vmctx) = self.record_callee(record, 0, ty);
+        self.call_function(callee, vmctx, &args);
+    }
+
+    /// `return_call`
+    pub(crate) fn return_call(&mut self, func: FuncIndex) {
+        let ty = self.src.input.module.funcs[func.index()];
+        let args = self.pop_arguments(ty);
+        let (callee, vmctx) = self.direct_callee(func, ty);
+        self.tail_call_function(callee, vmctx, &args);
+    }
+
+    /// `return_call_indirect`
+    pub(crate) fn return_call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
+        let record = self.indirect_callee(ty, table);
+        let args = self.pop_arguments(ty);
+        let (callee, vmctx) = self.record_callee(record, 0, ty);
+        self.tail_call_function(callee, vmctx, &args);
+    }
+
+    fn pop_arguments(&mut self, ty: TypeIndex) -> Vec<Value> {
+        self.pop_many(self.src.input.module.func_type_at(ty).params.len())
+    }
+
+    fn call_function(&mut self, callee: Callee, vmctx: Value, args: &[Value]) {
+        self.makes_calls = true;
+        let args = [&[vmctx], args].concat();
+        let call = match callee {
+            Callee::Slot(func) => self.builder.ins().call(func, &args),
+            Callee::Code(signature, code) => {
+                self.builder.ins().call_indirect(signature, code, &args)
+            }
+        };
+        for result in self.builder.inst_results(call).to_vec() {
+            self.push(result);
+        }
+        self.charge_fuel();
+    }
+
+    fn tail_call_function(&mut self, callee: Callee, vmctx: Value, args: &[Value]) {
+        self.makes_calls = true;
+        let args = [&[vmctx], args].concat();
+        match callee {
+            Callee::Slot(func) => self.builder.ins().return_call(func, &args),
+            Callee::Code(signature, code) => {
+                self.builder.ins().return_call_indirect(signature, code, &args)
+            }
+        };
+        self.dead = true;
+    }
+
+    /// Who `func` is, and its vmctx.
+    fn direct_callee(&mut self, func: FuncIndex, ty: TypeIndex) -> (Callee, Value) {
+        match self.src.input.module.defined_func(func) {
+            Some(defined) => (Callee::Slot(self.function(defined.0, ty)), self.vmctx),
+            None => {
+                let offset = self.src.input.layout.imported_func(func) as usize;
+                self.record_callee(self.vmctx, offset, ty)
+            }
+        }
+    }
+
+    /// The reference to a function of the module: its entry slot plays the part of its entry in a
+    /// global offset table.
+    fn function(&mut self, defined: u32, ty: TypeIndex) -> ir::FuncRef {
+        if let Some(&func) = self.callees.get(&defined) {
+            return func;
+        }
+        let name = ir::UserExternalName::new(0, defined);
+        let name = self.builder.func.declare_imported_user_function(name);
+        let data = ir::ExtFuncData {
+            name: ir::ExternalName::user(name),
+            signature: self.signature(ty),
+            colocated: false,
+            patchable: false,
+        };
+        let func = self.builder.import_function(data);
+        self.callees.insert(defined, func);
+        func
+    }
+
+    /// The callee that a record, `offset` bytes behind `base`, holds. Such calls may leave the
+    /// module, so they record this function's vmctx as the caller.
+    fn record_callee(&mut self, base: Value, offset: usize, ty: TypeIndex) -> (Callee, Value) {
+        const _: () = assert!(offset_of!(FuncImport, code) == offset_of!(FuncRef, code));
+        const _: () = assert!(offset_of!(FuncImport, vmctx) == offset_of!(FuncRef, vmctx));
+        let thread = self.thread();
+        let flags = self.regions.changing(self.builder.func, Region::Thread);
+        let caller = crate::offset(offset_of!(ThreadContext, caller));
+        self.builder.ins().store(flags, self.vmctx, thread, caller);
+        let fixed = self.regions.fixed_here(self.builder.func);
+        let code = crate::offset(offset + offset_of!(FuncRef, code));
+        let code = self.builder.ins().load(types::I64, fixed, base, code);
+        let vmctx = crate::offset(offset + offset_of!(FuncRef, vmctx));
+        let vmctx = self.builder.ins().load(types::I64, fixed, base, vmctx);
+        let signature = self.signature(ty);
+        (Callee::Code(signature, code), vmctx)
+    }
+
+    /// Pops an index; the record of the function there, of the right type.
+    fn indirect_callee(&mut self, ty: TypeIndex, table: TableIndex) -> Value {
+        let index = self.pop();
+        let element = self.table_element(table, index, Trap::UndefinedElement);
+        let record = self.load_changing(Region::Elements, types::I64, element, 0);
+        let ids = self.load_fixed(types::I64, self.vmctx, offset_of!(Instance, type_ids));
+        let expected = self.load_fixed(types::I32, ids, ty.index() * size_of::<u32>());
+        // A null record faults here.
+        let trap = Trap::UninitializedElement;
+        let flags = self.regions.faulting(self.builder.func, Region::Fixed, trap);
+        let id = crate::offset(offset_of!(FuncRef, type_id));
+        let id = self.builder.ins().load(types::I32, flags.with_readonly(), record, id);
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, id, expected);
+        self.builder.ins().trapnz(differs, crate::lower::trap_code(Trap::BadSignature));
+        record
+    }
+
+    fn signature(&mut self, ty: TypeIndex) -> ir::SigRef {
+        if let Some(&found) = self.signatures.get(&ty) {
+            return found;
+        }
+        let made = signature(self.src.input.module.func_type_at(ty));
+        let made = self.builder.import_signature(made);
+        self.signatures.insert(ty, made);
+        made
+    }
+
+    /// Calls a builtin that follows the System V convention.
+    pub(crate) fn call_builtin(
+        &mut self,
+        builtin: Builtin,
+        args: &[BuiltinArg],
+        result: Option<Type>,
+    ) {
+        debug_assert_eq!(args.len(), builtin.arg_count(), "arguments of {}", builtin.name());
+        self.makes_calls = true;
+        let thread = self.thread();
+        let mut values = vec![thread, self.vmctx];
+        for arg in args {
+            let value = match *arg {
+                BuiltinArg::Imm(bits) => self.builder.ins().iconst(types::I64, bits.cast_signed()),
+                BuiltinArg::Value(value) => self.widen(value, types::I64),
+            };
+            values.push(value);
+        }
+        let call = self.call_stub(builtin, &values);
+        if let Some(ty) = result {
+            let value = self.builder.inst_results(call)[0];
+            let value = self.narrow(value, ty);
+            self.push(value);
+        }
+        self.charge_fuel();
+    }
+
+    /// Calls a builtin that preserves every register when `condition` is not zero.
+    pub(crate) fn slow_call_if(&mut self, condition: Value, builtin: Builtin) {
+        let slow = self.builder.create_block();
+        let next = self.builder.create_block();
+        self.builder.set_cold_block(slow);
+        self.builder.ins().brif(condition, slow, &[], next, &[]);
+        self.builder.seal_block(slow);
+        self.builder.switch_to_block(slow);
+        self.call_stub(builtin, &[]);
+        self.builder.ins().jump(next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
+    }
+
+    fn call_stub(&mut self, builtin: Builtin, args: &[Value]) -> ir::Inst {
+        let thread = self.thread();
+        let stub = offset_of!(ThreadContext, builtins) + builtin as usize * 8;
+        let stub = self.load_fixed(types::I64, thread, stub);
+        let signature = self.builtin_signature(builtin, args.len());
+        self.builder.ins().call_indirect(signature, stub, args)
+    }
+
+    fn builtin_signature(&mut self, builtin: Builtin, args: usize) -> ir::SigRef {
+        // Nothing else has no arguments, so their number tells the convention.
+        let key = (args, builtin.has_result());
+        if let Some(&found) = self.builtin_signatures.get(&key) {
+            return found;
+        }
+        let mut made = ir::Signature::new(match builtin.conv() {
+            BuiltinConv::SysV => CallConv::SystemV,
+            BuiltinConv::PreservesAll => CallConv::PreserveAll,
+        });
+        made.params.extend((0..args).map(|_| ir::AbiParam::new(types::I64)));
+        if builtin.has_result() {
+            made.returns.push(ir::AbiParam::new(types::I64));
+        }
+        let made = self.builder.import_signature(made);
+        self.builtin_signatures.insert(key, made);
+        made
+    }
+}

@@ -1,0 +1,31 @@
+//! References: 64 bits, null is 0.
+
+use crate::translate::Translator;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, types};
+use upshift_abi::index::FuncIndex;
+
+impl Translator<'_, '_> {
+    /// `ref.null`
+    pub(crate) fn ref_null(&mut self) {
+        let null = self.builder.ins().iconst(types::I64, 0);
+        self.push(null);
+    }
+
+    /// `ref.is_null`
+    pub(crate) fn ref_is_null(&mut self) {
+        let reference = self.pop();
+        let null = self.builder.ins().iconst(types::I64, 0);
+        let is_null = self.builder.ins().icmp(IntCC::Equal, reference, null);
+        let is_null = self.builder.ins().uextend(types::I32, is_null);
+        self.push(is_null);
+    }
+
+    /// `ref.func`: the function's record lies in the instance.
+    pub(crate) fn ref_func(&mut self, func: FuncIndex) {
+        let offset = self.src.input.layout.func_ref(func);
+        let offset = offset.expect("a function that ref.func names has a record");
+        let record = self.builder.ins().iadd_imm_s(self.vmctx, i64::from(offset));
+        self.push(record);
+    }
+}

@@ -1,0 +1,52 @@
+//! Entry into a loop from a baseline frame.
+//!
+//! The entry block of an OSR body loads all locals and the whole operand stack from the thread's
+//! buffer, 16 bytes each, and jumps to the loop's header. The code before the loop is translated
+//! as well but has no way in. What lies on the operand stack at the header has two definitions,
+//! that code and the buffer, so it becomes variables.
+
+use crate::memory_flags::Region;
+use crate::translate::{Operand, Translator};
+use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use std::mem::offset_of;
+use upshift_abi::layout::ThreadContext;
+
+/// Bytes between values in the buffer.
+const VALUE_BYTES: usize = 16;
+
+impl Translator<'_, '_> {
+    /// Makes the loop at hand, whose header comes next, the place where the body is entered.
+    pub(crate) fn enter_from_buffer(&mut self) {
+        let Some(block) = self.osr_block.take() else { return };
+        let merge = self.builder.create_block();
+        let mut operands: Vec<(cranelift_frontend::Variable, Type)> = Vec::new();
+        for i in 0..self.stack.len() {
+            let value = self.read(self.stack[i]);
+            let ty = self.builder.func.dfg.value_type(value);
+            let var = self.builder.declare_var(ty);
+            self.builder.def_var(var, value);
+            self.stack[i] = Operand::Var(var);
+            operands.push((var, ty));
+        }
+        self.builder.ins().jump(merge, &[]);
+        self.builder.switch_to_block(block);
+        self.builder.seal_block(block);
+        let thread = self.thread();
+        let flags = self.regions.changing(self.builder.func, Region::Thread);
+        let offset = crate::offset(offset_of!(ThreadContext, osr_buffer));
+        let buffer = self.builder.ins().load(types::I64, flags, thread, offset);
+        let places = [self.locals.as_slice(), &operands].concat();
+        for (i, (var, ty)) in places.into_iter().enumerate() {
+            let value = self.buffer_value(buffer, i, ty);
+            self.builder.def_var(var, value);
+        }
+        self.builder.ins().jump(merge, &[]);
+        self.builder.switch_to_block(merge);
+        self.builder.seal_block(merge);
+    }
+
+    fn buffer_value(&mut self, buffer: Value, position: usize, ty: Type) -> Value {
+        let flags = self.regions.changing(self.builder.func, Region::Fixed);
+        self.builder.ins().load(ty, flags, buffer, crate::offset(position * VALUE_BYTES))
+    }
+}
