@@ -117,8 +117,9 @@ builtins! {
     stack_check(); conv = PreservesAll, traps = true, collects = true;
     /// The stack limit was hit at a loop header.
     loop_poll(); conv = PreservesAll, traps = true, collects = true;
-    /// A hotness counter went below zero.
-    hot_function(); conv = PreservesAll, traps = false, collects = false;
+    /// A hotness counter went below zero. At a loop header it may not come back: the stub then
+    /// takes the frame down and goes on in optimised code.
+    hot_function(); conv = PreservesAll, traps = true, collects = false;
     /// The fuel is used up.
     out_of_fuel(); conv = PreservesAll, traps = true, collects = false;
 }

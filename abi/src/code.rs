@@ -11,7 +11,7 @@ mod stack_map;
 mod trap_map;
 
 pub use handler_map::{Handler, HandlerMap};
-pub use osr_map::{OsrEntry, OsrMap, OsrPlace};
+pub use osr_map::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
 pub use pc_map::PcMap;
 pub use reloc::{Reloc, RelocTarget};
 pub use stack_map::StackMaps;

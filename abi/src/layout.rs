@@ -27,4 +27,6 @@ pub use global::GlobalCell;
 pub use instance::{GlobalPlace, Instance, InstanceLayout};
 pub use memory::{MemoryDef, MemorySlot, MemoryStyle};
 pub use table::TableDef;
-pub use thread::{ActivationLink, HOT_FIELD_RANGE, STACK_HEADROOM_BYTES, ThreadContext};
+pub use thread::{
+    ActivationLink, HOT_FIELD_RANGE, OsrTransfer, STACK_HEADROOM_BYTES, ThreadContext,
+};

@@ -15,7 +15,7 @@ use crate::skip::SkipDead;
 use crate::value::{Operand, Reg, Ty};
 use std::mem::{offset_of, take};
 use upshift_abi::code::{
-    CompileError, CompiledFunction, OsrEntry, OsrMap, PcMap, Reloc, StackMaps, TrapMap,
+    CompileError, CompiledFunction, OsrEntry, PcMap, Reloc, StackMaps, TrapMap,
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::conv::{CALLEE_SAVED, CallLayout, ValueLoc};
@@ -355,19 +355,14 @@ impl<'a> FuncCompiler<'a> {
 
     fn gather(&mut self, start: usize, frame_bytes: u32) -> CompiledFunction {
         let shift = start as u32;
-        let tables = &mut self.tables;
+        let osr = self.osr_map(shift);
+        let tables = &self.tables;
         let mut stack_maps = StackMaps::new(self.frame.ref_slots.clone());
         for &(at, from, to) in &tables.safepoints {
             let slots = &tables.ref_slots[from as usize..to as usize];
             stack_maps.push(at - shift, slots.iter().copied());
         }
         let shift_all = |entry: &(u32, u32)| (entry.0 - shift, entry.1);
-        let local_slots = match tables.osr.is_empty() {
-            true => Box::default(),
-            false => self.frame.locals.iter().map(|local| local.slot).collect(),
-        };
-        let osr =
-            take(&mut tables.osr).into_iter().map(|(at, entry)| (at - shift, entry)).collect();
         CompiledFunction {
             code: self.asm.code()[start..].to_vec(),
             relocs: tables
@@ -381,7 +376,7 @@ impl<'a> FuncCompiler<'a> {
             pcs: PcMap::from_unsorted(tables.pcs.iter().map(shift_all).collect()),
             stack_maps,
             handlers: Default::default(),
-            osr: OsrMap::new(local_slots, osr),
+            osr,
             frame_bytes,
         }
     }

@@ -19,9 +19,10 @@
 
 use crate::masm::Addr;
 use crate::value::{Reg, Ty};
+use upshift_abi::code::OsrMap;
 
 /// Slot of the vmctx.
-pub(crate) const VMCTX_SLOT: u32 = 8;
+pub(crate) const VMCTX_SLOT: u32 = OsrMap::VMCTX_SLOT;
 /// Slots of the callee-saved registers, in the order of [`upshift_abi::conv::CALLEE_SAVED`].
 pub(crate) const SAVED_SLOTS: [u32; 4] = [16, 24, 32, 40];
 /// Slot of the return area's address.

@@ -8,13 +8,14 @@
 
 use crate::compiler::FuncCompiler;
 use crate::control::Control;
-use crate::frame::{VMCTX_SLOT, slot_addr};
+use crate::frame::{RETURN_AREA_SLOT, SAVED_SLOTS, VMCTX_SLOT, slot_addr};
 use crate::masm::{Addr, Cond, SCRATCH, THREAD, Width};
 use crate::regs::{CALLEE_SAVED_GPRS, Holder, State, XMMS, regs_in};
 use crate::value::{Reg, Ty, Value};
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
-use upshift_abi::code::{OsrEntry, OsrPlace};
+use upshift_abi::code::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
+use upshift_abi::conv::CALLEE_SAVED;
 use upshift_abi::index::MemoryIndex;
 use upshift_abi::layout::{Instance, ThreadContext};
 use upshift_abi::module::Body;
@@ -133,6 +134,26 @@ impl<'a> FuncCompiler<'a> {
             let cost = (size / COST_UNIT_BYTES).clamp(1, MAX_LOOP_COST);
             self.asm.patch_i32(frame.cost_at, cost as i32);
         }
+    }
+
+    /// The function's OSR map; `shift` is what offsets in the buffer exceed those from the entry by.
+    pub(crate) fn osr_map(&mut self, shift: u32) -> OsrMap {
+        let entries = std::mem::take(&mut self.tables.osr);
+        if entries.is_empty() {
+            return OsrMap::default();
+        }
+        let mut frame = OsrFrame::default();
+        if self.src.conv.return_area_bytes > 0 {
+            frame.return_area = Some(RETURN_AREA_SLOT);
+        }
+        for (place, (r, slot)) in CALLEE_SAVED.into_iter().zip(SAVED_SLOTS).enumerate() {
+            if self.regs.saved & Reg(r).bit() != 0 {
+                frame.saved[place] = slot;
+            }
+        }
+        let local_slots = self.frame.locals.iter().map(|local| local.slot).collect();
+        let entries = entries.into_iter().map(|(at, entry)| (at - shift, entry)).collect();
+        OsrMap::new(frame, local_slots, entries)
     }
 
     /// Where everything is at the header at hand; nothing when all entries of the function together

@@ -21,6 +21,7 @@ mod instance;
 mod memory;
 mod memory_ops;
 mod memory_pool;
+mod osr;
 mod pages;
 pub(crate) mod shims;
 pub(crate) mod signals;

@@ -2,18 +2,33 @@
 //!
 //! Keyed by the return address of the header's slow-path call (the call of
 //! [`crate::builtin::Builtin::hot_function`]), where every register holds what it holds at the
-//! header. An entry names where each local, and each operand below and of the loop, is.
+//! header. An entry names where each local, and each operand below and of the loop, is; an
+//! [`OsrFrame`] says how the frame is taken down.
+//!
+//! ```text
+//! (func (param i64) (result i64) (local f32 v128)    local_slots  [56, 64, 80]
+//!   i64.const 7                                      frame.saved  [16, 0, 0, 0]: rbx
+//!   local.get 0
+//!   loop (param i64) ...                             return offset 131:
+//!                                                      locals    [(0, Int(3)), (1, Float(0))]
+//!                                                      operands  [Const(7), Slot(96)]
+//! ```
+//!
+//! A place holds a value's bits from its low end on. What lies above the bits of the value's type,
+//! in a register or a slot, means nothing.
+
+use crate::conv::CALLEE_SAVED;
 
 /// Where a value is at a loop header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OsrPlace {
-    /// In the frame, at this distance below the frame pointer.
+    /// In the frame, from this distance below the frame pointer up.
     Slot(u32),
     /// In a general register.
     Int(u8),
     /// In a vector register.
     Float(u8),
-    /// A constant.
+    /// A constant of a type other than `v128`.
     Const(u64),
 }
 
@@ -28,20 +43,44 @@ pub struct OsrEntry {
     pub operands: Box<[OsrPlace]>,
 }
 
+/// Where a frame keeps what its function was entered with, as distances below the frame pointer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OsrFrame {
+    /// The address of the return area, when the function's type has one.
+    pub return_area: Option<u32>,
+    /// The caller's values of [`crate::conv::CALLEE_SAVED`]; 0 where the register still holds it.
+    pub saved: [u32; CALLEE_SAVED.len()],
+}
+
 /// States by return address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OsrMap {
+    /// How the frame is taken down; only where the map has entries.
+    pub frame: OsrFrame,
     /// Canonical slot of each local, as distance below the frame pointer.
     pub local_slots: Box<[u32]>,
     entries: Vec<(u32, OsrEntry)>,
 }
 
 impl OsrMap {
+    /// Distance of the vmctx below the frame pointer in every frame of the baseline tier.
+    pub const VMCTX_SLOT: u32 = 8;
+
     /// A map with the canonical slots of all locals and entries in any order.
     #[must_use]
-    pub fn new(local_slots: Box<[u32]>, mut entries: Vec<(u32, OsrEntry)>) -> Self {
+    pub fn new(
+        frame: OsrFrame,
+        local_slots: Box<[u32]>,
+        mut entries: Vec<(u32, OsrEntry)>,
+    ) -> Self {
         entries.sort_by_key(|entry| entry.0);
-        Self { local_slots, entries }
+        Self { frame, local_slots, entries }
+    }
+
+    /// All states, by return address.
+    #[must_use]
+    pub fn entries(&self) -> &[(u32, OsrEntry)] {
+        &self.entries
     }
 
     /// The state behind a return address.

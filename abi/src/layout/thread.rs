@@ -1,6 +1,7 @@
 //! The per-thread execution context that `r15` points to.
 
 use crate::builtin::BUILTIN_COUNT;
+use crate::conv::CALLEE_SAVED;
 use core::ffi::c_void;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, AtomicU64};
@@ -45,7 +46,9 @@ pub struct ThreadContext {
     pub pending: u32,
     /// Code byte of the trap a signal handler or stub found ([`crate::trap::Trap`]).
     pub trap_code: u32,
-    /// Buffer that on-stack replacement passes live values through.
+    /// Buffer that on-stack replacement passes live values through, 16 bytes each, aligned to 16:
+    /// all locals, then the operand stack from the bottom. Only valid in the entry block of an
+    /// OSR body.
     pub osr_buffer: *mut u8,
     /// Next free address and end of the allocation area of the collector's nursery.
     pub alloc_cursor: u64,
@@ -91,6 +94,26 @@ pub struct ActivationLink {
     pub outer: u64,
     /// Padding that keeps the frame aligned.
     pub reserved: u64,
+}
+
+/// What the stub of [`crate::builtin::Builtin::hot_function`] loads its registers from to leave a
+/// baseline frame for an OSR body, as if that had been called instead of the baseline code. All
+/// other registers are dead at the entry of an OSR body.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OsrTransfer {
+    /// Address of the OSR body.
+    pub target: u64,
+    /// Stack pointer: where the return address of the baseline frame is.
+    pub rsp: u64,
+    /// Frame pointer of the caller.
+    pub rbp: u64,
+    /// First integer argument: the vmctx, or the address of the return area.
+    pub rdi: u64,
+    /// Second integer argument: the vmctx when the first is the address of the return area.
+    pub rsi: u64,
+    /// The caller's values of [`crate::conv::CALLEE_SAVED`].
+    pub callee_saved: [u64; CALLEE_SAVED.len()],
 }
 
 const _: () = assert!(offset_of!(ThreadContext, stack_limit) == 0);

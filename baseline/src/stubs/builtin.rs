@@ -4,7 +4,10 @@ use super::emit::{
     Assembler, EXIT_FP, EXIT_PC, PENDING, call_engine, disp, finish, leave_to_handler, record_exit,
 };
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
+use std::mem::offset_of;
 use upshift_abi::builtin::{BUILTIN_COUNT, Builtin, BuiltinConv};
+use upshift_abi::conv::CALLEE_SAVED;
+use upshift_abi::layout::OsrTransfer;
 
 /// The exit stubs of all builtins as one piece of code, and the offset of each.
 ///
@@ -12,7 +15,8 @@ use upshift_abi::builtin::{BUILTIN_COUNT, Builtin, BuiltinConv};
 /// `extern "C" fn(thread, vmctx, arguments…) -> u64` for the System V ones, and
 /// `extern "C" fn(thread, registers)` for those that preserve registers, where `registers` are the
 /// vector registers 0–15 (16 bytes each) followed by the general registers 0–15 (8 bytes each) as
-/// they were; they are restored from there, except rsp, rbp and r15.
+/// they were; they are restored from there, except rsp, rbp and r15. That of `hot_function`
+/// returns a `*const OsrTransfer`: null to go on, or what to go on with instead.
 #[must_use]
 pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; BUILTIN_COUNT]) {
     let mut code = Vec::new();
@@ -23,7 +27,9 @@ pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; 
         *offset = u32::try_from(code.len()).expect("stubs are small");
         code.extend(match builtin.conv() {
             BuiltinConv::SysV => sysv_stub(address, builtin.traps()),
-            BuiltinConv::PreservesAll => preserving_stub(address, builtin.traps()),
+            BuiltinConv::PreservesAll => {
+                preserving_stub(address, builtin.traps(), builtin == Builtin::hot_function)
+            }
         });
     }
     (code, offsets)
@@ -58,7 +64,7 @@ fn vector_disp(reg: u8) -> i32 {
     i32::from(reg) * 16
 }
 
-fn preserving_stub(address: u64, traps: bool) -> Vec<u8> {
+fn preserving_stub(address: u64, traps: bool, transfers: bool) -> Vec<u8> {
     let mut asm = Assembler::new(0);
     dynasm!(asm
         ; .arch x64
@@ -82,6 +88,9 @@ fn preserving_stub(address: u64, traps: bool) -> Vec<u8> {
         ; mov rsi, rsp
     );
     call_engine(&mut asm, address);
+    if transfers {
+        dynasm!(asm; .arch x64; test rax, rax; jnz ->transfer);
+    }
     for reg in VECTORS {
         dynasm!(asm; .arch x64; movups Rx(reg), [rsp + vector_disp(reg)]);
     }
@@ -89,7 +98,36 @@ fn preserving_stub(address: u64, traps: bool) -> Vec<u8> {
         dynasm!(asm; .arch x64; mov Rq(reg), [rsp + int_disp(reg)]);
     }
     dynasm!(asm; .arch x64; mov rsp, rbp; pop rbp);
-    finish_stub(asm, traps)
+    finish_preserving(asm, traps, transfers)
+}
+
+/// Returns, leaves to the handler when the function asks for it, or goes on in an OSR body.
+fn finish_preserving(mut asm: Assembler, traps: bool, transfers: bool) -> Vec<u8> {
+    if !transfers {
+        return finish_stub(asm, traps);
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; cmp DWORD [r15 + PENDING], 0
+        ; jne ->out
+        ; ret
+        ; ->transfer:
+        ; mov rdi, [rax + disp(offset_of!(OsrTransfer, rdi))]
+        ; mov rsi, [rax + disp(offset_of!(OsrTransfer, rsi))]
+        ; mov rbp, [rax + disp(offset_of!(OsrTransfer, rbp))]
+    );
+    for (reg, offset) in CALLEE_SAVED.into_iter().zip((0..).step_by(8)) {
+        let saved = disp(offset_of!(OsrTransfer, callee_saved)) + offset;
+        dynasm!(asm; .arch x64; mov Rq(reg), [rax + saved]);
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; mov rsp, [rax + disp(offset_of!(OsrTransfer, rsp))]
+        ; jmp QWORD [rax + disp(offset_of!(OsrTransfer, target))]
+        ; ->out:
+    );
+    leave_to_handler(&mut asm);
+    finish(asm)
 }
 
 /// Returns, or leaves to the handler when the function asks for it.

@@ -14,6 +14,7 @@
 //! wrote it with plain stores would.
 
 use super::host::{Exit, ExitReason, VmHost};
+use super::osr::Handover;
 use super::unwind;
 use anyhow::Error;
 use std::cell::UnsafeCell;
@@ -37,6 +38,8 @@ pub(super) struct ContextCell {
     host: UnsafeCell<Option<NonNull<dyn VmHost>>>,
     /// Why the innermost activation is being left.
     exit: UnsafeCell<Option<Exit>>,
+    /// What on-stack replacement passes on.
+    osr: UnsafeCell<Handover>,
     /// Stack that wasm code may use.
     max_stack_bytes: usize,
 }
@@ -66,6 +69,7 @@ impl Context {
             thread: UnsafeCell::new(empty_thread_context(builtins)),
             host: UnsafeCell::new(None),
             exit: UnsafeCell::new(None),
+            osr: UnsafeCell::new(Handover::default()),
             max_stack_bytes,
         });
         let host: *const ContextCell = Arc::as_ptr(&cell);
@@ -199,6 +203,29 @@ impl ContextCell {
         unsafe { *self.host.get() = host };
     }
 
+    /// What on-stack replacement passes on.
+    pub(super) fn osr(&self) -> *mut Handover {
+        self.osr.get()
+    }
+
+    /// Frame pointer and pc of the frame that machine code was left from.
+    pub(super) fn exit_frame(&self) -> (usize, usize) {
+        let thread = self.thread.get();
+        let address = |word| usize::try_from(word).expect("addresses have 64 bits");
+        // SAFETY: the field belongs to the thread that has the store.
+        let fp = unsafe { (*thread).exit_fp };
+        // SAFETY: as above.
+        let pc = unsafe { (*thread).exit_pc };
+        (address(fp), address(pc))
+    }
+
+    /// Replaces the buffer that OSR bodies read.
+    pub(super) fn set_osr_buffer(&self, buffer: *mut u8) {
+        let thread = self.thread.get();
+        // SAFETY: the field belongs to the thread that has the store.
+        unsafe { (*thread).osr_buffer = buffer };
+    }
+
     /// Replaces the instance whose code called out last.
     pub(super) fn replace_caller(&self, caller: *mut Instance) -> *mut Instance {
         let thread = self.thread.get();
@@ -281,7 +308,8 @@ impl ContextCell {
         unsafe { &(*thread).stack_limit }
     }
 
-    fn true_stack_limit(&self) -> &AtomicU64 {
+    /// The limit when nothing is requested.
+    pub(super) fn true_stack_limit(&self) -> &AtomicU64 {
         let thread = self.thread.get();
         // SAFETY: as in `stack_limit`.
         unsafe { &(*thread).true_stack_limit }

@@ -6,7 +6,10 @@ use super::table::TablePtr;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use upshift_abi::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
+use std::sync::atomic::{AtomicI32, Ordering};
+use upshift_abi::index::{
+    DefinedFuncIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
+};
 use upshift_abi::layout::{
     CanonTypeId, FuncImport, FuncRef, GlobalCell, GlobalPlace, Instance, InstanceLayout,
     MemorySlot, TableDef,
@@ -96,6 +99,17 @@ impl InstanceRef {
         // SAFETY: the holder of the handle keeps the instance alive.
         let host = unsafe { (*self.0.as_ptr()).host };
         u32::try_from(host.addr()).expect("written from a u32")
+    }
+
+    /// Sets the hotness counter of a function of the instance's module, in the instance's shard.
+    pub(crate) fn set_counter(self, func: DefinedFuncIndex, value: i32) {
+        // SAFETY: the holder of the handle keeps the instance alive.
+        let counters = unsafe { (*self.0.as_ptr()).counters };
+        let counter = counters.wrapping_add(func.index());
+        // SAFETY: a shard has a counter for each function of the module, which outlives the
+        // instance; counters are only ever accessed whole.
+        let counter = unsafe { AtomicI32::from_ptr(counter) };
+        counter.store(value, Ordering::Relaxed);
     }
 
     /// Connects a memory, imported or defined.

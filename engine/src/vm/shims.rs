@@ -13,6 +13,7 @@ use super::entry::Slot;
 use super::func::HostFunc;
 use super::host::VmHost;
 use super::instance::InstanceRef;
+use super::osr::hot_function;
 use crate::code::ModuleCode;
 use anyhow::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,7 +37,8 @@ pub(crate) struct SavedRegisters {
     pub(crate) ints: [u64; 16],
 }
 
-type Thread = *mut ThreadContext;
+/// The `r15` of machine code.
+pub(super) type Thread = *mut ThreadContext;
 
 macro_rules! addresses {
     ($($name:ident)*) => {
@@ -61,7 +63,11 @@ pub(crate) fn lazy_address() -> u64 {
 }
 
 /// Runs `body` with the store; when it fails, notes why and returns `failed`.
-fn run<R>(thread: Thread, failed: R, body: impl FnOnce(&mut dyn VmHost) -> Result<R, Error>) -> R {
+pub(super) fn run<R>(
+    thread: Thread,
+    failed: R,
+    body: impl FnOnce(&mut dyn VmHost) -> Result<R, Error>,
+) -> R {
     // SAFETY: `thread` is as the module head says.
     let cell = unsafe { ContextCell::of(thread) };
     let mut host = cell.host().expect("machine code runs within `enter`");
@@ -313,31 +319,6 @@ extern "C" fn loop_poll(thread: Thread, _registers: *mut SavedRegisters) {
         Poll::Nothing | Poll::Stale => {}
         Poll::Requested(bits) => run(thread, (), |host| host.interrupted(bits)),
     }
-}
-
-/// Distance of the vmctx below the frame pointer in frames of the baseline tier.
-const VMCTX_SLOT: usize = 8;
-
-extern "C" fn hot_function(thread: Thread, _registers: *mut SavedRegisters) {
-    // SAFETY: `thread` is as the module head says.
-    let context = unsafe { &*thread };
-    let (pc, fp) = (context.exit_pc, context.exit_fp);
-    let at = |word: u64| usize::try_from(word).expect("addresses have 64 bits");
-    let find = |module: &ModuleCode| module.function_at(at(pc)).map(|function| function.index);
-    let Some(func) = super::code_map::with_module(at(pc), find).flatten() else { return };
-    let slot = ptr::with_exposed_provenance::<*mut Instance>(at(fp) - VMCTX_SLOT);
-    // SAFETY: `fp` is the frame of baseline code, which keeps its vmctx there.
-    let vmctx = unsafe { slot.read() };
-    // SAFETY: the vmctx is a live instance of the module.
-    let counters = unsafe { (*vmctx).counters };
-    let counter = counters.wrapping_add(func.index());
-    // SAFETY: the shard has a counter for each function of the module.
-    let counter = unsafe { std::sync::atomic::AtomicI32::from_ptr(counter) };
-    counter.store(i32::MAX, Ordering::Relaxed);
-    run(thread, (), |host| {
-        host.hot_function(instance(vmctx), func, None);
-        Ok(())
-    });
 }
 
 extern "C" fn out_of_fuel(thread: Thread, _registers: *mut SavedRegisters) {
