@@ -1,30 +1,174 @@
-//! Interim.
-use cranelift_codegen::ir::{TrapCode, Value};
-use cranelift_frontend::FunctionBuilder;
-use upshift_abi::ops::*;
+//! Lowering of the pure operators: what their bodies in [`crate::ops`] share.
+//!
+//! On the translator's stack, a vector is a value of type `I8X16` and a truth value one of type
+//! `I32`. Everything else has the type of Cranelift with the same name.
+
+use cranelift_codegen::ir::{
+    ConstantData, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, TrapCode, Type,
+    Value, ValueDef, types,
+};
+use cranelift_frontend::{FuncInstBuilder, FunctionBuilder};
+use upshift_abi::ops::{LaneOp, ScalarOp, SimdOp};
 use upshift_abi::trap::Trap;
+use upshift_abi::{for_each_lane_op, for_each_scalar_op, for_each_simd_op};
+
+/// Declares one method of [`Lowering`] per row: operator, and the shape that lowers it, with
+/// further arguments of that shape.
+macro_rules! lowerings {
+    ($($name:ident = $shape:ident($($arg:expr),* $(,)?);)*) => {$(
+        pub(crate) fn $name(&mut self, args: &[Value]) -> Value {
+            self.$shape(args, $($arg),*)
+        }
+    )*};
+}
+pub(crate) use lowerings;
+
+macro_rules! define_scalar {
+    ($($visit:ident $name:ident $shape:ident
+        ($($param:ident)*) -> $result:ident $effect:ident;)*) => {
+        /// The result of a scalar operator.
+        pub(crate) fn scalar(&mut self, op: ScalarOp, args: &[Value]) -> Value {
+            match op { $(ScalarOp::$name => self.$name(args),)* }
+        }
+    };
+}
+
+macro_rules! define_simd {
+    ($($visit:ident $name:ident $shape:ident
+        ($($param:ident)*) -> $result:ident $effect:ident;)*) => {
+        /// The result of a vector operator.
+        pub(crate) fn simd(&mut self, op: SimdOp, args: &[Value]) -> Value {
+            match op { $(SimdOp::$name => self.$name(args),)* }
+        }
+    };
+}
+
+macro_rules! define_lane {
+    ($($visit:ident $name:ident $shape:ident
+        ($($param:ident)*) -> $result:ident $lanes:literal;)*) => {
+        /// The result of a vector operator on lane `lane`.
+        pub(crate) fn lane(&mut self, op: LaneOp, lane: u8, args: &[Value]) -> Value {
+            match op { $(LaneOp::$name => self.$name(lane, args),)* }
+        }
+    };
+}
+
+/// Lowers operators, given their operands, at the current position of a function builder.
 pub(crate) struct Lowering<'f, 'b> {
+    /// Builder of the function.
     pub(crate) builder: &'b mut FunctionBuilder<'f>,
+    /// Whether NaNs of arithmetic are made canonical.
     pub(crate) nan_canonicalize: bool,
+    /// Whether relaxed operators follow the deterministic profile.
     pub(crate) relaxed_deterministic: bool,
 }
-impl Lowering<'_, '_> {
-    pub(crate) fn scalar(&mut self, _op: ScalarOp, args: &[Value]) -> Value {
-        args[0]
+
+impl<'f> Lowering<'f, '_> {
+    for_each_scalar_op! { define_scalar }
+    for_each_simd_op! { define_simd }
+    for_each_lane_op! { define_lane }
+
+    /// Inserts instructions.
+    pub(crate) fn ins(&mut self) -> FuncInstBuilder<'_, 'f> {
+        self.builder.ins()
     }
-    pub(crate) fn simd(&mut self, _op: SimdOp, args: &[Value]) -> Value {
-        args[0]
+
+    /// The result, of type `ty`, of an instruction with one operand.
+    pub(crate) fn one(&mut self, op: Opcode, ty: Type, a: Value) -> Value {
+        let (inst, dfg) = self.ins().Unary(op, ty, a);
+        dfg.first_result(inst)
     }
-    pub(crate) fn lane(&mut self, _op: LaneOp, _l: u8, args: &[Value]) -> Value {
-        args[0]
+
+    /// The result of an instruction with two operands whose type is that of the first.
+    pub(crate) fn two(&mut self, op: Opcode, a: Value, b: Value) -> Value {
+        let ty = self.type_of(a);
+        let (inst, dfg) = self.ins().Binary(op, ty, a, b);
+        dfg.first_result(inst)
     }
-    pub(crate) fn shuffle(&mut self, _l: [u8; 16], a: Value, _b: Value) -> Value {
-        a
+
+    /// Type of a value.
+    pub(crate) fn type_of(&self, value: Value) -> Type {
+        self.builder.func.dfg.value_type(value)
+    }
+
+    /// An operator of one operand with one instruction for it, the result of type `ty`.
+    pub(crate) fn unary(&mut self, args: &[Value], op: Opcode, ty: Type) -> Value {
+        self.one(op, ty, args[0])
+    }
+
+    /// An operator of two operands with one instruction for it.
+    pub(crate) fn binary(&mut self, args: &[Value], op: Opcode) -> Value {
+        self.two(op, args[0], args[1])
+    }
+
+    /// A truth value on the stack.
+    pub(crate) fn truth(&mut self, bit: Value) -> Value {
+        self.ins().uextend(types::I32, bit)
+    }
+
+    /// The same bits in another type.
+    pub(crate) fn reinterpret(&mut self, args: &[Value], ty: Type) -> Value {
+        self.ins().bitcast(ty, little_endian(), args[0])
+    }
+
+    /// A vector of bits, little-endian, as lanes of type `ty`.
+    pub(crate) fn constant(&mut self, ty: Type, bits: u128) -> Value {
+        let data = ConstantData::from(bits.to_le_bytes().as_slice());
+        let handle = self.builder.func.dfg.constants.insert(data);
+        self.ins().vconst(ty, handle)
+    }
+
+    /// A vector as lanes of type `ty`. Casts do not pile up on each other, nor on constants, so
+    /// that instruction selection sees what is behind them.
+    pub(crate) fn cast(&mut self, vector: Value, ty: Type) -> Value {
+        if self.type_of(vector) == ty {
+            return vector;
+        }
+        let dfg = &self.builder.func.dfg;
+        if let ValueDef::Result(inst, 0) = dfg.value_def(vector) {
+            match dfg.insts[inst] {
+                InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, arg, .. }
+                    if dfg.value_type(arg).is_vector() =>
+                {
+                    return self.cast(arg, ty);
+                }
+                InstructionData::UnaryConst { opcode: Opcode::Vconst, constant_handle } => {
+                    return self.ins().vconst(ty, constant_handle);
+                }
+                _ => {}
+            }
+        }
+        self.ins().bitcast(ty, little_endian(), vector)
+    }
+
+    /// A vector as it is on the stack.
+    pub(crate) fn pack(&mut self, lanes: Value) -> Value {
+        self.cast(lanes, types::I8X16)
     }
 }
+
+/// The flags of a cast: lanes are in the order of memory.
+fn little_endian() -> MemFlagsData {
+    MemFlagsData::new().with_endianness(Endianness::Little)
+}
+
+/// The code that stands for `trap` in Cranelift.
 pub(crate) fn trap_code(trap: Trap) -> TrapCode {
     TrapCode::unwrap_user(trap as u8)
 }
-pub(crate) fn trap_of(_code: TrapCode) -> Option<Trap> {
-    None
+
+/// The trap that `code` stands for: one of [`trap_code`], or of Cranelift's own for divisions and
+/// conversions.
+pub(crate) fn trap_of(code: TrapCode) -> Option<Trap> {
+    match code {
+        TrapCode::INTEGER_OVERFLOW => Some(Trap::IntegerOverflow),
+        TrapCode::INTEGER_DIVISION_BY_ZERO => Some(Trap::IntegerDivisionByZero),
+        TrapCode::BAD_CONVERSION_TO_INTEGER => Some(Trap::BadConversionToInteger),
+        TrapCode::STACK_OVERFLOW => Some(Trap::StackOverflow),
+        TrapCode::HEAP_OUT_OF_BOUNDS => Some(Trap::MemoryOutOfBounds),
+        code => Trap::from_u8(code.as_raw().get()),
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,12 @@
 
 pub(crate) mod atomic;
 pub(crate) mod call;
+mod convert;
+mod float;
+mod int;
 mod memory;
 mod reference;
+mod simd;
 mod table;
 mod variable;
 mod vector_memory;

@@ -1,0 +1,95 @@
+//! Integer operators.
+
+use crate::lower::{Lowering, lowerings};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Opcode, Type, Value, types::*};
+
+impl Lowering<'_, '_> {
+    lowerings! {
+        i32_eqz = int_eqz();
+        i32_eq = int_compare(IntCC::Equal);
+        i32_ne = int_compare(IntCC::NotEqual);
+        i32_lt_s = int_compare(IntCC::SignedLessThan);
+        i32_lt_u = int_compare(IntCC::UnsignedLessThan);
+        i32_gt_s = int_compare(IntCC::SignedGreaterThan);
+        i32_gt_u = int_compare(IntCC::UnsignedGreaterThan);
+        i32_le_s = int_compare(IntCC::SignedLessThanOrEqual);
+        i32_le_u = int_compare(IntCC::UnsignedLessThanOrEqual);
+        i32_ge_s = int_compare(IntCC::SignedGreaterThanOrEqual);
+        i32_ge_u = int_compare(IntCC::UnsignedGreaterThanOrEqual);
+        i64_eqz = int_eqz();
+        i64_eq = int_compare(IntCC::Equal);
+        i64_ne = int_compare(IntCC::NotEqual);
+        i64_lt_s = int_compare(IntCC::SignedLessThan);
+        i64_lt_u = int_compare(IntCC::UnsignedLessThan);
+        i64_gt_s = int_compare(IntCC::SignedGreaterThan);
+        i64_gt_u = int_compare(IntCC::UnsignedGreaterThan);
+        i64_le_s = int_compare(IntCC::SignedLessThanOrEqual);
+        i64_le_u = int_compare(IntCC::UnsignedLessThanOrEqual);
+        i64_ge_s = int_compare(IntCC::SignedGreaterThanOrEqual);
+        i64_ge_u = int_compare(IntCC::UnsignedGreaterThanOrEqual);
+        i32_clz = unary(Opcode::Clz, I32);
+        i32_ctz = unary(Opcode::Ctz, I32);
+        i32_popcnt = unary(Opcode::Popcnt, I32);
+        i64_clz = unary(Opcode::Clz, I64);
+        i64_ctz = unary(Opcode::Ctz, I64);
+        i64_popcnt = unary(Opcode::Popcnt, I64);
+        i32_extend8_s = int_extend(I8, I32);
+        i32_extend16_s = int_extend(I16, I32);
+        i64_extend8_s = int_extend(I8, I64);
+        i64_extend16_s = int_extend(I16, I64);
+        i64_extend32_s = int_extend(I32, I64);
+    }
+
+    // Counts of shifts are taken modulo the width by the instructions, and divisions trap as wasm
+    // has it.
+    lowerings! {
+        i32_add = binary(Opcode::Iadd);
+        i32_sub = binary(Opcode::Isub);
+        i32_mul = binary(Opcode::Imul);
+        i32_div_s = binary(Opcode::Sdiv);
+        i32_div_u = binary(Opcode::Udiv);
+        i32_rem_s = binary(Opcode::Srem);
+        i32_rem_u = binary(Opcode::Urem);
+        i32_and = binary(Opcode::Band);
+        i32_or = binary(Opcode::Bor);
+        i32_xor = binary(Opcode::Bxor);
+        i32_shl = binary(Opcode::Ishl);
+        i32_shr_s = binary(Opcode::Sshr);
+        i32_shr_u = binary(Opcode::Ushr);
+        i32_rotl = binary(Opcode::Rotl);
+        i32_rotr = binary(Opcode::Rotr);
+        i64_add = binary(Opcode::Iadd);
+        i64_sub = binary(Opcode::Isub);
+        i64_mul = binary(Opcode::Imul);
+        i64_div_s = binary(Opcode::Sdiv);
+        i64_div_u = binary(Opcode::Udiv);
+        i64_rem_s = binary(Opcode::Srem);
+        i64_rem_u = binary(Opcode::Urem);
+        i64_and = binary(Opcode::Band);
+        i64_or = binary(Opcode::Bor);
+        i64_xor = binary(Opcode::Bxor);
+        i64_shl = binary(Opcode::Ishl);
+        i64_shr_s = binary(Opcode::Sshr);
+        i64_shr_u = binary(Opcode::Ushr);
+        i64_rotl = binary(Opcode::Rotl);
+        i64_rotr = binary(Opcode::Rotr);
+    }
+
+    fn int_compare(&mut self, args: &[Value], cond: IntCC) -> Value {
+        let bit = self.ins().icmp(cond, args[0], args[1]);
+        self.truth(bit)
+    }
+
+    fn int_eqz(&mut self, args: &[Value]) -> Value {
+        let ty = self.type_of(args[0]);
+        let zero = self.ins().iconst(ty, 0);
+        self.int_compare(&[args[0], zero], IntCC::Equal)
+    }
+
+    /// Sign extension of the low bits.
+    fn int_extend(&mut self, args: &[Value], from: Type, to: Type) -> Value {
+        let low = self.ins().ireduce(from, args[0]);
+        self.ins().sextend(to, low)
+    }
+}
