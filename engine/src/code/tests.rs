@@ -3,6 +3,7 @@
 mod calls;
 mod harness;
 mod interrupts;
+mod osr;
 mod publishing;
 mod signals;
 mod traps;

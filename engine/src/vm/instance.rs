@@ -94,6 +94,12 @@ impl InstanceRef {
         self.0.as_ptr()
     }
 
+    /// Where it is.
+    #[cfg(test)]
+    pub(crate) fn address(self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
     /// The store's number for the instance.
     pub(crate) fn id(self) -> u32 {
         // SAFETY: the holder of the handle keeps the instance alive.

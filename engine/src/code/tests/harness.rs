@@ -1,7 +1,7 @@
 //! Modules of hand-made machine code, and a store that runs them.
 
 use crate::code::common::EntryStub;
-use crate::code::{ModuleCode, ModuleSource, OsrBody};
+use crate::code::{ModuleCode, ModuleSource, OsrBody, compile_baseline};
 use crate::vm::{
     Context, Exit, ExitReason, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef, Slot,
     VmHost, enter,
@@ -16,11 +16,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::{CompileError, CompiledFunction, PcMap, Reloc, RelocTarget, TrapMap};
 use upshift_abi::config::{CodegenConfig, FunctionInput};
+use upshift_abi::decode::{DecodeOptions, decode as decode_module};
 use upshift_abi::index::*;
 use upshift_abi::layout::{CanonTypeId, InstanceLayout, ThreadContext};
 use upshift_abi::module::{Body, Module};
 use upshift_abi::trap::Trap;
 use upshift_abi::types::{FuncType, ValType};
+use wasmparser::WasmFeatures;
 
 pub(super) type Asm = VecAssembler<X64Relocation>;
 
@@ -124,6 +126,24 @@ pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
     ModuleCode::new(source, decode).unwrap()
 }
 
+/// A module of the baseline tier.
+pub(super) fn baseline_code(wat: &str, config: CodegenConfig) -> Arc<ModuleCode> {
+    let bytes = wat::parse_str(wat).unwrap();
+    let options = DecodeOptions { features: WasmFeatures::all(), parallel: false };
+    let module = decode_module(&bytes, &options).unwrap();
+    let layout = Arc::new(InstanceLayout::of(&module));
+    let source = ModuleSource {
+        module: Arc::new(module),
+        bytes: Arc::new(bytes),
+        layout,
+        config: Arc::new(config),
+    };
+    ModuleCode::new(source, compile_baseline).unwrap()
+}
+
+/// What the baseline takes from a counter at a function's entry.
+const ENTRY_COST: i32 = 8;
+
 type OnInterrupt = Box<dyn FnMut(u32) -> Result<(), Error> + Send>;
 
 /// A store with one instance of one module.
@@ -131,7 +151,11 @@ pub(super) struct TestStore {
     pub(super) context: Context,
     pub(super) code: Arc<ModuleCode>,
     instance: InstanceBox,
-    pub(super) hot: Vec<DefinedFuncIndex>,
+    /// What was reported hot, and the loop.
+    pub(super) hot: Vec<(DefinedFuncIndex, Option<u32>)>,
+    /// What counters are set to when a report finds no OSR body.
+    pub(super) again: Option<i32>,
+    pub(super) panics_when_hot: bool,
     pub(super) on_interrupt: OnInterrupt,
 }
 
@@ -150,6 +174,8 @@ impl TestStore {
             code: Arc::clone(code),
             instance,
             hot: Vec::new(),
+            again: None,
+            panics_when_hot: false,
             on_interrupt: Box::new(|_| Err(Trap::Interrupt.into())),
         }
     }
@@ -176,6 +202,16 @@ impl TestStore {
         enter(self, trampoline, func, &mut slots)?;
         slots.truncate(ty.results.len());
         Ok(slots)
+    }
+
+    /// Lets the counter of a function go below zero at the first loop header after its next entry.
+    pub(super) fn heat(&self, index: u32) {
+        self.set_counter(index, ENTRY_COST);
+    }
+
+    /// Sets the counter of a function.
+    pub(super) fn set_counter(&self, index: u32, value: i32) {
+        self.instance.instance().set_counter(DefinedFuncIndex(index), value);
     }
 
     /// Calls function `index`, with integer parameters and one integer result.
@@ -349,11 +385,16 @@ impl VmHost for TestStore {
 
     fn hot_function(
         &mut self,
-        _: InstanceRef,
+        instance: InstanceRef,
         func: DefinedFuncIndex,
         loop_offset: Option<u32>,
     ) -> Option<OsrBody> {
-        self.hot.push(func);
-        self.code.osr_body(func, loop_offset?)
+        assert!(!self.panics_when_hot, "as asked for");
+        self.hot.push((func, loop_offset));
+        let body = loop_offset.and_then(|offset| self.code.osr_body(func, offset));
+        if let (None, Some(again)) = (body, self.again) {
+            instance.set_counter(func, again);
+        }
+        body
     }
 }

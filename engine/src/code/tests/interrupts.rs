@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use upshift_abi::builtin::Builtin;
+use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::trap::Trap;
 
 /// Loops until interrupted, with a poll at the header.
@@ -142,5 +143,5 @@ fn hot_functions_are_reported_and_re_armed() {
     );
     let mut store = TestStore::of(&[endless(), TestFunc::new(a)]);
     assert_eq!(store.run(1, &[]).unwrap(), 3);
-    assert_eq!(store.hot.iter().map(|func| func.index()).collect::<Vec<_>>(), [1]);
+    assert_eq!(store.hot, [(DefinedFuncIndex(1), None)]);
 }
