@@ -17,8 +17,8 @@ pub struct LoopScan {
     /// Whether the loop or a loop inside it makes calls (also `memory.grow` and other operators
     /// that call the runtime on their ordinary path).
     pub has_call: bool,
-    /// Whether another loop lies inside this one.
-    pub has_inner_loop: bool,
+    /// Number of loops inside this one, at any depth: that many follow it in the list.
+    pub inner_loops: u32,
 }
 
 /// A local in a [`LoopScan`].
@@ -142,7 +142,7 @@ impl LoopScanner {
             locals: Box::default(),
             memory_weight: 0,
             has_call: false,
-            has_inner_loop: false,
+            inner_loops: 0,
         });
     }
 
@@ -153,11 +153,12 @@ impl LoopScanner {
         self.count_carried(closed.carried_start);
         self.carry_counts();
         self.keep_hottest(closed.carried_start, limit);
+        let inner_loops = self.loops.len() - closed.index - 1;
         let scan = &mut self.loops[closed.index];
         scan.locals = self.carried[closed.carried_start..].into();
         scan.memory_weight = saturate(self.memory);
         scan.has_call = self.has_call;
-        scan.has_inner_loop = closed.height > 0;
+        scan.inner_loops = inner_loops as u32;
         let Some(outer) = self.open.last_mut() else {
             self.carried.clear();
             self.spare_counts = std::mem::take(&mut self.counts);

@@ -54,7 +54,7 @@ fn default_threads() -> usize {
 pub(crate) fn execute(args: &Args) -> Result<()> {
     let bytes = read_module(&args.file)?;
     let threads = args.threads.unwrap_or_else(default_threads);
-    let mut config = args.engine.config()?;
+    let mut config = args.engine.config();
     config.parallel_validation(threads > 1);
     config.compile_threads(threads);
     let engine = Engine::new(&config)?;
@@ -79,6 +79,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
     }
     drop(progress);
     let module = last.context("at least one round")?;
+    args.engine.write_tier_log(&engine, &module)?;
     let stats = module.stats();
     let best = stats::minimum(&cpu);
     let figures = CompileFigures {
@@ -87,7 +88,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
         cpu_ms_median: stats::median(&cpu),
         wall_ms_median: stats::median(&wall),
         validate_cpu_ms_min: stats::minimum(&validate_cpu),
-        code_bytes: stats.baseline_code_bytes as u64,
+        code_bytes: (stats.baseline_code_bytes + stats.optimizer_code_bytes) as u64,
         mb_per_s: megabytes_per_second(stats.file_bytes as u64, best),
     };
     report(args, &bytes, &module, &figures)

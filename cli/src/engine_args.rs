@@ -1,17 +1,36 @@
 //! The options that configure an engine, common to several subcommands.
 
+use crate::tier_log::TierLog;
 use crate::wast::FeatureList;
-use anyhow::{Result, bail};
-use upshift::{Config, Tier, Zeal};
+use anyhow::Result;
+use std::path::PathBuf;
+use upshift::{Config, Engine, FunctionSet, Module, Policy, Tier, Zeal};
 
 /// Options of every subcommand that executes code.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct EngineArgs {
-    /// Compiler to use: auto and baseline compile each function at its first call.
+    /// Compilers to use: auto starts in the baseline and optimizes what is hot.
     #[arg(long, value_name = "TIER", default_value = "auto")]
     tier: TierName,
+    /// What --tier auto aims at: latency, balanced, throughput, baseline-only, optimize-eagerly.
+    #[arg(long, value_name = "POLICY", default_value_t, value_parser = str::parse::<Policy>)]
+    policy: Policy,
+    /// Threads that optimize in the background under --tier auto; one less than CPUs unless given.
+    #[arg(long, value_name = "N")]
+    compile_threads: Option<usize>,
+    /// Optimize these functions only, by index or name: 3,10-12,main.
+    #[arg(long, value_name = "LIST", value_parser = str::parse::<FunctionSet>, allow_hyphen_values = true)]
+    tier_only: Option<FunctionSet>,
+    /// Write what happens to functions in the tiers as lines of JSON to this file, stderr unless
+    /// given, when the program ends.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    tier_log: Option<PathBuf>,
+    /// Leave hotness counters out of baseline code; then nothing is optimized in the background.
+    #[arg(long)]
+    no_counters: bool,
     /// Testing modes, which must not change any result: spill (few registers), interrupt (every
-    /// poll takes its slow path); `:SEED` at the end seeds them.
+    /// poll takes its slow path), tier (functions change tiers as early as possible); `:SEED` at
+    /// the end has tier draw the tier of each function.
     #[arg(long, value_name = "LIST", value_parser = parse_zeal)]
     zeal: Option<Zeal>,
     /// Proposals to switch on, or off with a leading minus: simd,-threads,all …
@@ -37,60 +56,67 @@ pub(crate) enum TierName {
     Optimizer,
 }
 
-impl TierName {
-    /// The engine's name of the tier, or an error when this build does not have it.
-    pub(crate) fn tier(self) -> Result<Tier> {
-        match self {
-            Self::Auto => Ok(Tier::Auto),
-            Self::Baseline => Ok(Tier::Baseline),
-            Self::Optimizer => {
-                bail!("this build has no optimizing tier yet: use --tier auto or --tier baseline")
-            }
+impl From<TierName> for Tier {
+    fn from(name: TierName) -> Self {
+        match name {
+            TierName::Auto => Self::Auto,
+            TierName::Baseline => Self::Baseline,
+            TierName::Optimizer => Self::Optimizer,
         }
     }
 }
 
 impl EngineArgs {
     /// An engine configuration with all the options but `features`.
-    pub(crate) fn base_config(&self) -> Result<Config> {
+    pub(crate) fn base_config(&self) -> Config {
         let mut config = Config::new();
-        config.tier(self.tier.tier()?);
+        config.tier(self.tier.into()).policy(self.policy);
+        config.optimize_threads(self.compile_threads.unwrap_or(0));
+        config.tier_only(self.tier_only.clone());
+        config.tier_events(self.tier_log.is_some());
+        config.hotness_counters(!self.no_counters);
         config.nan_canonicalization(self.nan_canonicalize);
         config.relaxed_simd_deterministic(self.relaxed_simd_deterministic);
         if let Some(zeal) = self.zeal {
             config.zeal(zeal);
         }
-        Ok(config)
+        config
     }
 
     /// An engine configuration with all the options.
-    pub(crate) fn config(&self) -> Result<Config> {
-        let mut config = self.base_config()?;
+    pub(crate) fn config(&self) -> Config {
+        let mut config = self.base_config();
         if let Some(features) = &self.features {
             features.apply(&mut config);
         }
-        Ok(config)
+        config
+    }
+
+    /// Writes the log of --tier-log, if it is asked for.
+    pub(crate) fn write_tier_log(&self, engine: &Engine, module: &Module) -> Result<()> {
+        match &self.tier_log {
+            Some(path) => TierLog { engine, module }.write(path),
+            None => Ok(()),
+        }
     }
 }
 
-/// Parses `spill,interrupt:SEED`.
+/// Parses `spill,interrupt,tier:SEED`.
 pub(crate) fn parse_zeal(text: &str) -> Result<Zeal, String> {
+    let mut zeal = Zeal::none();
     let names = match text.split_once(':') {
         Some((names, seed)) => {
-            // The modes there are draw no random numbers, so the seed is only checked.
-            seed.parse::<u64>().map_err(|_| format!("`{seed}` is not a seed"))?;
+            let parsed = seed.parse::<u64>().map_err(|_| format!("`{seed}` is not a seed"))?;
+            zeal.seed = Some(parsed);
             names
         }
         None => text,
     };
-    let mut zeal = Zeal::none();
     for name in names.split(',').map(str::trim) {
-        match name {
-            "spill" => zeal.spill = true,
-            "interrupt" => zeal.interrupt = true,
-            "tier" | "gc" => return Err(format!("the zeal mode `{name}` does not exist yet")),
-            _ => return Err(format!("unknown zeal mode `{name}`; known are spill, interrupt")),
+        if name == "gc" {
+            return Err("the zeal mode `gc` does not exist yet".to_owned());
         }
+        zeal.enable(name).map_err(|error| error.to_string())?;
     }
     Ok(zeal)
 }
@@ -102,9 +128,10 @@ mod tests {
     #[test]
     fn zeal_lists() {
         let zeal = parse_zeal("spill,interrupt:7").unwrap();
-        assert!(zeal.spill && zeal.interrupt);
+        assert!(zeal.spill && zeal.interrupt && !zeal.tier);
+        assert_eq!(zeal.seed, Some(7));
+        assert!(parse_zeal("tier,spill").unwrap().tier);
         assert!(parse_zeal("gc").unwrap_err().contains("does not exist yet"));
-        assert!(parse_zeal("tier,spill").is_err());
         assert!(parse_zeal("zest").unwrap_err().contains("unknown"));
         assert!(parse_zeal("spill:x").is_err());
     }

@@ -42,7 +42,7 @@ struct InstantiateFigures {
 
 /// Makes, calls and drops instances, each in a store of its own.
 pub(crate) fn execute(args: &Args) -> Result<()> {
-    let engine = Engine::new(&args.engine.config()?)?;
+    let engine = Engine::new(&args.engine.config())?;
     let module = Module::from_file(&engine, &args.file)?;
     let mut linker = Linker::new(&engine);
     wasi_setup::add_to_linker(&mut linker)?;
@@ -58,6 +58,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
         instantiate_us_min: stats::minimum(&times),
         instantiate_us_median: stats::median(&times),
     };
+    args.engine.write_tier_log(&engine, &module)?;
     match &args.stats {
         Some(path) => stats::write(path, &figures)?,
         None => println!(

@@ -16,6 +16,7 @@ mod invoke;
 mod progress;
 mod run;
 mod stats;
+mod tier_log;
 mod units;
 mod validate;
 mod wasi_setup;

@@ -81,6 +81,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         stats.peak_rss_bytes = stats::peak_rss_bytes();
         stats::write(path, &stats)?;
     }
+    args.engine.write_tier_log(&engine, &module)?;
     // The process ends now; taking the module apart first would only cost time.
     std::mem::forget(module);
     result.with_context(|| format!("failed to run `{}`", args.module().display()))?;
@@ -89,7 +90,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
 
 fn load(args: &Args, stats: &mut RunStats) -> Result<(Engine, Module)> {
     let watch = Stopwatch::of_thread();
-    let mut config = args.engine.config()?;
+    let mut config = args.engine.config();
     config.consume_fuel(args.fuel.is_some());
     let engine = Engine::new(&config)?;
     let progress = Progress::start(format!("loading {}", args.module().display()));

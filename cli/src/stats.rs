@@ -37,7 +37,7 @@ pub(crate) struct ModuleFigures {
     pub(crate) functions: u64,
 }
 
-/// What the tiers did. The optimizing tier is not there yet, so its figures are 0.
+/// What the tiers did.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct TierFigures {
     pub(crate) baseline_functions: u64,
@@ -46,6 +46,7 @@ pub(crate) struct TierFigures {
     pub(crate) optimizer_functions: u64,
     pub(crate) optimizer_compile_cpu_ms: f64,
     pub(crate) optimizer_code_bytes: u64,
+    pub(crate) osr_bodies: u64,
     pub(crate) osr_entries: u64,
 }
 
@@ -67,7 +68,11 @@ impl TierFigures {
             baseline_functions: stats.baseline_functions as u64,
             baseline_compile_cpu_ms: milliseconds(stats.baseline_compile_cpu),
             baseline_code_bytes: stats.baseline_code_bytes as u64,
-            ..Self::default()
+            optimizer_functions: stats.optimizer_functions as u64,
+            optimizer_compile_cpu_ms: milliseconds(stats.optimizer_compile_cpu),
+            optimizer_code_bytes: stats.optimizer_code_bytes as u64,
+            osr_bodies: stats.osr_bodies as u64,
+            osr_entries: stats.osr_entries,
         }
     }
 }
@@ -190,6 +195,7 @@ mod tests {
             "optimizer_functions",
             "optimizer_compile_cpu_ms",
             "optimizer_code_bytes",
+            "osr_bodies",
             "osr_entries",
             "peak_rss_bytes",
             "bench_wall_ms",

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 /// Validates every file and reports each that is not valid; the exit code is 1 if there was one.
 pub(crate) fn execute(args: &Args) -> Result<i32> {
-    let engine = Engine::new(&args.engine.config()?)?;
+    let engine = Engine::new(&args.engine.config())?;
     let mut exit_code = 0;
     for file in &args.files {
         let progress = Progress::start(format!("validating {}", file.display()));

@@ -7,6 +7,7 @@ pub(crate) mod engine;
 pub(crate) mod externref;
 pub(crate) mod externs;
 pub(crate) mod func;
+pub(crate) mod function_set;
 pub(crate) mod global;
 pub(crate) mod instance;
 pub(crate) mod interrupt;

@@ -7,12 +7,14 @@ mod frames;
 mod function_table;
 mod module_code;
 mod osr_bodies;
+mod stats;
 mod stub_cache;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compile::compile_baseline;
+pub(crate) use compile::{OptimizeFn, compile_baseline, compile_optimized};
 pub(crate) use frames::{FrameSymbol, symbolize};
 pub(crate) use function_table::{FunctionCode, Tier};
-pub(crate) use module_code::{CodeStats, ModuleCode, ModuleSource};
+pub(crate) use module_code::{ModuleCode, ModuleSource};
 pub(crate) use osr_bodies::OsrBody;
+pub(crate) use stats::{CodeStats, thread_cpu_ns};

@@ -36,6 +36,7 @@ mod canon;
 mod code;
 mod instantiate;
 mod store;
+mod tier;
 #[expect(unsafe_code, reason = "the unsafe kernel; see its module head for the invariants")]
 mod vm;
 
@@ -47,6 +48,7 @@ pub use api::engine::{Engine, EngineWeak};
 pub use api::externref::ExternRef;
 pub use api::externs::{Extern, ExternType};
 pub use api::func::Func;
+pub use api::function_set::FunctionSet;
 pub use api::global::Global;
 pub use api::instance::{Export, Instance, InstancePre};
 pub use api::interrupt::{InterruptHandle, Interruption, UpdateDeadline};
@@ -67,6 +69,8 @@ pub use api::tag::Tag;
 pub use api::typed_func::TypedFunc;
 pub use api::val::{Ref, V128, Val};
 pub use api::wasm_ty::{WasmParams, WasmResults, WasmRet, WasmTy};
+pub use tier::events::{TierEvent, TierEventKind, TierRejection};
+pub use tier::policy::Policy;
 pub use upshift_abi::decode::DecodeError;
 pub use upshift_abi::trap::Trap;
 pub use upshift_abi::types::{

@@ -252,9 +252,9 @@ fn nested_loops_are_scanned() {
     let factor = INNER_LOOP_FACTOR;
     let outer = [local(1, 2 * factor, true), local(0, factor + 2, false), local(2, 1, true)];
     assert_eq!(loops[0].locals[..], outer);
-    assert_eq!((loops[0].memory_weight, loops[0].has_inner_loop), (factor, true));
+    assert_eq!((loops[0].memory_weight, loops[0].inner_loops), (factor, 1));
     assert_eq!(loops[1].locals[..], [local(1, 2, true), local(0, 1, false)]);
-    assert_eq!((loops[1].memory_weight, loops[1].has_inner_loop), (1, false));
+    assert_eq!((loops[1].memory_weight, loops[1].inner_loops), (1, 0));
     assert!(!loops[0].has_call && !loops[1].has_call);
     assert!(loops[2].has_call && loops[2].locals.is_empty());
     assert_eq!(loops[2].memory_weight, 1);

@@ -40,7 +40,7 @@ struct Totals {
 /// Runs all scripts; the exit code is 1 when a directive failed.
 pub(crate) fn execute(args: &Args) -> Result<i32> {
     let options = Options {
-        config: args.engine.base_config()?,
+        config: args.engine.base_config(),
         features: args.engine.features.clone().unwrap_or_default(),
         timeout: args.timeout,
     };

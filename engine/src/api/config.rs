@@ -3,6 +3,9 @@
 //! What changes generated code ends in the compilers' [`CodegenConfig`]; the rest is read by the
 //! engine. A store only sets values (its fuel, its deadline), never options.
 
+use super::function_set::FunctionSet;
+use crate::tier::controller::{Mode, Settings};
+use crate::tier::policy::Policy;
 use upshift_abi::config::CodegenConfig;
 use wasmparser::WasmFeatures;
 
@@ -10,6 +13,10 @@ use wasmparser::WasmFeatures;
 const DEFAULT_MAX_WASM_STACK: usize = 512 << 10;
 /// Largest stack that can be asked for: the host's thread has to provide it.
 const MAX_WASM_STACK_LIMIT: usize = 1 << 30;
+/// Bytes of optimised code of an engine unless the host says otherwise.
+const DEFAULT_MAX_OPTIMIZED_CODE: u64 = 512 << 20;
+/// Requests for optimised code that wait unless the host says otherwise.
+const DEFAULT_OPTIMIZE_QUEUE: usize = 4096;
 
 /// Which compilers run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,6 +27,8 @@ pub enum Tier {
     Auto,
     /// The baseline compiler only.
     Baseline,
+    /// The optimising compiler only: no function has baseline code.
+    Optimizer,
 }
 
 /// Test modes that make rare paths frequent. All are off by default.
@@ -30,13 +39,20 @@ pub struct Zeal {
     pub spill: bool,
     /// Run the slow path of every stack check and loop poll.
     pub interrupt: bool,
+    /// Compile on the program's thread: functions with loops start in the baseline, and every loop
+    /// header hands over to optimised code at its first turn; all others are optimised at their
+    /// first call. Means something with [`Tier::Auto`] only.
+    pub tier: bool,
+    /// With [`Self::tier`], draw for each function whether it stays in the baseline, is optimised at
+    /// its first call, or goes over at its second call or a loop header.
+    pub seed: Option<u64>,
 }
 
 impl Zeal {
     /// No test mode.
     #[must_use]
     pub const fn none() -> Self {
-        Self { spill: false, interrupt: false }
+        Self { spill: false, interrupt: false, tier: false, seed: None }
     }
 
     /// Sets the mode called `name`.
@@ -47,7 +63,8 @@ impl Zeal {
         match name {
             "spill" => self.spill = true,
             "interrupt" => self.interrupt = true,
-            _ => anyhow::bail!("unknown zeal mode `{name}`; known are: spill, interrupt"),
+            "tier" => self.tier = true,
+            _ => anyhow::bail!("unknown zeal mode `{name}`; known are: spill, interrupt, tier"),
         }
         Ok(())
     }
@@ -74,6 +91,35 @@ pub struct Config {
     pub(crate) parallel_validation: bool,
     pub(crate) tier: Tier,
     pub(crate) zeal: Zeal,
+    tiering: TieringConfig,
+}
+
+/// What only the tier controller reads.
+#[derive(Clone, Debug)]
+struct TieringConfig {
+    policy: Policy,
+    deterministic: Option<u32>,
+    threads: usize,
+    cpu_share: u32,
+    max_code_bytes: u64,
+    queue: usize,
+    events: bool,
+    only: Option<FunctionSet>,
+}
+
+impl Default for TieringConfig {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            deterministic: None,
+            threads: 0,
+            cpu_share: 100,
+            max_code_bytes: DEFAULT_MAX_OPTIMIZED_CODE,
+            queue: DEFAULT_OPTIMIZE_QUEUE,
+            events: false,
+            only: None,
+        }
+    }
 }
 
 impl Default for Config {
@@ -182,6 +228,7 @@ impl Config {
             parallel_validation: true,
             tier: Tier::Auto,
             zeal: Zeal::none(),
+            tiering: TieringConfig::default(),
         }
     }
 
@@ -259,7 +306,7 @@ impl Config {
         self
     }
 
-    /// Threads of eager compilation; 0 means one per CPU, which is the default.
+    /// Threads of eager compilation, in whichever tier functions start; 0 means one per CPU, which is the default.
     pub fn compile_threads(&mut self, threads: usize) -> &mut Self {
         self.compile_threads = threads;
         self
@@ -271,7 +318,7 @@ impl Config {
         self
     }
 
-    /// Which compilers run.
+    /// Which compilers run. [`Tier::Auto`] by default.
     pub fn tier(&mut self, tier: Tier) -> &mut Self {
         self.tier = tier;
         self
@@ -282,6 +329,95 @@ impl Config {
         self.zeal = zeal;
         self.codegen.zeal_spill = zeal.spill;
         self
+    }
+
+    /// What tiering aims at. [`Policy::Balanced`] by default. Means something with [`Tier::Auto`]
+    /// only, like all that follows.
+    pub fn policy(&mut self, policy: Policy) -> &mut Self {
+        self.tiering.policy = policy;
+        self
+    }
+
+    /// Threads that optimise in the background, at low priority; 0 means one less than there are
+    /// CPUs, at least one, which is the default. They start when a function is hot.
+    pub fn optimize_threads(&mut self, threads: usize) -> &mut Self {
+        self.tiering.threads = threads;
+        self
+    }
+
+    /// Percent of their time that these threads may use, 1 to 100. Default: 100.
+    pub fn optimize_cpu_share(&mut self, percent: u32) -> &mut Self {
+        self.tiering.cpu_share = percent;
+        self
+    }
+
+    /// Bytes of optimised code that the engine makes at most, all living modules together.
+    /// Default: 512 MiB.
+    pub fn max_optimized_code(&mut self, bytes: u64) -> &mut Self {
+        self.tiering.max_code_bytes = bytes;
+        self
+    }
+
+    /// How many requests for optimised code may wait; the least urgent are dropped, and made again
+    /// when their functions stay hot. Default: 4096.
+    pub fn optimize_queue(&mut self, requests: usize) -> &mut Self {
+        self.tiering.queue = requests;
+        self
+    }
+
+    /// Optimises these functions only; all others stay in the baseline, with any [`Tier`].
+    pub fn tier_only(&mut self, functions: Option<FunctionSet>) -> &mut Self {
+        self.tiering.only = functions;
+        self
+    }
+
+    /// Optimises on the program's own thread, at a point that depends on nothing but the program: a
+    /// function when it is entered for the `entries`-th time. A turn of a loop counts as well, by
+    /// the size of its code (16 bytes are an eighth of an entry); a loop in which a function
+    /// becomes hot goes over to optimised code at once. For tests.
+    pub fn deterministic_tiering(&mut self, entries: u32) -> &mut Self {
+        self.tiering.deterministic = Some(entries);
+        self
+    }
+
+    /// Whether baseline code counts how hot functions are. On by default; without, nothing is ever
+    /// optimised in the background.
+    pub fn hotness_counters(&mut self, enable: bool) -> &mut Self {
+        self.codegen.counters = enable;
+        self
+    }
+
+    /// Whether the engine keeps what happens to functions for
+    /// [`Engine::tier_events`](crate::Engine::tier_events). Off by default.
+    pub fn tier_events(&mut self, enable: bool) -> &mut Self {
+        self.tiering.events = enable;
+        self
+    }
+
+    /// What the tier controller reads.
+    pub(crate) fn tier_settings(&self) -> Settings {
+        let tiering = &self.tiering;
+        let mode = match (self.tier, tiering.deterministic, tiering.policy.thresholds()) {
+            (Tier::Baseline, ..) => Mode::Baseline,
+            (Tier::Optimizer, ..) => Mode::Optimizer,
+            (Tier::Auto, ..) if self.zeal.tier => Mode::Zeal { seed: self.zeal.seed },
+            (Tier::Auto, Some(entries), _) => Mode::Deterministic { entries },
+            (Tier::Auto, None, Some(thresholds)) => Mode::Tiered(thresholds),
+            (Tier::Auto, None, None) => Mode::Baseline,
+        };
+        let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
+        Settings {
+            mode,
+            threads: match tiering.threads {
+                0 => cpus().saturating_sub(1).max(1),
+                threads => threads,
+            },
+            cpu_share: tiering.cpu_share,
+            max_code_bytes: tiering.max_code_bytes,
+            queue_capacity: tiering.queue,
+            events: tiering.events,
+            only: tiering.only.clone(),
+        }
     }
 
     /// Refuses what the engine cannot do.
@@ -296,6 +432,12 @@ impl Config {
         }
         if self.max_wasm_stack == 0 {
             anyhow::bail!("max_wasm_stack must not be zero");
+        }
+        if !(1..=100).contains(&self.tiering.cpu_share) {
+            anyhow::bail!("optimize_cpu_share is a percentage, from 1 to 100");
+        }
+        if self.tiering.deterministic == Some(0) {
+            anyhow::bail!("deterministic_tiering counts entries from 1");
         }
         if self.codegen.memory_guard_bytes > 1 << 32 {
             anyhow::bail!("memory_guard_size must not exceed 4 GiB");

@@ -3,7 +3,10 @@
 use super::config::Config;
 use crate::Result;
 use crate::canon::TypeRegistry;
+use crate::code::{OptimizeFn, compile_optimized};
 use crate::store::interrupt::InterruptState;
+use crate::tier::controller::Controller;
+use crate::tier::events::TierEvent;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use upshift_abi::config::CodegenConfig;
@@ -20,8 +23,15 @@ struct EngineInner {
     codegen: Arc<CodegenConfig>,
     types: TypeRegistry,
     epoch: Arc<AtomicU64>,
+    tiers: Arc<Controller>,
     /// Stores that have an epoch deadline.
     deadlines: Mutex<Vec<Weak<InterruptState>>>,
+}
+
+impl Drop for EngineInner {
+    fn drop(&mut self) {
+        self.tiers.stop();
+    }
 }
 
 impl Default for Engine {
@@ -44,6 +54,11 @@ impl Engine {
     /// When the CPU lacks extensions that compiled code uses, or the settings ask for what the
     /// engine does not support.
     pub fn new(config: &Config) -> Result<Self> {
+        Self::with_optimizer(config, compile_optimized)
+    }
+
+    /// An engine with another optimising compiler, for tests of tiering.
+    pub(crate) fn with_optimizer(config: &Config, optimize: OptimizeFn) -> Result<Self> {
         check_cpu()?;
         config.check()?;
         crate::code::common::initialize()?;
@@ -53,6 +68,7 @@ impl Engine {
                 config: config.clone(),
                 types: TypeRegistry::default(),
                 epoch: Arc::new(AtomicU64::new(0)),
+                tiers: Controller::new(config.tier_settings(), optimize),
                 deadlines: Mutex::new(Vec::new()),
             }),
         })
@@ -91,6 +107,24 @@ impl Engine {
     /// A [`DecodeError`](crate::DecodeError) that says what is wrong and where.
     pub fn validate(&self, bytes: &[u8]) -> Result<()> {
         super::module::Module::validate(self, bytes)
+    }
+
+    /// Takes out what happened to functions since the last time, in its order, if
+    /// [`Config::tier_events`] is on. The engine keeps the last 65536 events.
+    #[must_use]
+    pub fn tier_events(&self) -> Vec<TierEvent> {
+        self.inner.tiers.events().drain()
+    }
+
+    /// How many events of [`Self::tier_events`] were lost because nobody took them out.
+    #[must_use]
+    pub fn lost_tier_events(&self) -> u64 {
+        self.inner.tiers.events().lost()
+    }
+
+    /// What decides on tiers.
+    pub(crate) fn tiers(&self) -> &Arc<Controller> {
+        &self.inner.tiers
     }
 
     /// The current epoch.

@@ -7,6 +7,8 @@ use crate::Result;
 use crate::canon::TypeEntry;
 use crate::code::{ModuleCode, ModuleSource, compile_baseline};
 use crate::instantiate::image::DataImage;
+use crate::tier::ModuleTiering;
+use crate::tier::events::TierEventKind;
 use crate::vm::{Image, map_file};
 use anyhow::Context;
 use std::collections::HashMap;
@@ -116,8 +118,9 @@ impl Module {
         let layout = Arc::new(InstanceLayout::of(&module));
         let config = Arc::clone(engine.codegen());
         let source = ModuleSource { module: Arc::new(module), bytes, layout, config };
-        let code = ModuleCode::new(source.clone(), compile_baseline)?;
         let names = OnceLock::new();
+        let tiering = tiering(engine, &source, &names);
+        let code = ModuleCode::new(source.clone(), compile_baseline, Some(tiering))?;
         let inner = ModuleInner {
             engine: engine.clone(),
             source,
@@ -134,6 +137,13 @@ impl Module {
             module.compile_all(engine.config().compile_threads)?;
         }
         Ok(module)
+    }
+
+    /// The module's number, never used twice in a process: what
+    /// [`TierEvent::module`](crate::TierEvent::module) says.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.inner.code.tiering().map_or(0, ModuleTiering::id)
     }
 
     /// The engine.
@@ -194,9 +204,14 @@ impl Module {
             file_bytes: self.inner.file_bytes,
             code_section_bytes: declarations.code_section.len(),
             functions: declarations.bodies.len(),
-            baseline_functions: code.functions,
-            baseline_code_bytes: code.code_bytes,
-            baseline_compile_cpu: code.compile_cpu,
+            baseline_functions: code.baseline.functions,
+            baseline_code_bytes: code.baseline.code_bytes,
+            baseline_compile_cpu: code.baseline.compile_cpu,
+            optimizer_functions: code.optimizer.functions,
+            optimizer_code_bytes: code.optimizer.code_bytes,
+            optimizer_compile_cpu: code.optimizer.compile_cpu,
+            osr_bodies: code.osr_bodies,
+            osr_entries: code.osr_entries,
         }
     }
 
@@ -211,12 +226,7 @@ impl Module {
     /// The name of the function `index`: from the name section, else of its first export.
     #[must_use]
     pub fn function_name(&self, index: u32) -> Option<&str> {
-        let name = self.names().and_then(|names| names.function_name(self.bytes(), index));
-        name.or_else(|| {
-            let item = ExternIndex::Func(FuncIndex(index));
-            let mut exports = self.declarations().exports.iter();
-            exports.find(|export| export.item == item).map(|export| &*export.name)
-        })
+        function_name(&self.inner.source, &self.inner.names, index)
     }
 
     /// Where the body of the function `index` lies in the module's bytes.
@@ -286,14 +296,33 @@ impl Module {
             }
         }
     }
+}
 
-    fn names(&self) -> Option<&NameSection> {
-        let parse = || {
-            let range = self.declarations().name_section.clone()?;
-            Some(NameSection::parse(self.bytes(), range))
-        };
-        self.inner.names.get_or_init(parse).as_ref()
-    }
+type Names = OnceLock<Option<NameSection>>;
+
+/// The name of a function: from the name section, else of its first export.
+fn function_name<'a>(source: &'a ModuleSource, names: &'a Names, index: u32) -> Option<&'a str> {
+    let bytes = (*source.bytes).as_ref();
+    let parse = || Some(NameSection::parse(bytes, source.module.name_section.clone()?));
+    let names = names.get_or_init(parse).as_ref();
+    names.and_then(|names| names.function_name(bytes, index)).or_else(|| {
+        let item = ExternIndex::Func(FuncIndex(index));
+        let mut exports = source.module.exports.iter();
+        exports.find(|export| export.item == item).map(|export| &*export.name)
+    })
+}
+
+/// What the engine's tier controller does with a new module.
+fn tiering(engine: &Engine, source: &ModuleSource, names: &Names) -> ModuleTiering {
+    let controller = Arc::clone(engine.tiers());
+    let name = |index| function_name(source, names, index);
+    let tiering = ModuleTiering::new(controller, &source.module, name);
+    let (functions, code) = (source.module.bodies.len(), source.module.code_section.len());
+    engine.tiers().events().emit(tiering.module_subject(), || TierEventKind::ModuleLoaded {
+        functions,
+        code_section_bytes: code,
+    });
+    tiering
 }
 
 fn decode_options(engine: &Engine) -> DecodeOptions {

@@ -20,6 +20,17 @@ pub struct ModuleStats {
     pub baseline_code_bytes: usize,
     /// CPU time that took, on all threads.
     pub baseline_compile_cpu: Duration,
+    /// Functions that have optimised code; with [`Self::osr_bodies`] what the optimising compiler
+    /// was asked for.
+    pub optimizer_functions: usize,
+    /// Bytes of all optimised code, that of loops too.
+    pub optimizer_code_bytes: usize,
+    /// CPU time that took, on all threads.
+    pub optimizer_compile_cpu: Duration,
+    /// Loops that have optimised code which takes over from the baseline.
+    pub osr_bodies: usize,
+    /// How often it did.
+    pub osr_entries: u64,
 }
 
 /// What a call of [`Module::compile_all`](crate::Module::compile_all) did.
@@ -36,6 +47,7 @@ pub struct CompileStats {
 
 impl CompileStats {
     pub(crate) fn between(before: CodeStats, after: CodeStats) -> Self {
+        let (before, after) = (before.total(), after.total());
         Self {
             functions: after.functions - before.functions,
             code_bytes: after.code_bytes - before.code_bytes,

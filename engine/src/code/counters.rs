@@ -2,14 +2,12 @@
 //!
 //! A shard holds a counter per function, on cache lines of its own. Instances pick a shard when
 //! they are made and counters live as long as the module, so short-lived instances heat the same
-//! functions, and cores do not fight over a line.
+//! functions, and cores do not fight over a line. A counter starts from a value that depends on
+//! the function; a look at a function sums what all shards have counted.
 
-use std::cell::Cell;
+use crate::tier::events::thread_number;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-
-/// What a counter starts from: no tier above the baseline asks for less yet.
-const START: i32 = i32::MAX;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// Shards of a module; a shard costs memory when a thread uses it first.
 const SHARDS: usize = 16;
@@ -18,9 +16,13 @@ const SHARDS: usize = 16;
 #[derive(Debug)]
 #[repr(align(128))]
 struct Lines {
-    /// Machine code counts in them.
-    _counters: [AtomicI32; 32],
+    /// Machine code counts in them, with plain instructions: what the engine stores at the same
+    /// time may be lost.
+    counters: [AtomicI32; COUNTERS],
 }
+
+/// Counters of a [`Lines`].
+const COUNTERS: usize = 32;
 
 /// The counters of a module.
 #[derive(Debug)]
@@ -35,28 +37,44 @@ impl Counters {
         Self { shards: [const { OnceLock::new() }; SHARDS], functions }
     }
 
-    /// The shard of this thread: what an instance's `counters` field points to.
-    pub(super) fn shard(&self) -> *mut i32 {
-        let shard = &self.shards[thread_number() % SHARDS];
+    /// The shard of this thread: what an instance's `counters` field points to. Its counters start
+    /// with the values of `start`.
+    pub(super) fn shard(&self, start: impl Fn(usize) -> i32) -> *mut i32 {
+        let shard = &self.shards[thread_number() as usize % SHARDS];
         let lines = shard.get_or_init(|| {
-            let new = || Lines { _counters: [const { AtomicI32::new(START) }; 32] };
-            (0..self.functions.div_ceil(32).max(1)).map(|_| new()).collect()
+            let line = |line: usize| Lines {
+                counters: std::array::from_fn(|i| {
+                    let func = line * COUNTERS + i;
+                    AtomicI32::new(if func < self.functions { start(func) } else { i32::MAX })
+                }),
+            };
+            (0..self.functions.div_ceil(COUNTERS).max(1)).map(line).collect()
         });
         lines.as_ptr().cast_mut().cast::<i32>()
     }
-}
 
-/// A small number for each thread.
-fn thread_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+    /// What all shards have counted of a function whose counters started with `start`. A
+    /// saturated counter has counted down once.
+    pub(super) fn counted(&self, func: usize, start: i32) -> u64 {
+        let counters = self.of(func).map(|counter| counter.load(Ordering::Relaxed));
+        let counted = counters.map(|now| match now {
+            i32::MAX => u64::try_from(start).unwrap_or(0),
+            now => u64::try_from(i64::from(start) - i64::from(now)).unwrap_or(0),
+        });
+        counted.sum()
     }
-    NUMBER.with(|number| {
-        let found = number.get().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed));
-        number.set(Some(found));
-        found
-    })
+
+    /// Sets the counters of a function in all shards.
+    pub(super) fn rearm(&self, func: usize, value: i32) {
+        for counter in self.of(func) {
+            counter.store(value, Ordering::Relaxed);
+        }
+    }
+
+    fn of(&self, func: usize) -> impl Iterator<Item = &AtomicI32> {
+        let shards = self.shards.iter().filter_map(OnceLock::get);
+        shards.map(move |lines| &lines[func / COUNTERS].counters[func % COUNTERS])
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +84,35 @@ mod tests {
     #[test]
     fn a_thread_keeps_its_shard() {
         let counters = Counters::new(100);
-        assert_eq!(counters.shard(), counters.shard());
-        assert!(counters.shard().addr().is_multiple_of(128));
+        assert_eq!(counters.shard(|_| 5), counters.shard(|_| 7));
+        assert!(counters.shard(|_| 9).addr().is_multiple_of(128));
+    }
+
+    #[test]
+    fn counters_start_as_told_and_are_armed_again() {
+        let counters = Counters::new(40);
+        counters.shard(|func| i32::try_from(func).unwrap() * 10);
+        let value = |func: usize| counters.of(func).next().unwrap().load(Ordering::Relaxed);
+        assert_eq!((value(0), value(39)), (0, 390));
+        counters.rearm(39, i32::MAX);
+        assert_eq!((value(38), value(39)), (380, i32::MAX));
+    }
+
+    #[test]
+    fn shards_are_summed() {
+        let counters = Counters::new(3);
+        let count = |shard: usize, value: i32| {
+            let lines = Lines { counters: std::array::from_fn(|_| AtomicI32::new(value)) };
+            assert!(counters.shards[shard].set([lines].into()).is_ok());
+        };
+        assert_eq!(counters.counted(1, 100), 0);
+        count(0, 70);
+        count(1, -8);
+        assert_eq!(counters.counted(1, 100), 30 + 108);
+        count(5, i32::MAX);
+        assert_eq!(counters.counted(1, 100), 30 + 108 + 100);
+        // A counter that was armed higher than it started has counted nothing.
+        count(6, 1000);
+        assert_eq!(counters.counted(1, 100), 30 + 108 + 100);
     }
 }

@@ -15,19 +15,27 @@
 //! 4. The code is placed behind all other code, its tables become findable by address, and last
 //!    the slot gets its address in one atomic store: the function is published.
 //! 5. `lazy_common` restores the arguments and jumps to the code.
+//! 6. When the function is hot, [`crate::tier`] compiles it again; that code is placed in the same
+//!    way and takes over with the same store to the slot. Frames in the old code go on there, or
+//!    leave it at a loop for an OSR body ([`ModuleCode::osr_body`]).
+//!
+//! With a tier plan that says so, step 3 optimises at once.
 
 use super::common;
 use super::compile::CompileFn;
 use super::counters::Counters;
 use super::function_table::{FunctionCode, FunctionTable, Tier};
 use super::osr_bodies::{OsrBodies, OsrBody};
+use super::stats::{CodeStats, Totals, thread_cpu_ns};
+use crate::tier::events::{TierEventKind, TierRejection};
+use crate::tier::{ModuleTiering, Plan};
 use crate::vm::CodePtr;
 use crate::vm::code_map::Registration;
 use crate::vm::code_memory::{CodeArena, MAX_ARENA_BYTES};
 use rustix::thread::futex;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use upshift_abi::code::{CompileError, CompiledFunction, Reloc, RelocTarget};
@@ -37,6 +45,7 @@ use upshift_abi::layout::InstanceLayout;
 use upshift_abi::module::Module;
 use upshift_abi::trap::Trap;
 use upshift_baseline::stubs;
+use upshift_optimizer::{Effort, Entry, Request};
 
 /// Reserved bytes of text for each byte of the module's code section.
 const TEXT_PER_WASM_BYTE: usize = 24;
@@ -66,15 +75,17 @@ impl fmt::Debug for ModuleSource {
     }
 }
 
-/// What was compiled so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CodeStats {
-    /// Functions compiled.
-    pub(crate) functions: usize,
-    /// Bytes of their code.
-    pub(crate) code_bytes: usize,
-    /// Time that all threads spent compiling and publishing.
-    pub(crate) compile_cpu: Duration,
+impl ModuleSource {
+    /// What a compiler needs for a function.
+    pub(crate) fn input(&self, func: DefinedFuncIndex) -> FunctionInput<'_> {
+        FunctionInput {
+            module: &self.module,
+            bytes: (*self.bytes).as_ref(),
+            layout: &self.layout,
+            func,
+            config: &self.config,
+        }
+    }
 }
 
 /// See the module head.
@@ -91,9 +102,9 @@ pub(crate) struct ModuleCode {
     placing: Mutex<()>,
     states: Box<[AtomicU32]>,
     counters: Counters,
-    compiled: AtomicUsize,
-    code_bytes: AtomicUsize,
-    compile_ns: AtomicU64,
+    totals: Totals,
+    /// What becomes of hot functions; without it everything stays in the baseline.
+    tiering: Option<ModuleTiering>,
     arena: CodeArena,
 }
 
@@ -111,7 +122,11 @@ mod state {
 
 impl ModuleCode {
     /// Reserves memory for the code of a module. Nothing is compiled yet.
-    pub(crate) fn new(source: ModuleSource, compile: CompileFn) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(
+        source: ModuleSource,
+        compile: CompileFn,
+        tiering: Option<ModuleTiering>,
+    ) -> io::Result<Arc<Self>> {
         common::initialize()?;
         let count = source.module.bodies.len();
         let stub_bytes = count * stubs::LAZY_STUB_BYTES;
@@ -132,9 +147,8 @@ impl ModuleCode {
                 placing: Mutex::new(()),
                 states: (0..count).map(|_| AtomicU32::new(state::IDLE)).collect(),
                 counters: Counters::new(count),
-                compiled: AtomicUsize::new(0),
-                code_bytes: AtomicUsize::new(0),
-                compile_ns: AtomicU64::new(0),
+                totals: Totals::default(),
+                tiering,
                 arena,
             }
         });
@@ -153,6 +167,16 @@ impl ModuleCode {
         self.me.upgrade()
     }
 
+    /// A handle that does not keep the code.
+    pub(crate) fn to_weak(&self) -> Weak<Self> {
+        Weak::clone(&self.me)
+    }
+
+    /// What becomes of hot functions.
+    pub(crate) fn tiering(&self) -> Option<&ModuleTiering> {
+        self.tiering.as_ref()
+    }
+
     /// The stub of a function: what its `FuncRef.code` points to. It stays when the function's
     /// code changes.
     pub(crate) fn stub(&self, index: DefinedFuncIndex) -> CodePtr {
@@ -161,15 +185,48 @@ impl ModuleCode {
 
     /// The counters for an instance that this thread makes.
     pub(crate) fn counters(&self) -> *mut i32 {
-        self.counters.shard()
+        self.counters.shard(|func| self.start_value(DefinedFuncIndex::new(func)))
+    }
+
+    /// What a function's counters start from.
+    pub(crate) fn start_value(&self, func: DefinedFuncIndex) -> i32 {
+        match self.plan(func) {
+            Plan::Counted(value) => value,
+            Plan::Baseline | Plan::Optimized { .. } => i32::MAX,
+        }
+    }
+
+    /// What all threads have counted of a function whose counters were not armed again yet.
+    pub(crate) fn counted(&self, func: DefinedFuncIndex) -> u64 {
+        self.counters.counted(func.index(), self.start_value(func))
+    }
+
+    /// Sets a function's counters, of all threads.
+    pub(crate) fn rearm(&self, func: DefinedFuncIndex, value: i32) {
+        self.counters.rearm(func.index(), value);
+    }
+
+    fn plan(&self, func: DefinedFuncIndex) -> Plan {
+        let body = &self.source.module.bodies[func.index()];
+        self.tiering.as_ref().map_or(Plan::Baseline, |tiering| tiering.plan(func, body))
     }
 
     /// What was compiled so far.
     pub(crate) fn stats(&self) -> CodeStats {
-        CodeStats {
-            functions: self.compiled.load(Ordering::Relaxed),
-            code_bytes: self.code_bytes.load(Ordering::Relaxed),
-            compile_cpu: Duration::from_nanos(self.compile_ns.load(Ordering::Relaxed)),
+        self.totals.read()
+    }
+
+    /// Counts time that the optimising compiler took in the background.
+    pub(crate) fn add_optimizer_time(&self, ns: u64) {
+        self.totals.add_time(Tier::Optimized, ns);
+    }
+
+    /// Takes note that a frame goes over to the OSR body of a loop.
+    pub(crate) fn note_osr_entry(&self, func: DefinedFuncIndex, loop_offset: u32) {
+        self.totals.add_osr_entry();
+        if let Some(tiering) = &self.tiering {
+            let subject = tiering.subject(func, Some(loop_offset));
+            tiering.controller().events().emit(subject, || TierEventKind::OsrEntered);
         }
     }
 
@@ -186,9 +243,7 @@ impl ModuleCode {
                         state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed);
                     if won.is_ok() {
                         let claim = Claim { state, next: state::IDLE };
-                        let start = thread_cpu_ns();
                         self.compile_claimed(index, claim)?;
-                        self.add_time(start);
                     }
                 }
                 _ => wait(state, seen),
@@ -201,12 +256,10 @@ impl ModuleCode {
         let next = AtomicUsize::new(0);
         let error = Mutex::new(None);
         let work = || {
-            let start = thread_cpu_ns();
             if let Err(failed) = self.compile_batches(&next) {
                 next.store(self.states.len(), Ordering::Relaxed);
                 error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
             }
-            self.add_time(start);
         };
         let threads = threads.min(self.states.len().div_ceil(BATCH));
         let pool = match threads {
@@ -243,21 +296,98 @@ impl ModuleCode {
         }
     }
 
+    /// Compiles a function for the first time, in the tier that its plan says.
     fn compile_claimed(
         &self,
         index: DefinedFuncIndex,
         mut claim: Claim<'_>,
     ) -> Result<(), CompileError> {
-        let compiled = (self.compile)(&FunctionInput {
-            module: &self.source.module,
-            bytes: (*self.source.bytes).as_ref(),
-            layout: &self.source.layout,
-            func: index,
-            config: &self.source.config,
-        })?;
-        self.publish(index, Tier::Baseline, compiled)?;
+        self.emit(index, || TierEventKind::LazyCompileStarted);
+        let optimized = match self.plan(index) {
+            Plan::Optimized { required } => self.optimize_claimed(index, required)?,
+            Plan::Baseline | Plan::Counted(_) => false,
+        };
+        if !optimized {
+            let start = thread_cpu_ns();
+            let compiled = (self.compile)(&self.source.input(index))?;
+            let code_bytes = compiled.code.len();
+            self.publish(index, Tier::Baseline, compiled)?;
+            self.compiled(index, Tier::Baseline, code_bytes, start);
+        }
         claim.next = state::DONE;
         Ok(())
+    }
+
+    /// Optimises a function that has no code. When it does not work out although it is not
+    /// required, `false`.
+    fn optimize_claimed(
+        &self,
+        index: DefinedFuncIndex,
+        required: bool,
+    ) -> Result<bool, CompileError> {
+        let Some(tiering) = &self.tiering else { return Ok(false) };
+        let start = thread_cpu_ns();
+        let request = Request { entry: Entry::Function, effort: Effort::Full };
+        let input = self.source.input(index);
+        let optimized = tiering.controller().optimize(&input, request).and_then(|compiled| {
+            let code_bytes = compiled.code.len();
+            self.publish(index, Tier::Optimized, compiled)?;
+            Ok(code_bytes)
+        });
+        match optimized {
+            Ok(code_bytes) => {
+                tiering.add_code(code_bytes);
+                self.compiled(index, Tier::Optimized, code_bytes, start);
+                Ok(true)
+            }
+            Err(error) if required => Err(error),
+            Err(error) => {
+                let reason = TierRejection::Failed(error.to_string());
+                self.emit(index, || TierEventKind::Rejected { reason });
+                Ok(false)
+            }
+        }
+    }
+
+    /// Takes note of code that is published.
+    fn compiled(&self, index: DefinedFuncIndex, tier: Tier, code_bytes: usize, start_ns: u64) {
+        let ns = thread_cpu_ns().saturating_sub(start_ns);
+        self.totals.add_time(tier, ns);
+        let (optimized, cpu) = (tier == Tier::Optimized, Duration::from_nanos(ns));
+        self.emit(index, || TierEventKind::LazyCompiled { optimized, cpu, code_bytes });
+    }
+
+    fn emit(&self, index: DefinedFuncIndex, kind: impl FnOnce() -> TierEventKind) {
+        if let Some(tiering) = &self.tiering {
+            tiering.controller().events().emit(tiering.subject(index, None), kind);
+        }
+    }
+
+    /// Publishes optimised code of a function, whether it had code before or not: its address.
+    pub(crate) fn publish_optimized(
+        &self,
+        index: DefinedFuncIndex,
+        compiled: CompiledFunction,
+    ) -> Result<usize, CompileError> {
+        let state = &self.states[index.index()];
+        loop {
+            match state.load(Ordering::Acquire) {
+                state::DONE => return self.publish(index, Tier::Optimized, compiled),
+                state::IDLE => {
+                    let (from, to) = (state::IDLE, state::COMPILING);
+                    let won =
+                        state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed);
+                    if won.is_ok() {
+                        let mut claim = Claim { state, next: state::IDLE };
+                        let address = self.publish(index, Tier::Optimized, compiled)?;
+                        claim.next = state::DONE;
+                        return Ok(address);
+                    }
+                }
+                // Baseline code that comes later would take the slot.
+                seen => wait(state, seen),
+            }
+        }
     }
 
     /// Places code and makes it the function's current code: its address.
@@ -267,11 +397,8 @@ impl ModuleCode {
         tier: Tier,
         compiled: CompiledFunction,
     ) -> Result<usize, CompileError> {
-        let len = compiled.code.len();
         let address = self.place(index, tier, compiled)?;
         self.arena.words()[index.index()].store(address, Ordering::Release);
-        self.compiled.fetch_add(1, Ordering::Relaxed);
-        self.code_bytes.fetch_add(len, Ordering::Relaxed);
         Ok(address)
     }
 
@@ -314,6 +441,7 @@ impl ModuleCode {
         let address = self.arena.text_address() + span.offset;
         self.relocate(&mut code, address, &relocs);
         self.arena.write(span, &code);
+        self.totals.add_code(tier, len);
         Ok(address)
     }
 
@@ -365,11 +493,6 @@ impl ModuleCode {
         let address = self.entry(index);
         let function = self.function_at(address)?;
         Some((function, address, self.arena.text(function.start, function.len)))
-    }
-
-    fn add_time(&self, start_ns: u64) {
-        let spent = thread_cpu_ns().saturating_sub(start_ns);
-        self.compile_ns.fetch_add(spent, Ordering::Relaxed);
     }
 }
 
@@ -426,11 +549,4 @@ fn write_stubs(arena: &CodeArena, count: usize, module: usize) {
 fn displacement(from: usize, to: usize) -> i32 {
     let distance = to.cast_signed() - from.cast_signed();
     i32::try_from(distance).expect("an arena is smaller than 2 GiB")
-}
-
-/// CPU time of this thread.
-fn thread_cpu_ns() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let part = |n: i64| u64::try_from(n).unwrap_or(0);
-    part(time.tv_sec) * 1_000_000_000 + part(time.tv_nsec)
 }

@@ -156,7 +156,10 @@ impl<T: 'static> VmHost for StoreBox<T> {
         func: DefinedFuncIndex,
         loop_offset: Option<u32>,
     ) -> Option<OsrBody> {
-        let module = &self.inner.entities.instance_of(instance).module;
-        module.code().osr_body(func, loop_offset?)
+        let code = self.inner.entities.instance_of(instance).module.code();
+        crate::tier::hot(code, func, loop_offset);
+        let body = code.osr_body(func, loop_offset?)?;
+        code.note_osr_entry(func, loop_offset?);
+        Some(body)
     }
 }

@@ -119,8 +119,8 @@ fn direct_calls_go_through_slots_and_lazy_stubs() {
     let caller = TestFunc::new(caller).slot(first, 1).slot(second, 1);
     let mut store = TestStore::of(&[caller, TestFunc::new(callee)]);
     assert_eq!(store.run(0, &[5]).unwrap(), 22);
-    assert_eq!(store.code.stats().functions, 2);
-    assert!(store.code.stats().code_bytes > 0);
+    assert_eq!(store.code.stats().baseline.functions, 2);
+    assert!(store.code.stats().baseline.code_bytes > 0);
 }
 
 #[test]

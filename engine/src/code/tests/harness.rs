@@ -123,7 +123,7 @@ pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
         layout,
         config: Arc::new(CodegenConfig::default()),
     };
-    ModuleCode::new(source, decode).unwrap()
+    ModuleCode::new(source, decode, None).unwrap()
 }
 
 /// A module of the baseline tier.

@@ -29,7 +29,7 @@ fn threads_race_on_lazy_functions() {
             });
         }
     });
-    assert_eq!(code.stats().functions, 200);
+    assert_eq!(code.stats().baseline.functions, 200);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_module_is_compiled_as_a_whole_by_many_threads() {
         let code = module_code(&funcs);
         code.ensure_compiled(DefinedFuncIndex(50)).unwrap();
         code.compile_all(threads).unwrap();
-        assert_eq!(code.stats().functions, 100);
+        assert_eq!(code.stats().baseline.functions, 100);
         let mut store = TestStore::new(&code);
         assert!((0..100).all(|i| store.run(i, &[]).unwrap() == u64::from(i)));
         let (function, address, bytes) = code.code_of(DefinedFuncIndex(9)).unwrap();
@@ -82,9 +82,11 @@ fn compile_errors_are_traps_of_the_caller_and_may_be_retried() {
     let code = module_code(&[constant(1)]);
     let mut source = code.source().clone();
     source.config = Arc::default();
-    let failing = crate::code::ModuleCode::new(source, |_| {
-        Err(CompileError::CodeTooLarge { func: 0, limit: 3 })
-    })
+    let failing = crate::code::ModuleCode::new(
+        source,
+        |_| Err(CompileError::CodeTooLarge { func: 0, limit: 3 }),
+        None,
+    )
     .unwrap();
     let mut store = TestStore::new(&failing);
     for _ in 0..2 {

@@ -1,0 +1,96 @@
+//! `--tier-log`: the engine's tier events as lines of JSON.
+//!
+//! ```text
+//! {"at_us":1532.114,"event":"requested","func":7,"loop":"0x1f3","name":"main","thread":0, …}
+//! ```
+//! `func` is the function's index (imports count), `loop` the offset of the `loop` operator in the
+//! module for code that is entered there. Times are in microseconds, `at_us` since the engine was
+//! made.
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+use upshift::{Engine, Module, TierEvent, TierEventKind};
+
+/// What the log is written from.
+pub(crate) struct TierLog<'a> {
+    pub(crate) engine: &'a Engine,
+    /// The program: its functions are named.
+    pub(crate) module: &'a Module,
+}
+
+impl TierLog<'_> {
+    /// Writes all events since the last time to the file at `path`, or to stderr for `-`.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let mut text = String::new();
+        for event in self.engine.tier_events() {
+            writeln!(text, "{}", self.line(&event))?;
+        }
+        let lost = self.engine.lost_tier_events();
+        if lost > 0 {
+            writeln!(text, "{}", json!({ "event": "lost", "events": lost }))?;
+        }
+        if path.as_os_str() == "-" {
+            std::io::stderr().write_all(text.as_bytes())?;
+            return Ok(());
+        }
+        std::fs::write(path, text)
+            .with_context(|| format!("failed to write the tier log to {}", path.display()))
+    }
+
+    fn line(&self, event: &TierEvent) -> Value {
+        let mut line = Map::new();
+        line.insert("at_us".to_owned(), microseconds(event.at));
+        line.insert("event".to_owned(), event.kind.name().into());
+        line.insert("thread".to_owned(), event.thread.into());
+        line.insert("module".to_owned(), event.module.into());
+        if let Some(func) = event.func {
+            line.insert("func".to_owned(), func.into());
+            if event.module == self.module.id()
+                && let Some(name) = self.module.function_name(func)
+            {
+                line.insert("name".to_owned(), name.into());
+            }
+        }
+        if let Some(offset) = event.loop_offset {
+            line.insert("loop".to_owned(), format!("{offset:#x}").into());
+        }
+        if let Value::Object(details) = details(&event.kind) {
+            line.extend(details);
+        }
+        Value::Object(line)
+    }
+}
+
+/// What events of this kind tell beside who and when.
+fn details(kind: &TierEventKind) -> Value {
+    match kind {
+        TierEventKind::ModuleLoaded { functions, code_section_bytes } => {
+            json!({ "functions": functions, "code_section_bytes": code_section_bytes })
+        }
+        TierEventKind::LazyCompiled { optimized, cpu, code_bytes } => json!({
+            "tier": if *optimized { "optimized" } else { "baseline" },
+            "cpu_us": microseconds(*cpu),
+            "code_bytes": code_bytes,
+        }),
+        TierEventKind::Requested { counted, expected } => {
+            json!({ "counted": counted, "expected_us": microseconds(*expected) })
+        }
+        TierEventKind::Dequeued { waiting } => json!({ "waiting": waiting }),
+        TierEventKind::Compiled { cpu, code_bytes, full } => json!({
+            "cpu_us": microseconds(*cpu),
+            "code_bytes": code_bytes,
+            "effort": if *full { "full" } else { "quick" },
+        }),
+        TierEventKind::Rejected { reason } => json!({ "reason": reason.to_string() }),
+        TierEventKind::SlowPath { cpu } => json!({ "cpu_us": microseconds(*cpu) }),
+        _ => Value::Null,
+    }
+}
+
+fn microseconds(time: Duration) -> Value {
+    (time.as_secs_f64() * 1e6).into()
+}

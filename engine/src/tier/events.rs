@@ -1,0 +1,280 @@
+//! What happens to functions on their way through the tiers, as events for the host.
+//!
+//! Off, an event costs one predictable branch, never in machine code. On, it goes into a bounded
+//! ring without a lock; when nobody reads, the oldest events give way and are counted.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Events that the ring holds.
+const CAPACITY: usize = 1 << 16;
+
+/// A step in the life of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TierEvent {
+    /// When, since the engine was made.
+    pub at: Duration,
+    /// Number of the thread on which it happened, small and never used twice in a process.
+    pub thread: u32,
+    /// [`Module::id`](crate::Module::id) of the module.
+    pub module: u64,
+    /// Index of the function, imports count; none for events of the whole module.
+    pub func: Option<u32>,
+    /// Offset of the `loop` operator in the module, for code that is entered at a loop header.
+    pub loop_offset: Option<u32>,
+    /// What happened.
+    pub kind: TierEventKind,
+}
+
+/// What a [`TierEvent`] tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TierEventKind {
+    /// A module was made.
+    ModuleLoaded {
+        /// Functions with a body.
+        functions: usize,
+        /// Bytes of the code section.
+        code_section_bytes: usize,
+    },
+    /// A function is called for the first time and is compiled now.
+    LazyCompileStarted,
+    /// It is compiled.
+    LazyCompiled {
+        /// Whether by the optimising compiler.
+        optimized: bool,
+        /// CPU time.
+        cpu: Duration,
+        /// Bytes of machine code.
+        code_bytes: usize,
+    },
+    /// A counter ran down, and optimised code was asked for.
+    Requested {
+        /// What all threads have counted, in units of 16 bytes of machine code.
+        counted: u64,
+        /// CPU time that the compilation is expected to take.
+        expected: Duration,
+    },
+    /// The function still runs in the baseline while it waits: it moves forward in the queue.
+    Reprioritized,
+    /// A thread begins with the compilation.
+    Dequeued {
+        /// Requests that wait behind it.
+        waiting: usize,
+    },
+    /// The optimising compiler is done.
+    Compiled {
+        /// CPU time.
+        cpu: Duration,
+        /// Bytes of machine code.
+        code_bytes: usize,
+        /// Whether with all optimisations.
+        full: bool,
+    },
+    /// The next call, or the next turn of the loop, enters the code.
+    Published,
+    /// Execution goes over from the baseline to optimised code at a loop header.
+    OsrEntered,
+    /// The function stays as it is for now, or for good.
+    Rejected {
+        /// Why.
+        reason: TierRejection,
+    },
+    /// The slow path of a counter took this much of the program's thread.
+    SlowPath {
+        /// CPU time of the thread.
+        cpu: Duration,
+    },
+}
+
+impl TierEventKind {
+    /// A name for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ModuleLoaded { .. } => "module-loaded",
+            Self::LazyCompileStarted => "lazy-compile-started",
+            Self::LazyCompiled { .. } => "lazy-compiled",
+            Self::Requested { .. } => "requested",
+            Self::Reprioritized => "reprioritized",
+            Self::Dequeued { .. } => "dequeued",
+            Self::Compiled { .. } => "compiled",
+            Self::Published => "published",
+            Self::OsrEntered => "osr-entered",
+            Self::Rejected { .. } => "rejected",
+            Self::SlowPath { .. } => "slow-path",
+        }
+    }
+}
+
+/// Why a request came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TierRejection {
+    /// The queue was full; the function asks again when it stays hot.
+    QueueFull,
+    /// Requests that are worth more took its place; the function asks again when it stays hot.
+    Evicted,
+    /// There is as much optimised code as the configuration allows.
+    CodeLimit,
+    /// The module is gone.
+    ModuleDropped,
+    /// The compiler cannot do it. The function stays in the baseline for good.
+    Failed(String),
+}
+
+impl fmt::Display for TierRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QueueFull => f.write_str("queue full"),
+            Self::Evicted => f.write_str("evicted from the queue"),
+            Self::CodeLimit => f.write_str("limit of optimised code reached"),
+            Self::ModuleDropped => f.write_str("module dropped"),
+            Self::Failed(message) => f.write_str(message),
+        }
+    }
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) module: u64,
+    pub(crate) func: Option<u32>,
+    pub(crate) loop_offset: Option<u32>,
+}
+
+/// The events of an engine.
+#[derive(Debug)]
+pub(crate) struct Events {
+    start: Instant,
+    ring: Option<Ring>,
+}
+
+#[derive(Debug)]
+struct Ring {
+    sender: Sender<TierEvent>,
+    receiver: Receiver<TierEvent>,
+    lost: AtomicU64,
+}
+
+impl Events {
+    /// Events that are kept when `enabled`.
+    pub(crate) fn new(enabled: bool) -> Self {
+        let ring = enabled.then(|| {
+            let (sender, receiver) = bounded(CAPACITY);
+            Ring { sender, receiver, lost: AtomicU64::new(0) }
+        });
+        Self { start: Instant::now(), ring }
+    }
+
+    /// Whether events are kept: what an event takes to make is only worth it then.
+    #[inline]
+    pub(crate) fn enabled(&self) -> bool {
+        self.ring.is_some()
+    }
+
+    /// Keeps an event.
+    #[inline]
+    pub(crate) fn emit(&self, subject: Subject, kind: impl FnOnce() -> TierEventKind) {
+        if let Some(ring) = &self.ring {
+            self.keep(ring, subject, kind());
+        }
+    }
+
+    #[cold]
+    fn keep(&self, ring: &Ring, subject: Subject, kind: TierEventKind) {
+        let Subject { module, func, loop_offset } = subject;
+        let at = self.start.elapsed();
+        let event = TierEvent { at, thread: thread_number(), module, func, loop_offset, kind };
+        let mut sent = ring.sender.try_send(event);
+        while let Err(full) = sent {
+            // Others may fill the place at once; then the next oldest goes.
+            if ring.receiver.try_recv().is_ok() {
+                ring.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            sent = ring.sender.try_send(full.into_inner());
+        }
+    }
+
+    /// Takes all events out, in the order in which they were kept.
+    pub(crate) fn drain(&self) -> Vec<TierEvent> {
+        self.ring.as_ref().map(|ring| ring.receiver.try_iter().collect()).unwrap_or_default()
+    }
+
+    /// How many events gave way to younger ones.
+    pub(crate) fn lost(&self) -> u64 {
+        self.ring.as_ref().map_or(0, |ring| ring.lost.load(Ordering::Relaxed))
+    }
+}
+
+/// A small number for this thread.
+pub(crate) fn thread_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    thread_local! {
+        static NUMBER: Cell<Option<u32>> = const { Cell::new(None) };
+    }
+    NUMBER.with(|number| {
+        let found = number.get().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed));
+        number.set(Some(found));
+        found
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECT: Subject = Subject { module: 3, func: Some(7), loop_offset: None };
+
+    #[test]
+    fn nothing_is_made_when_they_are_off() {
+        let events = Events::new(false);
+        assert!(!events.enabled());
+        events.emit(SUBJECT, || panic!("must not be made"));
+        assert!(events.drain().is_empty());
+    }
+
+    #[test]
+    fn events_come_out_in_order_and_once() {
+        let events = Events::new(true);
+        events.emit(SUBJECT, || TierEventKind::LazyCompileStarted);
+        events.emit(SUBJECT, || TierEventKind::Published);
+        let drained = events.drain();
+        assert_eq!(drained.len(), 2);
+        assert!(drained[0].at <= drained[1].at);
+        assert_eq!((drained[0].module, drained[0].func), (3, Some(7)));
+        assert_eq!(drained[1].kind.name(), "published");
+        assert!(events.drain().is_empty());
+    }
+
+    #[test]
+    fn the_oldest_give_way() {
+        let events = Events::new(true);
+        for waiting in 0..CAPACITY + 10 {
+            events.emit(SUBJECT, || TierEventKind::Dequeued { waiting });
+        }
+        assert_eq!(events.lost(), 10);
+        let drained = events.drain();
+        assert_eq!(drained.len(), CAPACITY);
+        assert_eq!(drained[0].kind, TierEventKind::Dequeued { waiting: 10 });
+    }
+
+    #[test]
+    fn threads_share_the_ring() {
+        let events = Events::new(true);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..CAPACITY / 2 {
+                        events.emit(SUBJECT, || TierEventKind::Published);
+                    }
+                });
+            }
+        });
+        assert_eq!(u64::try_from(events.drain().len()).unwrap() + events.lost(), 2 << 16);
+    }
+}

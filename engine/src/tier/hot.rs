@@ -1,0 +1,257 @@
+//! The slow path of the hotness counters: what to do about a function that ran long.
+//!
+//! Runs on the program's thread, so it only touches atomics and sends without waiting, unless the
+//! engine was told to compile right here.
+//!
+//! Which loop gets an OSR body: its code contains all loops around it, too, but those would have a
+//! second way in, so the outermost loop that turns often is the best. When a loop's counter fires,
+//! the counter is left at zero for the next [`PROBE_FIRES`] headers to see which loops' headers come
+//! by; then the outermost of them is asked for. Once it has its body, the header is waited for in
+//! the same way, and when it does not come the inner loop gets a body of its own.
+
+use super::controller::{Controller, Job, Mode};
+use super::cost::CostModel;
+use super::events::{TierEventKind, TierRejection};
+use super::module_tier::{ModuleTiering, Plan, Probe, Progress, ProgressCell};
+use super::policy::{MAX_OSR_BODIES, POLL_UNITS, PROBE_FIRES};
+use crate::code::{ModuleCode, thread_cpu_ns};
+use std::sync::Arc;
+use std::time::Duration;
+use upshift_abi::index::DefinedFuncIndex;
+use upshift_abi::module::Body;
+use upshift_optimizer::{Effort, Entry, Request};
+
+/// Worth of a request is work done per cost, in this many parts.
+const WORTH_ONE: u64 = 1000;
+/// A loop that runs right now is worth this many times a function that may be called again.
+const LOOP_WORTH: u64 = 4;
+/// A loop whose function takes this long to compile fully gets a quick compilation: code at a loop
+/// is left only by leaving the function, so it is the full one in all other cases.
+const QUICK_LOOP_NS: u64 = 2_000_000_000;
+
+/// The counter of `func` went below zero at its entry, or at the header of the loop at
+/// `loop_offset`. Re-arms the counter; afterwards [`ModuleCode::osr_body`] may know a body.
+pub(crate) fn hot(code: &ModuleCode, func: DefinedFuncIndex, loop_offset: Option<u32>) {
+    let Some(tiering) = code.tiering() else { return code.rearm(func, i32::MAX) };
+    let events = tiering.controller().events();
+    let start = events.enabled().then(thread_cpu_ns);
+    let body = &code.source().module.bodies[func.index()];
+    let position = loop_offset.and_then(|offset| loop_position(body, offset));
+    let site = Site { code, tiering, func, body };
+    let next = site.fired(position);
+    code.rearm(func, next);
+    if let Some(start) = start {
+        let cpu = Duration::from_nanos(thread_cpu_ns().saturating_sub(start));
+        events.emit(tiering.subject(func, loop_offset), || TierEventKind::SlowPath { cpu });
+    }
+}
+
+/// Position in [`Body::loops`] of the loop whose operator is at `offset` in the module.
+pub(super) fn loop_position(body: &Body, offset: u32) -> Option<usize> {
+    let offset = offset.checked_sub(u32::try_from(body.range.start).ok()?)?;
+    body.loops.binary_search_by_key(&offset, |scan| scan.offset).ok()
+}
+
+/// A function whose counter fired.
+struct Site<'a> {
+    code: &'a ModuleCode,
+    tiering: &'a ModuleTiering,
+    func: DefinedFuncIndex,
+    body: &'a Body,
+}
+
+impl Site<'_> {
+    /// What the counter starts from next.
+    fn fired(&self, position: Option<usize>) -> i32 {
+        if !matches!(self.tiering.plan(self.func, self.body), Plan::Counted(_)) {
+            return i32::MAX;
+        }
+        let function = self.tiering.function(self.func);
+        match function.get() {
+            Progress::Failed => return i32::MAX,
+            Progress::Cold | Progress::Deferred => {
+                if let Some(more) = self.ask_for_function(function) {
+                    return more;
+                }
+            }
+            Progress::Requested | Progress::Optimized => {}
+        }
+        match position {
+            Some(position) => self.loop_fired(position),
+            // The loops go on to ask for bodies of their own.
+            None if !self.body.loops.is_empty() => self.poll_units(),
+            None => i32::MAX,
+        }
+    }
+
+    /// Asks for the function, unless it shall run a bit longer first: then how much.
+    fn ask_for_function(&self, function: &ProgressCell) -> Option<i32> {
+        let counted = self.code.counted(self.func);
+        let model = self.controller().model();
+        let bytes = self.body.range.len();
+        if function.get() == Progress::Cold
+            && let Some(more) = self.tiering.rule().missing(model, bytes, counted)
+        {
+            return function.advance(Progress::Cold, Progress::Deferred).then_some(more);
+        }
+        let won = function.advance(Progress::Cold, Progress::Requested)
+            || function.advance(Progress::Deferred, Progress::Requested);
+        if !won {
+            return None;
+        }
+        let cost_ns = model.expected_ns(bytes);
+        let ran_ns = CostModel::ns_of_units(counted);
+        let (effort, upgrade) = match self.controller().settings().mode {
+            Mode::Tiered(thresholds) => {
+                let least = cost_ns.saturating_mul(u64::from(thresholds.full_percent)) / 100;
+                let full = ran_ns >= least;
+                (if full { Effort::Full } else { Effort::Quick }, !full && thresholds.upgrade)
+            }
+            _ => (Effort::Full, false),
+        };
+        let job = self.job(Request { entry: Entry::Function, effort }, upgrade);
+        if self.submit(job, counted, 1) {
+            return None;
+        }
+        function.set(Progress::Cold);
+        Some(self.code.start_value(self.func).max(POLL_UNITS))
+    }
+
+    /// The same for a loop: asks for its body, or for one of a loop around it.
+    fn loop_fired(&self, position: usize) -> i32 {
+        let inner = self.osr(position).get();
+        if self.controller().is_synchronous() {
+            if inner == Progress::Cold {
+                self.ask_for_loop(position);
+            }
+            // So every header gets a body at its first turn.
+            return self.poll_units();
+        }
+        match inner {
+            Progress::Optimized => return POLL_UNITS,
+            Progress::Failed => return i32::MAX,
+            Progress::Requested | Progress::Cold | Progress::Deferred => {}
+        }
+        let outer = self.enclosing(position);
+        let requested = outer.iter().copied().chain([position]);
+        let mut requested = requested.filter(|&p| self.osr(p).get() == Progress::Requested);
+        if let Some(waiting) = requested.next() {
+            let entry = Entry::Loop { offset: self.loop_offset(waiting) };
+            let (id, events) = (self.tiering.id(), self.controller().events());
+            self.controller().raise(id, self.func, entry, WORTH_ONE * LOOP_WORTH);
+            let subject = self.tiering.subject(self.func, Some(self.loop_offset(waiting)));
+            events.emit(subject, || TierEventKind::Reprioritized);
+            self.set_probe(Probe::default());
+            return POLL_UNITS;
+        }
+        self.probe(position, &outer)
+    }
+
+    /// Watches which headers come by, then asks for the best body.
+    fn probe(&self, position: usize, outer: &[usize]) -> i32 {
+        let module = &self.code.source().module;
+        let mut probe = self.tiering.probe(module, self.func);
+        if probe.fires == 0 {
+            probe.outermost = u32::MAX;
+        }
+        // A loop of another nest starts anew.
+        let here = u32::try_from(position).unwrap_or(u32::MAX);
+        let seen = usize::try_from(probe.outermost).unwrap_or(usize::MAX);
+        if here <= probe.outermost || !(seen == position || outer.contains(&seen)) {
+            probe.outermost = here;
+        }
+        probe.fires += 1;
+        if probe.fires <= PROBE_FIRES && !outer.is_empty() {
+            self.set_probe(probe);
+            return 0;
+        }
+        self.set_probe(Probe::default());
+        let chosen = usize::try_from(probe.outermost).unwrap_or(position);
+        let cold = |&p: &usize| self.osr(p).get() == Progress::Cold;
+        // When the loop outside has its body and its header did not come, the inner loop is next.
+        let chosen = Some(chosen).filter(cold).unwrap_or(position);
+        if self.ask_for_loop(chosen) { POLL_UNITS } else { POLL_UNITS.saturating_mul(8) }
+    }
+
+    /// Asks for a loop's body; whether there is hope.
+    fn ask_for_loop(&self, position: usize) -> bool {
+        let bodies = (0..self.body.loops.len())
+            .filter(|&p| matches!(self.osr(p).get(), Progress::Requested | Progress::Optimized));
+        if bodies.count() >= MAX_OSR_BODIES && !self.controller().is_synchronous() {
+            return false;
+        }
+        let cell = self.osr(position);
+        if !cell.advance(Progress::Cold, Progress::Requested) {
+            return true;
+        }
+        let cost_ns = self.controller().model().expected_ns(self.body.range.len());
+        let quick = cost_ns > QUICK_LOOP_NS && !self.controller().is_synchronous();
+        let effort = if quick { Effort::Quick } else { Effort::Full };
+        let entry = Entry::Loop { offset: self.loop_offset(position) };
+        let counted = self.code.counted(self.func);
+        let sent = self.submit(self.job(Request { entry, effort }, false), counted, LOOP_WORTH);
+        if !sent {
+            cell.set(Progress::Cold);
+        }
+        sent
+    }
+
+    /// Compiles now, or sends the request; `false` when there was no place.
+    fn submit(&self, job: Job, counted: u64, factor: u64) -> bool {
+        let controller = self.controller();
+        let subject = job.subject;
+        let expected_ns = controller.model().expected_ns(self.body.range.len());
+        controller.events().emit(subject, || TierEventKind::Requested {
+            counted,
+            expected: Duration::from_nanos(expected_ns),
+        });
+        if controller.is_synchronous() {
+            controller.work(&job);
+            return true;
+        }
+        let worth = CostModel::ns_of_units(counted).saturating_mul(WORTH_ONE * factor);
+        let sent = controller.send(job, worth / expected_ns.max(1) + 1);
+        if !sent {
+            let reason = TierRejection::QueueFull;
+            controller.events().emit(subject, || TierEventKind::Rejected { reason });
+        }
+        sent
+    }
+
+    fn job(&self, request: Request, upgrade: bool) -> Job {
+        let loop_offset = match request.entry {
+            Entry::Function => None,
+            Entry::Loop { offset } => Some(offset),
+        };
+        let subject = self.tiering.subject(self.func, loop_offset);
+        Job { code: self.code.to_weak(), func: self.func, request, subject, upgrade }
+    }
+
+    fn poll_units(&self) -> i32 {
+        if self.controller().is_synchronous() { 0 } else { POLL_UNITS }
+    }
+
+    /// The loops around a loop, outermost first.
+    fn enclosing(&self, position: usize) -> Vec<usize> {
+        let loops = self.body.loops[..position].iter().enumerate();
+        let around = loops.filter(|(i, scan)| i + scan.inner_loops as usize >= position);
+        around.map(|(i, _)| i).collect()
+    }
+
+    fn osr(&self, position: usize) -> &ProgressCell {
+        self.tiering.osr_body(&self.code.source().module, self.func, position)
+    }
+
+    fn set_probe(&self, probe: Probe) {
+        self.tiering.set_probe(&self.code.source().module, self.func, probe);
+    }
+
+    fn loop_offset(&self, position: usize) -> u32 {
+        let start = u32::try_from(self.body.range.start).unwrap_or(u32::MAX);
+        start.saturating_add(self.body.loops[position].offset)
+    }
+
+    fn controller(&self) -> &Arc<Controller> {
+        self.tiering.controller()
+    }
+}
