@@ -21,7 +21,7 @@ const CRATES: &[Crate] = &[
     },
     Crate {
         folder: "engine",
-        workspace: &["upshift-abi", "upshift-baseline"],
+        workspace: &["upshift-abi", "upshift-baseline", "upshift-optimizer"],
         banned: &["cranelift", "dynasm"],
     },
     Crate { folder: "wasi", workspace: &["upshift"], banned: &["cranelift", "dynasm", "libc"] },

@@ -138,7 +138,7 @@ pub(super) fn baseline_code(wat: &str, config: CodegenConfig) -> Arc<ModuleCode>
         layout,
         config: Arc::new(config),
     };
-    ModuleCode::new(source, compile_baseline).unwrap()
+    ModuleCode::new(source, compile_baseline, None).unwrap()
 }
 
 /// What the baseline takes from a counter at a function's entry.
