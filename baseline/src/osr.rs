@@ -183,3 +183,6 @@ impl<'a> FuncCompiler<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

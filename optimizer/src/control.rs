@@ -73,6 +73,7 @@ impl Translator<'_, '_> {
     }
 
     fn open(&mut self, kind: Kind, params: usize, label_types: &[Type], has_params: bool) {
+        self.name_operands();
         let label = self.builder.create_block();
         for &ty in label_types {
             self.builder.append_block_param(label, ty);

@@ -2,12 +2,18 @@
 //!
 //! The entry block of an OSR body loads all locals and the whole operand stack from the thread's
 //! buffer, 16 bytes each, and jumps to the loop's header. The code before the loop is translated
-//! as well but has no way in. What lies on the operand stack at the header has two definitions,
-//! that code and the buffer, so it becomes variables.
+//! as well, and is reached when an outer loop turns. What lies on the operand stack at the header
+//! has two definitions, that code and the buffer, so it becomes variables.
+//!
+//! An operand becomes a variable where the first block above it opens, and stays the same one: it
+//! is defined then on every path through that block, those included that do not come by the loop
+//! (the other side of an `if` around it) and those that come from the buffer and pass the block's
+//! start when an outer loop turns.
 
 use crate::memory_flags::Region;
 use crate::translate::{Operand, Translator};
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use cranelift_frontend::Variable;
 use std::mem::offset_of;
 use upshift_abi::layout::ThreadContext;
 
@@ -15,18 +21,31 @@ use upshift_abi::layout::ThreadContext;
 const VALUE_BYTES: usize = 16;
 
 impl Translator<'_, '_> {
-    /// Makes the loop at hand, whose header comes next, the place where the body is entered.
-    pub(crate) fn enter_from_buffer(&mut self) {
-        let Some(block) = self.osr_block.take() else { return };
-        let merge = self.builder.create_block();
-        let mut operands: Vec<(cranelift_frontend::Variable, Type)> = Vec::new();
-        for i in 0..self.stack.len() {
-            let value = self.read(self.stack[i]);
+    /// Makes all operands variables, as long as the loop that is entered was not met. Those are
+    /// the lower ones already.
+    pub(crate) fn name_operands(&mut self) {
+        if self.osr_block.is_none() {
+            return;
+        }
+        for i in (0..self.stack.len()).rev() {
+            let Operand::Value(value) = self.stack[i] else { break };
             let ty = self.builder.func.dfg.value_type(value);
             let var = self.builder.declare_var(ty);
             self.builder.def_var(var, value);
             self.stack[i] = Operand::Var(var);
-            operands.push((var, ty));
+        }
+    }
+
+    /// Makes the loop at hand, whose header comes next, the place where the body is entered.
+    pub(crate) fn enter_from_buffer(&mut self) {
+        self.name_operands();
+        let Some(block) = self.osr_block.take() else { return };
+        let merge = self.builder.create_block();
+        let mut operands: Vec<(Variable, Type)> = Vec::new();
+        for i in 0..self.stack.len() {
+            let Operand::Var(var) = self.stack[i] else { unreachable!("operands have names") };
+            let value = self.builder.use_var(var);
+            operands.push((var, self.builder.func.dfg.value_type(value)));
         }
         self.builder.ins().jump(merge, &[]);
         self.builder.switch_to_block(block);

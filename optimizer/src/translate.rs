@@ -21,7 +21,7 @@ use wasmparser::{BinaryReader, FunctionBody};
 pub(crate) enum Operand {
     /// A value.
     Value(Value),
-    /// A variable: an operand below the loop that an OSR body is entered at, which has one value
+    /// A variable: in an OSR body, an operand that is there when its loop is entered has one value
     /// on the path from the function's start and one from the buffer.
     Var(Variable),
 }
@@ -184,7 +184,8 @@ impl<'a> Translator<'a, '_> {
             let osr = self.builder.create_block();
             self.builder.ins().jump(osr, &[]);
             self.osr_block = Some(osr);
-            // What stands before the loop has no way in, and Cranelift removes it.
+            // What stands before the outermost loop around the one that is entered has no way in,
+            // and Cranelift removes it.
             let unreachable = self.builder.create_block();
             self.builder.switch_to_block(unreachable);
             self.builder.seal_block(unreachable);

@@ -16,9 +16,10 @@
 //! 5. The stub loads these registers from it, which takes the frame down like a tail call, and
 //!    jumps. The caller's frame, its return address with handlers and stack map, and the stack
 //!    arguments are as they were.
-//! 6. The entry block of the OSR body reads the buffer and goes to the loop header, behind its
-//!    poll and its counter and before the charge of its first block, as the baseline has done the
-//!    former and not the latter. From there on it is an ordinary frame of the function.
+//! 6. The entry block of the OSR body reads the buffer and goes to the loop header. Baseline code
+//!    polls, counts and then charges the header's block, so at the transfer fuel was charged for
+//!    all blocks up to the header's and not for that: the body begins with its charge. A second
+//!    poll before it does no harm. From there on it is an ordinary frame of the function.
 //!
 //! The buffer holds raw references, so nothing may collect between 4 and 6: the stub does not
 //! come back to the engine, and OSR bodies have no safepoint before the header. Nobody reads the
