@@ -4,6 +4,7 @@ mod calls;
 mod harness;
 mod interrupts;
 mod osr;
+mod osr_optimized;
 mod publishing;
 mod signals;
 mod traps;
