@@ -3,9 +3,10 @@
 //! On the translator's stack, a vector is a value of type `I8X16` and a truth value one of type
 //! `I32`. Everything else has the type of Cranelift with the same name.
 
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    ConstantData, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, TrapCode, Type,
-    Value, ValueDef, types,
+    ConstantData, Endianness, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, TrapCode,
+    Type, Value, ValueDef, types,
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder};
 use upshift_abi::ops::{LaneOp, ScalarOp, SimdOp};
@@ -118,13 +119,14 @@ impl<'f> Lowering<'f, '_> {
         self.ins().vconst(ty, handle)
     }
 
-    /// A vector as lanes of type `ty`. Casts do not pile up on each other, nor on constants, so
-    /// that instruction selection sees what is behind them.
+    /// A vector as lanes of type `ty`. Casts do not pile up on each other, nor on constants and
+    /// loads, so that instruction selection sees what is behind them.
     pub(crate) fn cast(&mut self, vector: Value, ty: Type) -> Value {
         if self.type_of(vector) == ty {
             return vector;
         }
         let dfg = &self.builder.func.dfg;
+        let vector = dfg.resolve_aliases(vector);
         if let ValueDef::Result(inst, 0) = dfg.value_def(vector) {
             match dfg.insts[inst] {
                 InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, arg, .. }
@@ -135,10 +137,25 @@ impl<'f> Lowering<'f, '_> {
                 InstructionData::UnaryConst { opcode: Opcode::Vconst, constant_handle } => {
                     return self.ins().vconst(ty, constant_handle);
                 }
+                InstructionData::Load { opcode: Opcode::Load, .. } => {
+                    return self.retype(inst, vector, ty);
+                }
                 _ => {}
             }
         }
         self.ins().bitcast(ty, little_endian(), vector)
+    }
+
+    /// Makes a load one of lanes of type `ty`, so that an instruction may take them from memory.
+    /// What was loaded before, `vector`, becomes a cast of the lanes.
+    fn retype(&mut self, load: Inst, vector: Value, ty: Type) -> Value {
+        let before = self.type_of(vector);
+        let func = &mut *self.builder.func;
+        let lanes = func.dfg.replace_result(vector, ty);
+        let mut cursor = FuncCursor::new(func).after_inst(load);
+        cursor.use_srcloc(load);
+        cursor.ins().with_result(vector).bitcast(before, little_endian(), lanes);
+        lanes
     }
 
     /// A vector as it is on the stack.

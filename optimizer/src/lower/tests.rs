@@ -179,6 +179,47 @@ fn traps_of_divisions_and_truncations() {
     assert_eq!(traps(ScalarOp::i64_trunc_sat_f64_s), []);
 }
 
+/// The load of a vector at offset 16 of the first parameter.
+fn load(l: &mut Lowering<'_, '_>, args: &[Value]) -> Value {
+    let trap = trap_code(Trap::MemoryOutOfBounds);
+    let flags = little_endian().with_trap_code(Some(trap));
+    l.ins().load(types::I8X16, flags, args[0], 16)
+}
+
+/// Lanes are taken from memory by the instruction that works on them, and it traps for the load.
+#[test]
+fn operands_from_memory() {
+    let params = [ValType::I64, ValType::V128];
+    let code = compile(&target("speed"), &params, ValType::V128, (false, false), |l, args| {
+        let loaded = load(l, args);
+        l.simd(SimdOp::f32x4_add, &[args[1], loaded])
+    });
+    let text = code.vcode.as_deref().unwrap();
+    assert!(text.contains("vaddps 0x10(%rdi)"), "{text}");
+    let traps: Vec<_> = code.buffer.traps().iter().map(|trap| trap_of(trap.code)).collect();
+    assert_eq!(traps, [Some(Trap::MemoryOutOfBounds)]);
+}
+
+/// A load that becomes one of other lanes may stand behind an alias, which a variable without a
+/// choice makes, and have other uses.
+#[test]
+fn loads_behind_aliases() {
+    let params = [ValType::I64, ValType::V128];
+    check("load", &params, ValType::V128, |l, args| {
+        let loaded = load(l, args);
+        let variable = l.builder.declare_var(types::I8X16);
+        l.builder.def_var(variable, loaded);
+        let next = l.builder.create_block();
+        l.ins().jump(next, &[]);
+        l.builder.switch_to_block(next);
+        let read = l.builder.use_var(variable);
+        l.builder.seal_block(next);
+        let sum = l.simd(SimdOp::f32x4_add, &[args[1], read]);
+        let product = l.simd(SimdOp::i16x8_mul, &[sum, read]);
+        l.simd(SimdOp::v128_or, &[product, loaded])
+    });
+}
+
 #[test]
 fn vector_idioms_are_one_instruction() {
     let idioms = [
