@@ -158,12 +158,18 @@ fn trap_codes_stand_for_traps() {
     assert_eq!(trap_of(TrapCode::unwrap_user(200)), None);
 }
 
+/// The places of traps are the divisions themselves, which fault, and `ud2`.
 #[test]
 fn traps_of_divisions_and_truncations() {
     let traps = |op: ScalarOp| {
         let isa = target("speed");
         let code =
             compile(&isa, op.params(), op.result(), (false, false), |l, args| l.scalar(op, args));
+        for trap in code.buffer.traps() {
+            let at = &code.buffer.data()[trap.offset as usize..];
+            let division = if at[0] & 0xf0 == 0x40 { at[1] } else { at[0] };
+            assert!(at.starts_with(&[0x0f, 0x0b]) || division == 0xf7, "{}", op.name());
+        }
         let mut traps: Vec<Trap> =
             code.buffer.traps().iter().map(|trap| trap_of(trap.code).unwrap()).collect();
         traps.sort_by_key(|&trap| trap as u8);
