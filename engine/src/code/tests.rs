@@ -5,6 +5,7 @@ mod harness;
 mod interrupts;
 mod osr;
 mod osr_optimized;
+mod osr_random;
 mod publishing;
 mod signals;
 mod traps;

@@ -103,7 +103,7 @@ impl Record {
 }
 
 /// The bits of a value that mean something.
-fn bits(ty: ValType, value: Slot) -> Slot {
+pub(super) fn bits(ty: ValType, value: Slot) -> Slot {
     match ty {
         I32 | F32 => [value[0] & 0xffff_ffff, 0],
         V128 => value,
