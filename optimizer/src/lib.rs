@@ -113,8 +113,12 @@ impl Compiler {
         let malformed = |message: String| CompileError::Malformed { func, message };
         let entry = request.entry;
         let translated =
-            translate::translate(*input, entry, &mut self.context.func, &mut self.builder)
-                .map_err(|error| malformed(error.to_string()))?;
+            translate::translate(*input, entry, &mut self.context.func, &mut self.builder);
+        if !matches!(&translated, Ok(translated) if translated.refused.is_none()) {
+            // The builder was left in the middle of a function.
+            self.builder = FunctionBuilderContext::new();
+        }
+        let translated = translated.map_err(|error| malformed(error.to_string()))?;
         if let Some((offset, operator)) = translated.refused {
             return Err(CompileError::Unsupported { func, offset, operator });
         }

@@ -141,9 +141,11 @@ pub(crate) fn translate<'a, 'b>(
         refused: translator.refused,
         entered: translator.osr_block.is_none(),
     };
-    translator.builder.seal_all_blocks();
-    let effort = crate::Effort::Full;
-    translator.builder.finalize(crate::isa::target(effort, false).frontend_config());
+    if translated.refused.is_none() {
+        translator.builder.seal_all_blocks();
+        let target = crate::isa::target(crate::Effort::Full, false);
+        translator.builder.finalize(target.frontend_config());
+    }
     Ok(translated)
 }
 
@@ -160,13 +162,16 @@ impl<'a> Translator<'a, '_> {
         self.charge_fuel();
         let mut reader = body.get_binary_reader_for_operators()?;
         while !reader.eof() {
-            self.src.pc = reader.original_position() as usize;
+            self.src.pc = position(&reader);
             if self.dead {
                 reader.visit_operator(&mut crate::skip::SkipDead::new(self))?;
             } else {
                 self.builder.set_srcloc(source_location(self.src.pc));
                 self.count_fuel();
                 reader.visit_operator(self)?;
+            }
+            if self.refused.is_some() {
+                break;
             }
         }
         Ok(())
@@ -284,6 +289,11 @@ impl<'a> Translator<'a, '_> {
         self.builder.ins().trap(crate::lower::trap_code(trap));
         self.dead = true;
     }
+}
+
+/// Offset in the module of what comes next.
+fn position(reader: &BinaryReader<'_>) -> usize {
+    usize::try_from(reader.original_position()).expect("addresses have 64 bits")
 }
 
 /// The location of a byte of the module.
