@@ -19,9 +19,16 @@ use upshift_abi::types::{FuncType, ValType};
 
 use ValType::{F32, F64, I32, I64, V128};
 
-const BUFFER: i32 = offset_of!(ThreadContext, osr_buffer) as i32;
-const VMCTX: i32 = offset_of!(FuncRef, vmctx) as i32;
-const CODE: i32 = offset_of!(FuncRef, code) as i32;
+const BUFFER: i32 = disp(offset_of!(ThreadContext, osr_buffer));
+const VMCTX: i32 = disp(offset_of!(FuncRef, vmctx));
+const CODE: i32 = disp(offset_of!(FuncRef, code));
+
+/// A structure offset as a displacement.
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "asserted small")]
+const fn disp(offset: usize) -> i32 {
+    assert!(offset < 1 << 16);
+    offset as i32
+}
 
 fn configs() -> [CodegenConfig; 3] {
     let plain = CodegenConfig::default();

@@ -40,9 +40,12 @@ fn publish(code: &ModuleCode, (func, offset): (DefinedFuncIndex, u32), effort: E
 /// What a run left behind: its results or trap with its frames, and the fuel.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    results: Result<Vec<Slot>, (Trap, Vec<(u32, Option<u32>)>)>,
+    results: Result<Vec<Slot>, (Trap, Vec<FrameId>)>,
     fuel: i64,
 }
+
+/// Function and offset of a frame.
+type FrameId = (u32, Option<u32>);
 
 /// How a program is run.
 #[derive(Clone, Copy, Debug)]
