@@ -214,3 +214,27 @@ fn unknown_imports_are_refused_or_stubbed() {
     let called = upshift(&["run", "--stub-unknown-imports", "--invoke", "use", &file]);
     assert!(stderr(&called).contains("js::f"), "{}", stderr(&called));
 }
+
+#[test]
+fn scripts_that_do_not_exist_are_errors() {
+    let scratch = Scratch::new("scripts");
+    let module = scratch.file("module.wat", FUNCTIONS);
+    let script =
+        scratch.file("script.wast", "(module) (assert_invalid (module (func (drop))) \"\")");
+    for missing in ["no/such/path", &module] {
+        let output = upshift(&["wast", &script, missing]);
+        assert_eq!(output.status.code(), Some(1), "{missing}");
+        assert!(stderr(&output).contains(missing), "{}", stderr(&output));
+    }
+    let output = upshift(&["wast", &script]);
+    assert_eq!(stdout(&output), "2 passed, 0 failed, 0 skipped\n");
+}
+
+#[test]
+fn files_that_are_no_modules_are_named_as_such() {
+    let output = upshift(&["run", env!("CARGO_BIN_EXE_upshift")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("neither a binary module"), "{}", stderr(&output));
+    let directory = upshift(&["run", env!("CARGO_MANIFEST_DIR")]);
+    assert!(stderr(&directory).contains("a directory"), "{}", stderr(&directory));
+}

@@ -4,7 +4,7 @@ use super::{Options, Report, find_scripts, run_file};
 use crate::engine_args::EngineArgs;
 use crate::progress::Progress;
 use crate::units::parse_duration;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,7 +47,11 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
     let mut scripts = Vec::new();
     for path in &args.paths {
         let found = find_scripts(path);
-        scripts.extend(found.with_context(|| format!("failed to read {}", path.display()))?);
+        let found = found.with_context(|| format!("failed to read {}", path.display()))?;
+        if found.is_empty() {
+            bail!("no .wast file in {}", path.display());
+        }
+        scripts.extend(found);
     }
     let progress = Progress::start("running scripts");
     let mut totals = Totals::default();

@@ -165,6 +165,7 @@ fn payload_text(payload: &(dyn std::any::Any + Send)) -> String {
 /// # Errors
 /// When a directory cannot be read.
 pub fn find_scripts(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    std::fs::metadata(path)?;
     let mut found = Vec::new();
     let mut waiting = vec![path.to_owned()];
     while let Some(path) = waiting.pop() {

@@ -10,7 +10,7 @@ use crate::instantiate::image::DataImage;
 use crate::tier::ModuleTiering;
 use crate::tier::events::TierEventKind;
 use crate::vm::{Image, map_file};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
@@ -59,7 +59,11 @@ impl Module {
     /// When the bytes are not a valid module: a [`DecodeError`](crate::DecodeError), or an error
     /// of the text parser.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
-        let bytes = wat::parse_bytes(bytes.as_ref())?;
+        let bytes = bytes.as_ref();
+        if !bytes.starts_with(b"\0asm") && std::str::from_utf8(bytes).is_err() {
+            bail!("neither a binary module, which begins with `\\0asm`, nor a text");
+        }
+        let bytes = wat::parse_bytes(bytes)?;
         Self::from_bytes(engine, Arc::new(bytes.into_owned()))
     }
 
@@ -79,7 +83,11 @@ impl Module {
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let open = || -> Result<Self> {
-            let map = map_file(&File::open(path)?)?;
+            let file = File::open(path)?;
+            if file.metadata()?.is_dir() {
+                bail!("it is a directory, not a file");
+            }
+            let map = map_file(&file)?;
             if map.starts_with(b"\0asm") {
                 return Self::from_bytes(engine, Arc::new(map));
             }

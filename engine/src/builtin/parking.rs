@@ -59,9 +59,9 @@ pub(crate) fn wait(
     }
     let mut queue = queue(key);
     match queue.iter().position(|other| Arc::ptr_eq(other, &waiter)) {
-        // Notified at the last moment: the notifier has counted this thread.
-        None if result == Some(WaitResult::TimedOut) => Some(WaitResult::Ok),
-        None => result,
+        // Notified, maybe at the last moment, and counted by the notifier: another wait, as after
+        // a wish that lets the guest go on, would sleep through it. Wishes stay noted.
+        None => Some(WaitResult::Ok),
         Some(position) => {
             queue.remove(position);
             result

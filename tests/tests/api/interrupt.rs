@@ -1,10 +1,13 @@
 //! Interruption: handles, epochs, fuel.
 
 use super::instantiate;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use upshift::{Config, Engine, Error, Linker, Module, Store, Trap, UpdateDeadline};
+use upshift::{
+    Config, Engine, Error, Linker, MemoryType, Module, SharedMemory, Store, Trap, UpdateDeadline,
+};
 
 const SPIN: &str = r#"(module
     (memory 16384)
@@ -95,6 +98,44 @@ fn a_waiting_thread_asks_the_deadline_callback() {
     assert_eq!(*store.data(), 3);
     stop.send(()).unwrap();
     ticker.join().unwrap();
+}
+
+#[test]
+fn a_deadline_that_is_extended_loses_no_notification() {
+    const ROUNDS: u32 = 3000;
+    let engine = Engine::default();
+    let module = Module::new(
+        &engine,
+        r#"(module (import "" "memory" (memory 1 1 shared))
+            (func (export "wait") (result i32)
+                (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 20_000_000_000))))"#,
+    )
+    .unwrap();
+    let memory = SharedMemory::new(&engine, MemoryType::shared(1, 1)).unwrap();
+    let mut store = Store::new(&engine, ());
+    let mut linker = Linker::new(&engine);
+    linker.define(&store, "", "memory", memory.clone()).unwrap();
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let wait = instance.get_typed_func::<(), u32>(&mut store, "wait").unwrap();
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
+    store.set_epoch_deadline(1);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                engine.increment_epoch();
+            }
+        });
+        scope.spawn(|| {
+            let mut woken = 0;
+            while woken < ROUNDS && !done.load(Ordering::Relaxed) {
+                woken += memory.atomic_notify(0, 1).unwrap();
+            }
+        });
+        let results: Vec<u32> = (0..ROUNDS).map(|_| wait.call(&mut store, ()).unwrap()).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(results.iter().all(|&result| result == 0), "woken, not timed out");
+    });
 }
 
 #[test]
