@@ -47,7 +47,7 @@ impl FuncCompiler<'_> {
     }
 
     fn guarded_operand(&mut self, memory: MemoryIndex, address: Operand, offset: i32) -> Addr {
-        if let Value::Const(bits) = address.value
+        if let Value::Const(bits) = address.value()
             && let Ok(disp) = i32::try_from(u64::from(bits as u32) + offset as u64)
         {
             let base = self.memory_base(memory);

@@ -10,7 +10,7 @@ use crate::fuel::FuelState;
 use crate::masm::{Addr, Asm, Cond, Label, RSP, SCRATCH, THREAD, Width};
 use crate::merge::MoveList;
 use crate::outline::Outline;
-use crate::regs::{Holder, RegFile, State};
+use crate::regs::{Holder, RegFile};
 use crate::skip::SkipDead;
 use crate::value::{Operand, Reg, Ty};
 use std::mem::{offset_of, take};
@@ -370,9 +370,7 @@ impl<'a> FuncCompiler<'a> {
                 .iter()
                 .map(|reloc| Reloc { offset: reloc.offset - shift, ..*reloc })
                 .collect(),
-            traps: TrapMap::from_unsorted(
-                tables.traps.iter().map(|&(at, trap)| (at - shift, trap)).collect(),
-            ),
+            traps: TrapMap::from_sorted(tables.traps.iter().map(|&(at, trap)| (at - shift, trap))),
             pcs: PcMap::from_unsorted(tables.pcs.iter().map(shift_all).collect()),
             stack_maps,
             handlers: Default::default(),
@@ -426,16 +424,5 @@ impl Tables {
         self.osr.clear();
         self.safepoints.clear();
         self.ref_slots.clear();
-    }
-}
-
-impl FuncCompiler<'_> {
-    /// The state of the register file with operands left out.
-    pub(crate) fn cached_state(&self) -> State {
-        let mut state = self.regs.state.clone();
-        for r in crate::regs::regs_in(self.regs.operands) {
-            state.clear(r);
-        }
-        state
     }
 }

@@ -173,13 +173,12 @@ impl ControlStack {
         self.frames.len() - 1 - depth as usize
     }
 
-    fn save(&mut self, state: State) -> StateId {
-        if let Some(id) = self.free_states.pop() {
-            self.states[id.0 as usize] = state;
-            return id;
-        }
-        self.states.push(state);
-        StateId(self.states.len() as u32 - 1)
+    /// A saved state to be written.
+    fn new_state(&mut self) -> StateId {
+        self.free_states.pop().unwrap_or_else(|| {
+            self.states.push(State::EMPTY);
+            StateId(self.states.len() as u32 - 1)
+        })
     }
 
     fn free(&mut self, id: Option<StateId>) {
@@ -189,12 +188,6 @@ impl ControlStack {
     /// A saved state.
     pub(crate) fn state_mut(&mut self, id: StateId) -> &mut State {
         &mut self.states[id.0 as usize]
-    }
-
-    /// Gives a state back for good.
-    fn take_state(&mut self, id: StateId) -> State {
-        self.free_states.push(id);
-        self.states[id.0 as usize].clone()
     }
 }
 
@@ -210,10 +203,11 @@ impl FuncCompiler<'_> {
         self.control.frames[index].outer_hot = self.regs.hot;
         let header = self.loop_header_state();
         self.regs.hot = header.used;
-        let id = self.control.save(header.clone());
+        let id = self.control.new_state();
+        *self.control.state_mut(id) = header;
         self.plan_edge(id, false);
         self.emit_moves();
-        self.adopt(&header);
+        self.adopt(id);
         self.control.frames[index].state = Some(id);
         self.asm.bind(&mut self.control.frames[index].label);
         self.control.frames[index].loop_start = self.asm.pos();
@@ -234,10 +228,8 @@ impl FuncCompiler<'_> {
         let index = self.open(Kind::If, ty);
         let mut label = Label::new();
         self.asm.jcc(cond.negate(), &mut label);
-        let state = self.cached_state();
-        let state = self.control.save(state);
         self.control.frames[index].else_label = label;
-        self.control.frames[index].else_state = Some(state);
+        self.control.frames[index].else_state = Some(self.save_state());
         self.charge_fuel();
     }
 
@@ -254,8 +246,8 @@ impl FuncCompiler<'_> {
             // Other paths than this one bring their own parameters.
             for position in height..self.stack.len() {
                 let operand = self.stack[position];
-                self.copy_to_slot(operand, operand.slot);
-                self.stack[position].value = Value::Slot;
+                self.copy_to_slot(operand, operand.slot());
+                self.stack[position].set_value(Value::Slot);
             }
         }
         self.control.push(Control::new(kind, sig, height));
@@ -264,7 +256,7 @@ impl FuncCompiler<'_> {
 
     /// The flags condition under which a popped `i32` is not zero.
     pub(crate) fn condition(&mut self, operand: Operand) -> Cond {
-        if let Value::Flags(cond) = operand.value {
+        if let Value::Flags(cond) = operand.value() {
             return cond;
         }
         let r = self.read_gpr(operand);
@@ -290,8 +282,8 @@ impl FuncCompiler<'_> {
         frame.kind = Kind::Else;
         self.asm.bind(&mut frame.else_label);
         let id = frame.else_state.take().expect("an if saves its state");
-        let state = self.control.take_state(id);
-        self.adopt(&state);
+        self.adopt(id);
+        self.control.free(Some(id));
         self.dead = false;
     }
 
@@ -319,8 +311,8 @@ impl FuncCompiler<'_> {
             let frame = self.control.frames[index];
             self.truncate(frame.height);
             self.asm.bind(&mut self.control.frames[index].label);
-            let state = self.control.take_state(id);
-            self.adopt(&state);
+            self.adopt(id);
+            self.control.free(Some(id));
             self.dead = false;
             self.push_results(&frame);
             self.charge_fuel();
@@ -492,8 +484,7 @@ impl FuncCompiler<'_> {
         let frame = &self.control.frames[index];
         match (frame.kind, frame.sig) {
             (Kind::Func, _) => self.src.conv.return_area_bytes > 0,
-            (_, BlockSig::Empty) | (Kind::Loop, BlockSig::Result(_)) => false,
-            (_, BlockSig::Result(_)) => false,
+            (_, BlockSig::Empty | BlockSig::Result(_)) => false,
             (Kind::Loop, BlockSig::Func(_)) => true,
             (_, BlockSig::Func(ty)) => self.src.input.module.func_type_at(ty).results.len() != 1,
         }
@@ -510,7 +501,7 @@ impl FuncCompiler<'_> {
             && let Some(&ty) = frame.sig.results(self.src.input.module).first()
         {
             let top = *self.stack.last().expect("a branch has its operands");
-            let result = match top.value {
+            let result = match top.value() {
                 Value::Reg(r) => r,
                 Value::Const(_) | Value::Local(_) | Value::Slot | Value::Flags(_) => {
                     let r = self.alloc_for(ty);
@@ -520,8 +511,14 @@ impl FuncCompiler<'_> {
             };
             self.control.frames[index].result = Some(result);
         }
-        let state = self.cached_state();
-        self.control.frames[index].state = Some(self.control.save(state));
+        self.control.frames[index].state = Some(self.save_state());
+    }
+
+    /// Saves what the registers cache now.
+    fn save_state(&mut self) -> StateId {
+        let id = self.control.new_state();
+        self.regs.write_cached(self.control.state_mut(id));
+        id
     }
 
     /// Plans a branch to a frame; values that travel in slots are stored at once.
@@ -551,7 +548,7 @@ impl FuncCompiler<'_> {
         };
         let mut slot = match frame.height {
             0 => self.frame.operand_base(),
-            height => self.stack[height - 1].slot,
+            height => self.stack[height - 1].slot(),
         };
         let first = self.stack.len() - types.len();
         for (i, ty) in types.iter().enumerate() {

@@ -17,6 +17,7 @@ mod alu;
 mod atomic;
 mod branch;
 mod call;
+mod encode;
 mod float;
 mod memory;
 mod simd;
@@ -248,15 +249,13 @@ impl Asm {
         u32::from_le_bytes(bytes)
     }
 
-    /// Emits the displacement of a jump to `label`, which ends here.
-    #[inline]
-    fn rel32(&mut self, label: &mut Label) {
-        let at = self.pos();
+    /// What to put at `at`, the displacement at the end of a jump to `label`.
+    #[inline(always)]
+    fn refer(label: &mut Label, at: u32) -> u32 {
         if label.bound {
-            self.push_i32(label.value.wrapping_sub(at + 4) as i32);
+            label.value.wrapping_sub(at + 4)
         } else {
-            self.push_i32(label.value as i32);
-            label.value = at + 1;
+            std::mem::replace(&mut label.value, at + 1)
         }
     }
 

@@ -124,10 +124,10 @@ impl Present<'_> {
 impl FuncCompiler<'_> {
     /// Adds the move of a popped (or still present) operand to register `d`.
     pub(crate) fn plan_operand(&mut self, d: Reg, operand: Operand) {
-        match operand.value {
-            Value::Const(bits) => self.moves.push_load(d, Source::Const(operand.ty, bits)),
+        match operand.value() {
+            Value::Const(bits) => self.moves.push_load(d, Source::Const(operand.ty(), bits)),
             Value::Reg(s) => self.moves.push_move(d, s),
-            Value::Slot => self.moves.push_load(d, Source::Slot(operand.ty, operand.slot)),
+            Value::Slot => self.moves.push_load(d, Source::Slot(operand.ty(), operand.slot())),
             Value::Local(index) => {
                 let local = self.frame.locals[index as usize];
                 match local.reg {
@@ -219,8 +219,9 @@ impl FuncCompiler<'_> {
         }
     }
 
-    /// Makes `state` the present state.
-    pub(crate) fn adopt(&mut self, state: &State) {
+    /// Makes a saved state the present state.
+    pub(crate) fn adopt(&mut self, id: StateId) {
+        let state = self.control.state_mut(id);
         let same = state.same(&self.regs.state);
         for r in regs_in(self.regs.state.used & !same) {
             if let Some(index) = self.regs.holder(r).as_local() {

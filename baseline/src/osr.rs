@@ -169,9 +169,9 @@ impl<'a> FuncCompiler<'a> {
             let place = if r.is_float() { OsrPlace::Float(r.0 - 16) } else { OsrPlace::Int(r.0) };
             Some((local, place))
         });
-        let operands = self.stack.iter().map(|operand| match operand.value {
+        let operands = self.stack.iter().map(|operand| match operand.value() {
             Value::Const(bits) => OsrPlace::Const(bits),
-            Value::Slot => OsrPlace::Slot(operand.slot),
+            Value::Slot => OsrPlace::Slot(operand.slot()),
             Value::Reg(_) | Value::Local(_) | Value::Flags(_) => {
                 unreachable!("operands are settled at a loop header")
             }

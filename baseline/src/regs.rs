@@ -146,6 +146,14 @@ impl RegFile {
         }
     }
 
+    /// What the registers cache: the state with operands left out.
+    pub(crate) fn write_cached(&self, state: &mut State) {
+        state.clone_from(&self.state);
+        for r in regs_in(self.operands) {
+            state.clear(r);
+        }
+    }
+
     /// What register `r` holds.
     #[inline]
     pub(crate) fn holder(&self, r: Reg) -> Holder {
@@ -257,6 +265,21 @@ mod tests {
         }
         let Choice::Evict(r) = regs.choose(GPRS) else { panic!("no register is free") };
         assert_eq!(r, Reg(6));
+    }
+
+    #[test]
+    fn states_are_compared_register_by_register() {
+        let mut a = State::EMPTY;
+        for r in (0..32).map(Reg) {
+            a.set(r, Holder::local(u32::from(r.0)), false);
+        }
+        for r in (0..32).map(Reg) {
+            let mut b = a.clone();
+            b.clear(r);
+            assert_eq!(a.same(&b), !r.bit());
+        }
+        assert_eq!(a.same(&a.clone()), u32::MAX);
+        assert_eq!(a.same(&State::EMPTY), 0);
     }
 
     #[test]

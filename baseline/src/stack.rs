@@ -22,7 +22,7 @@ impl FuncCompiler<'_> {
     #[inline(always)]
     pub(crate) fn push(&mut self, value: Value, ty: Ty) {
         let below = match self.stack.last() {
-            Some(top) => top.slot,
+            Some(top) => top.slot(),
             None => self.frame.operand_base(),
         };
         let slot = below + ty.slot_bytes();
@@ -30,7 +30,7 @@ impl FuncCompiler<'_> {
             self.regs.give(r, self.stack.len());
         }
         self.ref_operands += u32::from(ty == Ty::Ref);
-        self.stack.push(Operand { value, ty, slot });
+        self.stack.push(Operand::new(value, ty, slot));
         if self.stack.len() > WINDOW {
             self.settle(self.stack.len() - 1 - WINDOW);
         }
@@ -62,8 +62,8 @@ impl FuncCompiler<'_> {
     #[inline]
     pub(crate) fn pop(&mut self) -> Operand {
         let operand = self.stack.pop().expect("validation keeps the stack from underflow");
-        self.ref_operands -= u32::from(operand.ty == Ty::Ref);
-        match operand.value {
+        self.ref_operands -= u32::from(operand.ty() == Ty::Ref);
+        match operand.value() {
             Value::Reg(r) => {
                 self.regs.release(r);
                 self.regs.lock(r);
@@ -82,9 +82,9 @@ impl FuncCompiler<'_> {
 
     /// Pushes an operand that was just popped back, unchanged and at the same place.
     pub(crate) fn push_again(&mut self, operand: Operand) {
-        match operand.value {
+        match operand.value() {
             Value::Local(index) => self.push_local(index),
-            value => self.push(value, operand.ty),
+            value => self.push(value, operand.ty()),
         }
     }
 
@@ -122,8 +122,8 @@ impl FuncCompiler<'_> {
         let holder = self.regs.holder(r);
         if let Some(position) = holder.as_operand() {
             let operand = self.stack[position];
-            self.store_slot(operand.slot, operand.ty, r);
-            self.stack[position].value = Value::Slot;
+            self.store_slot(operand.slot(), operand.ty(), r);
+            self.stack[position].set_value(Value::Slot);
         } else if let Some(index) = holder.as_local() {
             let local = self.frame.locals[index as usize];
             if self.regs.state.dirty & r.bit() != 0 {
@@ -152,7 +152,7 @@ impl FuncCompiler<'_> {
         self.move_reg(other, r);
         self.regs.release(r);
         if let Some(position) = holder.as_operand() {
-            self.stack[position].value = Value::Reg(other);
+            self.stack[position].set_value(Value::Reg(other));
             self.regs.give(other, position);
         } else {
             self.regs.cache(other, holder, dirty);
@@ -211,11 +211,11 @@ impl FuncCompiler<'_> {
     /// The register a popped operand is in, loading it if need be. It may be that of a local and
     /// must not be written.
     pub(crate) fn read(&mut self, operand: Operand) -> Reg {
-        match operand.value {
+        match operand.value() {
             Value::Reg(r) => r,
             Value::Local(index) => self.cached_local(index),
             Value::Const(_) | Value::Slot => {
-                let r = self.alloc_for(operand.ty);
+                let r = self.alloc_for(operand.ty());
                 self.load_into(r, operand);
                 r
             }
@@ -241,10 +241,10 @@ impl FuncCompiler<'_> {
 
     /// A register with the value of a popped operand that the operator may overwrite.
     pub(crate) fn own(&mut self, operand: Operand) -> Reg {
-        match operand.value {
+        match operand.value() {
             Value::Reg(r) => r,
             Value::Const(_) | Value::Slot | Value::Local(_) | Value::Flags(_) => {
-                let r = self.alloc_for(operand.ty);
+                let r = self.alloc_for(operand.ty());
                 self.load_into(r, operand);
                 r
             }
@@ -259,8 +259,8 @@ impl FuncCompiler<'_> {
 
     /// Loads a popped operand into a register of the operator's own.
     pub(crate) fn load_into(&mut self, r: Reg, operand: Operand) {
-        match operand.value {
-            Value::Const(bits) => self.load_const(r, operand.ty, bits),
+        match operand.value() {
+            Value::Const(bits) => self.load_const(r, operand.ty(), bits),
             Value::Reg(s) => self.move_reg(r, s),
             Value::Local(index) => {
                 let local = self.frame.locals[index as usize];
@@ -269,7 +269,7 @@ impl FuncCompiler<'_> {
                     None => self.load_slot(r, local.ty, local.slot),
                 }
             }
-            Value::Slot => self.load_slot(r, operand.ty, operand.slot),
+            Value::Slot => self.load_slot(r, operand.ty(), operand.slot()),
             Value::Flags(cond) => self.asm.setcc(cond, r.gpr()),
         }
     }
@@ -277,8 +277,8 @@ impl FuncCompiler<'_> {
     /// The memory operand of a popped operand that is in a frame slot and in no register.
     #[inline]
     pub(crate) fn memory_of(&self, operand: Operand) -> Option<Addr> {
-        match operand.value {
-            Value::Slot => Some(slot_addr(operand.slot)),
+        match operand.value() {
+            Value::Slot => Some(slot_addr(operand.slot())),
             Value::Local(_) | Value::Const(_) | Value::Reg(_) | Value::Flags(_) => None,
         }
     }
@@ -364,23 +364,23 @@ impl FuncCompiler<'_> {
     /// Puts the operand at a position into its slot unless it is a constant.
     pub(crate) fn settle(&mut self, position: usize) {
         let operand = self.stack[position];
-        match operand.value {
+        match operand.value() {
             Value::Const(_) | Value::Slot => return,
             Value::Reg(r) => {
-                self.store_slot(operand.slot, operand.ty, r);
+                self.store_slot(operand.slot(), operand.ty(), r);
                 self.regs.release(r);
             }
             Value::Local(index) => {
                 self.frame.locals[index as usize].latent -= 1;
-                self.copy_local(index, operand.slot);
+                self.copy_local(index, operand.slot());
             }
             Value::Flags(cond) => {
                 let r = self.alloc(GPRS);
                 self.asm.setcc(cond, r.gpr());
-                self.store_slot(operand.slot, operand.ty, r);
+                self.store_slot(operand.slot(), operand.ty(), r);
             }
         }
-        self.stack[position].value = Value::Slot;
+        self.stack[position].set_value(Value::Slot);
     }
 
     /// Copies a local's value to an operand slot; leaves the flags alone.
@@ -400,18 +400,18 @@ impl FuncCompiler<'_> {
     /// Copies an operand to a slot that need not be its own.
     pub(crate) fn copy_to_slot(&mut self, operand: Operand, slot: u32) {
         self.frame.touch(slot);
-        match operand.value {
-            Value::Reg(r) => self.store_slot(slot, operand.ty, r),
+        match operand.value() {
+            Value::Reg(r) => self.store_slot(slot, operand.ty(), r),
             Value::Local(index) => self.copy_local(index, slot),
-            Value::Slot if operand.slot == slot => {}
+            Value::Slot if operand.slot() == slot => {}
             Value::Slot | Value::Const(_) | Value::Flags(_) => {
-                let r: Reg = if operand.ty.is_float() {
+                let r: Reg = if operand.ty().is_float() {
                     crate::masm::XSCRATCH.into()
                 } else {
                     SCRATCH.into()
                 };
                 self.load_into(r, operand);
-                self.store_slot(slot, operand.ty, r);
+                self.store_slot(slot, operand.ty(), r);
             }
         }
     }
@@ -438,10 +438,10 @@ impl FuncCompiler<'_> {
         while left > 0 {
             position -= 1;
             let operand = self.stack[position];
-            if operand.value == Value::Local(index) {
+            if operand.value() == Value::Local(index) {
                 let r = self.alloc_for(local.ty);
                 self.load_into(r, operand);
-                self.stack[position].value = Value::Reg(r);
+                self.stack[position].set_value(Value::Reg(r));
                 self.regs.give(r, position);
                 left -= 1;
             }
@@ -461,7 +461,7 @@ impl FuncCompiler<'_> {
         self.regs.state.dirty &= !dirty;
         for r in regs_in(self.regs.operands) {
             let position = self.regs.holder(r).as_operand().expect("an operand's register");
-            if r.bit() & CALL_CLOBBERED != 0 || self.stack[position].ty == Ty::Ref {
+            if r.bit() & CALL_CLOBBERED != 0 || self.stack[position].ty() == Ty::Ref {
                 self.settle(position);
             }
         }

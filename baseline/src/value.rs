@@ -126,13 +126,110 @@ pub(crate) enum Value {
     Flags(Cond),
 }
 
-/// An entry of the operand stack.
+/// An entry of the operand stack: where it is, its class, and its own frame slot.
+///
+/// Two words, so that it travels in registers, and is read from the stack just as it was written
+/// there: reading a number of small writes at once would stall.
+///
+/// ```text
+/// bits   the payload of the value: constant, register, local, condition
+/// meta   kind of value | class << 8 | slot << 32
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operand {
+    bits: u64,
+    meta: u64,
+}
+
+/// Kinds of values in an [`Operand`].
+mod kind {
+    pub(super) const CONST: u8 = 0;
+    pub(super) const REG: u8 = 1;
+    pub(super) const LOCAL: u8 = 2;
+    pub(super) const SLOT: u8 = 3;
+    pub(super) const FLAGS: u8 = 4;
+}
+
+impl Operand {
+    /// An operand with its frame slot, the distance below the frame pointer.
+    #[inline(always)]
+    pub(crate) const fn new(value: Value, ty: Ty, slot: u32) -> Self {
+        let (kind, bits) = Self::encode(value);
+        Self { bits, meta: kind as u64 | (ty as u64) << 8 | (slot as u64) << 32 }
+    }
+
+    #[inline(always)]
+    const fn encode(value: Value) -> (u8, u64) {
+        match value {
+            Value::Const(bits) => (kind::CONST, bits),
+            Value::Reg(r) => (kind::REG, r.0 as u64),
+            Value::Local(index) => (kind::LOCAL, index as u64),
+            Value::Slot => (kind::SLOT, 0),
+            Value::Flags(cond) => (kind::FLAGS, cond.0 as u64),
+        }
+    }
+
     /// Where it is.
-    pub(crate) value: Value,
+    #[inline(always)]
+    pub(crate) const fn value(self) -> Value {
+        match self.meta as u8 {
+            kind::CONST => Value::Const(self.bits),
+            kind::REG => Value::Reg(Reg(self.bits as u8)),
+            kind::LOCAL => Value::Local(self.bits as u32),
+            kind::SLOT => Value::Slot,
+            _ => Value::Flags(Cond(self.bits as u8)),
+        }
+    }
+
+    /// Moves it.
+    #[inline(always)]
+    pub(crate) const fn set_value(&mut self, value: Value) {
+        let (kind, bits) = Self::encode(value);
+        self.bits = bits;
+        self.meta = self.meta & !0xff | kind as u64;
+    }
+
     /// Its class.
-    pub(crate) ty: Ty,
+    #[inline(always)]
+    pub(crate) const fn ty(self) -> Ty {
+        match (self.meta >> 8) as u8 {
+            0 => Ty::I32,
+            1 => Ty::I64,
+            2 => Ty::F32,
+            3 => Ty::F64,
+            4 => Ty::V128,
+            _ => Ty::Ref,
+        }
+    }
+
     /// Its own frame slot: distance below the frame pointer.
-    pub(crate) slot: u32,
+    #[inline(always)]
+    pub(crate) const fn slot(self) -> u32 {
+        (self.meta >> 32) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operands_keep_what_they_are_made_of() {
+        let types = [Ty::I32, Ty::I64, Ty::F32, Ty::F64, Ty::V128, Ty::Ref];
+        let values = [
+            Value::Const(u64::MAX),
+            Value::Reg(Reg(31)),
+            Value::Local(50_000),
+            Value::Slot,
+            Value::Flags(Cond::G),
+        ];
+        for ty in types {
+            for value in values {
+                let mut operand = Operand::new(value, ty, u32::MAX);
+                assert_eq!((operand.value(), operand.ty(), operand.slot()), (value, ty, u32::MAX));
+                operand.set_value(Value::Slot);
+                assert_eq!((operand.value(), operand.ty()), (Value::Slot, ty));
+            }
+        }
+    }
 }

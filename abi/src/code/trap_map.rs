@@ -19,10 +19,16 @@ impl TrapMap {
         if !entries.is_sorted_by_key(|entry| entry.0) {
             entries.sort_unstable_by_key(|entry| entry.0);
         }
-        debug_assert!(entries.is_sorted_by(|a, b| a.0 < b.0), "one trap per instruction");
+        Self::from_sorted(entries.into_iter())
+    }
+
+    /// A map from pairs in ascending order of their offsets, which must be unique.
+    #[must_use]
+    pub fn from_sorted(entries: impl Iterator<Item = (u32, Trap)> + Clone) -> Self {
+        debug_assert!(entries.clone().is_sorted_by(|a, b| a.0 < b.0), "one trap per instruction");
         Self {
-            offsets: entries.iter().map(|entry| entry.0).collect(),
-            codes: entries.iter().map(|entry| entry.1 as u8).collect(),
+            offsets: entries.clone().map(|entry| entry.0).collect(),
+            codes: entries.map(|entry| entry.1 as u8).collect(),
         }
     }
 

@@ -8,16 +8,17 @@ impl Asm {
     /// `jmp label`
     #[inline]
     pub(crate) fn jmp(&mut self, label: &mut Label) {
-        dynasm!(self ; .arch x64 ; .u8 0xe9);
-        self.rel32(label);
+        let at = self.pos() + 1;
+        let distance = Self::refer(label, at);
+        self.append(0xe9 | u64::from(distance) << 8, 5);
     }
 
     /// `jcc label`
     #[inline]
     pub(crate) fn jcc(&mut self, cond: Cond, label: &mut Label) {
-        let opcode = 0x80 | cond.0;
-        dynasm!(self ; .arch x64 ; .u8 0x0f ; .u8 opcode);
-        self.rel32(label);
+        let at = self.pos() + 2;
+        let distance = Self::refer(label, at);
+        self.append(0x0f | u64::from(0x80 | cond.0) << 8 | u64::from(distance) << 16, 6);
     }
 
     /// A short forward jump of at most 127 bytes; give the result to [`Self::end_short`].
@@ -55,7 +56,8 @@ impl Asm {
     pub(crate) fn jump_table(&mut self, index: Gpr, table: &mut Label) {
         // lea r11, [rip + table]
         dynasm!(self ; .arch x64 ; .u8 0x4c ; .u8 0x8d ; .u8 0x1d);
-        self.rel32(table);
+        let distance = Self::refer(table, self.pos());
+        self.push_i32(distance as i32);
         dynasm!(self ; .arch x64
             ; movsxd Rq(index.0), DWORD [Rq(SCRATCH.0) + Rq(index.0) * 4]
             ; add Rq(SCRATCH.0), Rq(index.0)

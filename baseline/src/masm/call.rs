@@ -1,6 +1,7 @@
 //! Calls, frames and returns.
 
-use super::{Addr, Asm, Cond, Gpr, Label, Prec, RAX, SCRATCH, Width, XSCRATCH, fits_i8, with_addr};
+use super::encode::Opcode;
+use super::{Addr, Asm, Cond, Gpr, Label, Prec, RAX, SCRATCH, Width, XSCRATCH, fits_i8};
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
 
@@ -19,7 +20,7 @@ impl Asm {
 
     /// `call [mem]`
     pub(crate) fn call_mem(&mut self, mem: Addr) {
-        with_addr!(self, mem, [call QWORD], []);
+        self.op_rm(Width::W32, Opcode::one(0xff), 2, mem);
     }
 
     /// `push r`

@@ -1,7 +1,7 @@
 //! Loads and stores of general registers.
 
-use super::{Addr, Asm, Gpr, Width, fits_i8, with_addr};
-use dynasm::dynasm;
+use super::encode::{Imm, Opcode};
+use super::{Addr, Asm, Gpr, Width};
 use dynasmrt::DynasmApi;
 
 /// How a load widens what it reads.
@@ -42,54 +42,58 @@ impl LoadKind {
 impl Asm {
     /// Loads a register.
     pub(crate) fn load(&mut self, kind: LoadKind, d: Gpr, mem: Addr) {
-        match kind {
-            LoadKind::U32 => with_addr!(self, mem, [mov Rd(d.0),], []),
-            LoadKind::U64 => with_addr!(self, mem, [mov Rq(d.0),], []),
-            LoadKind::U8 => with_addr!(self, mem, [movzx Rd(d.0), BYTE], []),
-            LoadKind::U16 => with_addr!(self, mem, [movzx Rd(d.0), WORD], []),
-            LoadKind::S8To32 => with_addr!(self, mem, [movsx Rd(d.0), BYTE], []),
-            LoadKind::S16To32 => with_addr!(self, mem, [movsx Rd(d.0), WORD], []),
-            LoadKind::S8To64 => with_addr!(self, mem, [movsx Rq(d.0), BYTE], []),
-            LoadKind::S16To64 => with_addr!(self, mem, [movsx Rq(d.0), WORD], []),
-            LoadKind::S32To64 => with_addr!(self, mem, [movsxd Rq(d.0), DWORD], []),
-        }
+        let (w, opcode) = match kind {
+            LoadKind::U32 => (Width::W32, Opcode::one(0x8b)),
+            LoadKind::U64 => (Width::W64, Opcode::one(0x8b)),
+            LoadKind::U8 => (Width::W32, Opcode::two(0xb6)),
+            LoadKind::U16 => (Width::W32, Opcode::two(0xb7)),
+            LoadKind::S8To32 => (Width::W32, Opcode::two(0xbe)),
+            LoadKind::S16To32 => (Width::W32, Opcode::two(0xbf)),
+            LoadKind::S8To64 => (Width::W64, Opcode::two(0xbe)),
+            LoadKind::S16To64 => (Width::W64, Opcode::two(0xbf)),
+            LoadKind::S32To64 => (Width::W64, Opcode::one(0x63)),
+        };
+        self.op_rm(w, opcode, d.0, mem);
     }
 
     /// Loads 32 or 64 bits.
-    #[inline]
     pub(crate) fn load_w(&mut self, w: Width, d: Gpr, mem: Addr) {
-        match w {
-            Width::W32 => with_addr!(self, mem, [mov Rd(d.0),], []),
-            Width::W64 => with_addr!(self, mem, [mov Rq(d.0),], []),
-        }
+        self.op_rm(w, Opcode::one(0x8b), d.0, mem);
     }
 
     /// Stores 32 or 64 bits.
-    #[inline]
     pub(crate) fn store_w(&mut self, w: Width, mem: Addr, s: Gpr) {
-        match w {
-            Width::W32 => with_addr!(self, mem, [mov DWORD], [, Rd(s.0)]),
-            Width::W64 => with_addr!(self, mem, [mov QWORD], [, Rq(s.0)]),
-        }
+        self.op_rm(w, Opcode::one(0x89), s.0, mem);
     }
 
     /// Stores the low `bytes` (1, 2, 4 or 8) of a register.
     pub(crate) fn store(&mut self, bytes: u32, mem: Addr, s: Gpr) {
-        match bytes {
-            1 => with_addr!(self, mem, [mov BYTE], [, Rb(s.0)]),
-            2 => with_addr!(self, mem, [mov WORD], [, Rw(s.0)]),
-            4 => with_addr!(self, mem, [mov DWORD], [, Rd(s.0)]),
-            _ => with_addr!(self, mem, [mov QWORD], [, Rq(s.0)]),
-        }
+        let (w, opcode) = match bytes {
+            1 => (Width::W32, Opcode::one(0x88).on_bytes()),
+            2 => {
+                self.push(HALF_WORD);
+                (Width::W32, Opcode::one(0x89))
+            }
+            4 => (Width::W32, Opcode::one(0x89)),
+            _ => (Width::W64, Opcode::one(0x89)),
+        };
+        self.op_rm(w, opcode, s.0, mem);
     }
 
     /// Stores a constant of `bytes` (1, 2, 4 or 8, sign-extended from 32 bits).
     pub(crate) fn store_imm(&mut self, bytes: u32, mem: Addr, imm: i32) {
-        match bytes {
-            1 => with_addr!(self, mem, [mov BYTE], [, BYTE imm as i8], 1),
-            2 => with_addr!(self, mem, [mov WORD], [, WORD imm as i16], 2),
-            4 => with_addr!(self, mem, [mov DWORD], [, DWORD imm], 4),
-            _ => with_addr!(self, mem, [mov QWORD], [, DWORD imm], 4),
-        }
+        let (w, opcode, imm) = match bytes {
+            1 => (Width::W32, 0xc6, Imm::I8(imm)),
+            2 => {
+                self.push(HALF_WORD);
+                (Width::W32, 0xc7, Imm::I16(imm))
+            }
+            4 => (Width::W32, 0xc7, Imm::I32(imm)),
+            _ => (Width::W64, 0xc7, Imm::I32(imm)),
+        };
+        self.op_rmi(w, Opcode::one(opcode), 0, mem, imm);
     }
 }
+
+/// The prefix that makes an operation of 32 bits one of 16.
+const HALF_WORD: u8 = 0x66;

@@ -12,7 +12,8 @@
 //! 128 bits. Operands are always destination, first source (`vvvv`), second source (r/m); what has
 //! one source leaves `vvvv` unused.
 
-use super::{Addr, Asm, Gpr, Xmm, fits_i8};
+use super::encode::Encoded;
+use super::{Addr, Asm, Gpr, Xmm};
 use dynasmrt::DynasmApi;
 
 /// A VEX instruction.
@@ -321,50 +322,14 @@ impl Asm {
 
     /// Emits prefix, opcode, ModRM with a memory operand, and the immediate.
     fn vex_mem(&mut self, op: Vex, reg: u8, vvvv: u8, mem: Addr, imm: Option<u8>) {
-        let (index, base) = match mem {
-            Addr::Frame(_) | Addr::Pool(_) => (0, 5),
-            Addr::Base(base, _) => (0, base.0),
-            Addr::Indexed(base, index, _) => (index.0, base.0),
-        };
-        self.vex_prefix(op, reg, vvvv, index, if matches!(mem, Addr::Pool(_)) { 0 } else { base });
-        self.modrm_mem(reg, mem);
+        let (index, base) = Encoded::index_and_base(mem);
+        self.vex_prefix(op, reg, vvvv, index, base);
+        self.append_encoded(Encoded::memory(reg, mem));
         if let Some(imm) = imm {
             self.push(imm);
         }
         if let Addr::Pool(offset) = mem {
             self.link_constant(offset, u32::from(imm.is_some()));
-        }
-    }
-
-    /// Emits ModRM, SIB and displacement of a memory operand; a pool operand is linked later.
-    fn modrm_mem(&mut self, reg: u8, mem: Addr) {
-        let reg = (reg & 7) << 3;
-        let (base, index, disp) = match mem {
-            Addr::Frame(disp) => (5, None, disp),
-            Addr::Base(base, disp) => (base.0, None, disp),
-            Addr::Indexed(base, index, disp) => (base.0, Some(index.0), disp),
-            Addr::Pool(_) => {
-                self.push(reg | 5);
-                self.push_i32(0);
-                return;
-            }
-        };
-        let mode = match disp {
-            0 if base & 7 != 5 => 0x00,
-            _ if fits_i8(disp) => 0x40,
-            _ => 0x80,
-        };
-        match index {
-            None if base & 7 != 4 => self.push(mode | reg | base & 7),
-            _ => {
-                self.push(mode | reg | 4);
-                self.push((index.unwrap_or(4) & 7) << 3 | base & 7);
-            }
-        }
-        match mode {
-            0x40 => self.push_i8(disp as i8),
-            0x80 => self.push_i32(disp),
-            _ => {}
         }
     }
 

@@ -243,7 +243,7 @@ impl FuncCompiler<'_> {
     fn pop_effective_address(&mut self, memarg: &MemArg) -> Operand {
         let address = self.pop();
         let r = self.effective_address(address, memarg.offset);
-        Operand { value: Value::Reg(r.into()), ty: Ty::I64, slot: address.slot }
+        Operand::new(Value::Reg(r.into()), Ty::I64, address.slot())
     }
 
     /// `atomic.fence`

@@ -135,17 +135,17 @@ impl FuncCompiler<'_> {
     /// Stores a stack argument.
     fn store_argument(&mut self, arg: Operand, offset: u32) {
         let mem = Addr::Base(RSP, offset as i32);
-        let r: Reg = match arg.value {
+        let r: Reg = match arg.value() {
             Value::Reg(r) => r,
             _ => {
-                let r: Reg = if arg.ty.is_float() { XSCRATCH.into() } else { SCRATCH.into() };
+                let r: Reg = if arg.ty().is_float() { XSCRATCH.into() } else { SCRATCH.into() };
                 self.load_into(r, arg);
                 r
             }
         };
-        match arg.ty {
+        match arg.ty() {
             Ty::I32 | Ty::I64 | Ty::Ref => self.asm.store_w(Width::W64, mem, r.gpr()),
-            Ty::F32 | Ty::F64 => self.asm.fstore(arg.ty.prec(), mem, r.xmm()),
+            Ty::F32 | Ty::F64 => self.asm.fstore(arg.ty().prec(), mem, r.xmm()),
             Ty::V128 => self.asm.vstore(mem, r.xmm()),
         }
     }
@@ -192,7 +192,7 @@ impl FuncCompiler<'_> {
                     let from = Addr::Base(RSP, (conv.stack_args_bytes + offset) as i32);
                     self.asm.vload_part(XSCRATCH, from, ty == Ty::V128);
                     self.push(Value::Slot, ty);
-                    let slot = self.stack.last().expect("just pushed").slot;
+                    let slot = self.stack.last().expect("just pushed").slot();
                     self.frame.touch(slot);
                     self.asm.vstore_part(slot_addr(slot), XSCRATCH, ty == Ty::V128);
                 }
@@ -240,9 +240,9 @@ impl FuncCompiler<'_> {
             return;
         }
         let start = self.tables.ref_slots.len() as u32;
-        let refs = self.stack.iter().filter(|operand| operand.ty == Ty::Ref);
-        for operand in refs.filter(|operand| operand.value == Value::Slot) {
-            self.tables.ref_slots.push(operand.slot);
+        let refs = self.stack.iter().filter(|operand| operand.ty() == Ty::Ref);
+        for operand in refs.filter(|operand| operand.value() == Value::Slot) {
+            self.tables.ref_slots.push(operand.slot());
         }
         let end = self.tables.ref_slots.len() as u32;
         if end > start {
@@ -330,8 +330,8 @@ impl FuncCompiler<'_> {
     /// Stores a result into the return area.
     fn store_result(&mut self, operand: Operand, offset: u32) {
         let area = Addr::Base(SCRATCH, offset as i32);
-        let wide = operand.ty == Ty::V128;
-        let r: Reg = match operand.value {
+        let wide = operand.ty() == Ty::V128;
+        let r: Reg = match operand.value() {
             Value::Reg(r) => r,
             Value::Local(index) if self.frame.locals[index as usize].reg.is_some() => {
                 self.cached_local(index)
@@ -342,9 +342,9 @@ impl FuncCompiler<'_> {
                 XSCRATCH.into()
             }
             _ => {
-                let from = match operand.value {
+                let from = match operand.value() {
                     Value::Local(index) => self.frame.locals[index as usize].slot,
-                    _ => operand.slot,
+                    _ => operand.slot(),
                 };
                 self.asm.vload_part(XSCRATCH, slot_addr(from), wide);
                 XSCRATCH.into()

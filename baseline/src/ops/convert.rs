@@ -28,7 +28,7 @@ impl FuncCompiler<'_> {
     /// `i32.wrap_i64`
     pub(crate) fn wrap(&mut self) {
         let operand = self.pop();
-        if let Value::Const(bits) = operand.value {
+        if let Value::Const(bits) = operand.value() {
             return self.push(Value::Const(u64::from(bits as u32)), Ty::I32);
         }
         let s = self.read_gpr(operand);
@@ -40,7 +40,7 @@ impl FuncCompiler<'_> {
     /// `i64.extend_i32_s`
     pub(crate) fn extend_signed(&mut self) {
         let operand = self.pop();
-        if let Value::Const(bits) = operand.value {
+        if let Value::Const(bits) = operand.value() {
             return self.push(Value::Const(i64::from(bits as u32 as i32) as u64), Ty::I64);
         }
         let s = self.read_gpr(operand);
@@ -52,7 +52,7 @@ impl FuncCompiler<'_> {
     /// `i64.extend_i32_u`: registers hold `i32` zero-extended already.
     pub(crate) fn extend_unsigned(&mut self) {
         let operand = self.pop();
-        match operand.value {
+        match operand.value() {
             Value::Const(bits) => self.push(Value::Const(bits), Ty::I64),
             Value::Reg(r) => self.push(Value::Reg(r), Ty::I64),
             Value::Local(_) | Value::Slot | Value::Flags(_) => {
@@ -67,7 +67,7 @@ impl FuncCompiler<'_> {
     /// Reinterpretation of an integer's bits as a float.
     pub(crate) fn reinterpret_int(&mut self, to: Ty) {
         let operand = self.pop();
-        if let Value::Const(bits) = operand.value {
+        if let Value::Const(bits) = operand.value() {
             return self.push(Value::Const(bits), to);
         }
         let s = self.read_gpr(operand);
@@ -79,7 +79,7 @@ impl FuncCompiler<'_> {
     /// Reinterpretation of a float's bits as an integer.
     pub(crate) fn reinterpret_float(&mut self, to: Ty) {
         let operand = self.pop();
-        if let Value::Const(bits) = operand.value {
+        if let Value::Const(bits) = operand.value() {
             return self.push(Value::Const(bits), to);
         }
         let s = self.read_xmm(operand);

@@ -67,8 +67,8 @@ const fn canonical_nan(p: Prec) -> u64 {
 impl FuncCompiler<'_> {
     /// A second source: memory when the operand is in its slot or a constant.
     fn float_source(&mut self, operand: Operand) -> Result<Xmm, Addr> {
-        match operand.value {
-            Value::Slot => Err(crate::frame::slot_addr(operand.slot)),
+        match operand.value() {
+            Value::Slot => Err(crate::frame::slot_addr(operand.slot())),
             Value::Const(bits) => Err(self.asm.pool_u64(bits)),
             _ => Ok(self.read_xmm(operand)),
         }

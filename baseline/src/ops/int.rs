@@ -95,7 +95,7 @@ const fn truncate(ty: Ty, bits: u64) -> u64 {
 
 /// Constant bits as a sign-extended 32-bit immediate of an operation of type `ty`.
 fn immediate(ty: Ty, operand: Operand) -> Option<i32> {
-    let Value::Const(bits) = operand.value else { return None };
+    let Value::Const(bits) = operand.value() else { return None };
     match ty {
         Ty::I32 => Some(bits as u32 as i32),
         _ => i32::try_from(bits as i64).ok(),
@@ -126,7 +126,7 @@ impl FuncCompiler<'_> {
             return Dest { reg, local: Some(local) };
         }
         for operand in reusable {
-            if let Value::Reg(reg) = operand.value
+            if let Value::Reg(reg) = operand.value()
                 && reg.is_float() == ty.is_float()
             {
                 return Dest { reg, local: None };
@@ -150,15 +150,15 @@ impl FuncCompiler<'_> {
     pub(crate) fn int_alu(&mut self, op: AluOp, ty: Ty) {
         let rhs = self.pop();
         let lhs = self.pop();
-        if rhs.value == Value::Const(0) && op == AluOp::Add {
+        if rhs.value() == Value::Const(0) && op == AluOp::Add {
             return self.push_again(lhs);
         }
-        if let (Value::Const(a), Value::Const(b)) = (lhs.value, rhs.value) {
+        if let (Value::Const(a), Value::Const(b)) = (lhs.value(), rhs.value()) {
             return self.push(Value::Const(truncate(ty, op.eval(a, b))), ty);
         }
         let swap = op.commutes()
-            && (matches!(lhs.value, Value::Const(_))
-                || (matches!(rhs.value, Value::Reg(_)) && !matches!(lhs.value, Value::Reg(_))));
+            && (matches!(lhs.value(), Value::Const(_))
+                || (matches!(rhs.value(), Value::Reg(_)) && !matches!(lhs.value(), Value::Reg(_))));
         let (lhs, rhs) = if swap { (rhs, lhs) } else { (lhs, rhs) };
         if op == AluOp::And && self.is_tested_next() {
             return self.int_test(ty, lhs, rhs);
@@ -262,7 +262,7 @@ impl FuncCompiler<'_> {
     /// Shifts and rotations.
     pub(crate) fn int_shift(&mut self, op: ShiftOp, ty: Ty) {
         let top = self.stack.last().expect("two operands");
-        if let Value::Const(amount) = top.value {
+        if let Value::Const(amount) = top.value() {
             return self.shift_imm(op, ty, amount);
         }
         if matches!(op, ShiftOp::Rotl | ShiftOp::Rotr) {
@@ -309,7 +309,7 @@ impl FuncCompiler<'_> {
     fn scaled_add(&mut self, ty: Ty, index: Operand, amount: u8) -> bool {
         let add = if ty == Ty::I32 { 0x6a } else { 0x7c };
         let Some(below) = self.stack.last() else { return false };
-        if self.peek(1) != add || matches!(below.value, Value::Const(_)) {
+        if self.peek(1) != add || matches!(below.value(), Value::Const(_)) {
             return false;
         }
         let base = self.pop();
@@ -353,7 +353,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn int_compare(&mut self, cond: Cond, ty: Ty) {
         let rhs = self.pop();
         let lhs = self.pop();
-        let swap = matches!(lhs.value, Value::Const(_));
+        let swap = matches!(lhs.value(), Value::Const(_));
         let (lhs, rhs, cond) = if swap { (rhs, lhs, cond.swap()) } else { (lhs, rhs, cond) };
         let w = ty.width();
         let a = self.read_gpr(lhs);
@@ -374,7 +374,7 @@ impl FuncCompiler<'_> {
     /// `eqz`
     pub(crate) fn int_eqz(&mut self, ty: Ty) {
         let operand = self.pop();
-        if let Value::Flags(cond) = operand.value {
+        if let Value::Flags(cond) = operand.value() {
             return self.push_condition(cond.negate());
         }
         let r = self.read_gpr(operand);
@@ -443,7 +443,7 @@ impl FuncCompiler<'_> {
 
     /// Division by a constant power of two is a shift, its remainder a mask.
     fn unsigned_power_of_two(&mut self, op: DivOp, ty: Ty) -> bool {
-        let Value::Const(divisor) = self.stack.last().expect("two operands").value else {
+        let Value::Const(divisor) = self.stack.last().expect("two operands").value() else {
             return false;
         };
         if !divisor.is_power_of_two() || divisor > i32::MAX as u64 {

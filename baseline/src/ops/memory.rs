@@ -34,7 +34,7 @@ impl FuncCompiler<'_> {
     /// Integer stores of the low `bytes`.
     pub(crate) fn store(&mut self, memarg: &MemArg, bytes: u32) {
         let value = self.pop();
-        if let Value::Const(bits) = value.value {
+        if let Value::Const(bits) = value.value() {
             let signed = if bytes < 8 { bits as u32 as i32 as i64 } else { bits as i64 };
             if let Ok(imm) = i32::try_from(signed) {
                 let mem = self.memory_operand(memarg, bytes);

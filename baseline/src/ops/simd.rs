@@ -129,8 +129,8 @@ impl FuncCompiler<'_> {
     /// The register of a popped operand. When it may be overwritten, `operand` says so afterwards.
     fn vread(&mut self, operand: &mut Operand) -> Xmm {
         let r = self.read_xmm(*operand);
-        if !matches!(operand.value, Value::Local(_)) {
-            operand.value = Value::Reg(r.into());
+        if !matches!(operand.value(), Value::Local(_)) {
+            operand.set_value(Value::Reg(r.into()));
         }
         r
     }

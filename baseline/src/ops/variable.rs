@@ -10,13 +10,13 @@ impl FuncCompiler<'_> {
     /// `local.set`
     pub(crate) fn local_set(&mut self, index: u32) {
         let operand = self.pop();
-        if operand.value == Value::Local(index) {
+        if operand.value() == Value::Local(index) {
             return;
         }
         self.detach_latent(index);
         let local = self.frame.locals[index as usize];
         let keeps_register = local.reg.filter(|r| self.regs.hot & r.bit() != 0);
-        match (operand.value, keeps_register) {
+        match (operand.value(), keeps_register) {
             (Value::Reg(r), None) => {
                 if let Some(old) = local.reg {
                     self.regs.release(old);
@@ -55,9 +55,9 @@ impl FuncCompiler<'_> {
         let condition = self.pop();
         let if_zero = self.pop();
         let if_not = self.pop();
-        let ty = if_not.ty;
+        let ty = if_not.ty();
         let then = self.read(if_not);
-        let dest = match if_zero.value {
+        let dest = match if_zero.value() {
             Value::Reg(r) => r,
             _ => {
                 let r = self.alloc_for(ty);

@@ -43,7 +43,7 @@ impl FuncCompiler<'_> {
     fn splat_int(&mut self, lane: LaneWidth) {
         let operand = self.pop();
         let d = self.vdest(&[]);
-        if let Value::Const(bits) = operand.value {
+        if let Value::Const(bits) = operand.value() {
             self.asm.v128_const(d.reg.xmm(), lane.splat(bits));
         } else {
             let s = self.read_gpr(operand);
@@ -54,7 +54,7 @@ impl FuncCompiler<'_> {
 
     fn splat_float(&mut self, p: Prec) {
         let mut operand = self.pop();
-        if let Value::Const(bits) = operand.value {
+        if let Value::Const(bits) = operand.value() {
             let lane = if p == Prec::Single { LaneWidth::L32 } else { LaneWidth::L64 };
             let d = self.vdest(&[]);
             self.asm.v128_const(d.reg.xmm(), lane.splat(bits));

@@ -29,7 +29,7 @@ impl FuncCompiler<'_> {
     /// A shift that the hardware has.
     fn vshift(&mut self, shift: LaneShift) {
         let count = self.pop();
-        if let Value::Const(bits) = count.value {
+        if let Value::Const(bits) = count.value() {
             let (a, d) = self.vunary_operand(0);
             self.asm.vshift_const(shift, d.reg.xmm(), a, bits as u32);
             return self.push_dest(d, Ty::V128);
@@ -43,7 +43,7 @@ impl FuncCompiler<'_> {
     /// A shift that takes a sequence.
     fn vshift_seq(&mut self, by_constant: ByConstant, by_register: ByRegister) {
         let count = self.pop();
-        if let Value::Const(bits) = count.value {
+        if let Value::Const(bits) = count.value() {
             let (a, d) = self.vunary_operand(0);
             by_constant(&mut self.asm, d.reg.xmm(), a, bits as u32);
             return self.push_dest(d, Ty::V128);
