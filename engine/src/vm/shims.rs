@@ -144,30 +144,29 @@ extern "C" fn memory_fill(
     });
 }
 
-extern "C" fn memory_copy(
-    thread: Thread,
-    vmctx: *mut Instance,
-    memories: u64,
-    dst: u64,
-    src: u64,
-    len: u64,
-) {
-    let (to, from) = unpack_indices(memories);
-    let memories = (MemoryIndex(to), MemoryIndex(from));
-    run(thread, (), |host| host.memory_copy(instance(vmctx), memories, dst, src, len));
+/// Bulk operators between two places, which differ in what their two indices are.
+macro_rules! bulk {
+    ($($name:ident($first:ident, $second:ident);)*) => {$(
+        extern "C" fn $name(
+            thread: Thread,
+            vmctx: *mut Instance,
+            indices: u64,
+            dst: u64,
+            src: u64,
+            len: u64,
+        ) {
+            let (first, second) = unpack_indices(indices);
+            let indices = ($first(first), $second(second));
+            run(thread, (), |host| host.$name(instance(vmctx), indices, dst, src, len));
+        }
+    )*};
 }
 
-extern "C" fn memory_init(
-    thread: Thread,
-    vmctx: *mut Instance,
-    memory_data: u64,
-    dst: u64,
-    src: u64,
-    len: u64,
-) {
-    let (memory, data) = unpack_indices(memory_data);
-    let memory_data = (MemoryIndex(memory), DataIndex(data));
-    run(thread, (), |host| host.memory_init(instance(vmctx), memory_data, dst, src, len));
+bulk! {
+    memory_copy(MemoryIndex, MemoryIndex);
+    memory_init(MemoryIndex, DataIndex);
+    table_copy(TableIndex, TableIndex);
+    table_init(TableIndex, ElemIndex);
 }
 
 extern "C" fn data_drop(thread: Thread, vmctx: *mut Instance, data: u64) {
@@ -201,32 +200,6 @@ extern "C" fn table_fill(
     run(thread, (), |host| {
         host.table_fill(instance(vmctx), TableIndex(index(table)), dst, value, len)
     });
-}
-
-extern "C" fn table_copy(
-    thread: Thread,
-    vmctx: *mut Instance,
-    tables: u64,
-    dst: u64,
-    src: u64,
-    len: u64,
-) {
-    let (to, from) = unpack_indices(tables);
-    let tables = (TableIndex(to), TableIndex(from));
-    run(thread, (), |host| host.table_copy(instance(vmctx), tables, dst, src, len));
-}
-
-extern "C" fn table_init(
-    thread: Thread,
-    vmctx: *mut Instance,
-    table_elem: u64,
-    dst: u64,
-    src: u64,
-    len: u64,
-) {
-    let (table, elem) = unpack_indices(table_elem);
-    let table_elem = (TableIndex(table), ElemIndex(elem));
-    run(thread, (), |host| host.table_init(instance(vmctx), table_elem, dst, src, len));
 }
 
 extern "C" fn elem_drop(thread: Thread, vmctx: *mut Instance, elem: u64) {
