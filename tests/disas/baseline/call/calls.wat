@@ -16,127 +16,127 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov r11, [rdi+0x10]
-;;    14  sub dword ptr [r11], 8
-;;    1d  js 0x28
-;;    23  mov rax, rsi
-;;    26  leave
-;;    27  ret
-;;    28  call qword ptr [r15+0x100]
-;;    30  jmp 0x23
+;;     e  mov r11, [rdi+0x10]
+;;    12  sub dword ptr [r11], 8
+;;    19  js 0x24
+;;    1f  mov rax, rsi
+;;    22  leave
+;;    23  ret
+;;    24  call qword ptr [r15+0x100]
+;;    2b  jmp 0x1f
 ;; function 2 direct
 ;;     0  cmp rsp, [r15]
-;;     5  jb 0x48
-;;     b  push rbp
-;;     c  mov rbp, rsp
-;;     f  sub rsp, 0x40
-;;    13  mov [rbp-8], rdi
-;;    17  mov esi, esi
-;;    1a  mov r11, [rdi+0x10]
-;;    1f  sub dword ptr [r11+4], 8
-;;    28  js 0x5b
-;;    2e  mov [rbp-0x38], esi
-;;    32  mov rdi, [rbp-8]
-;;    36  call qword ptr [slot]
-;;    3c  mov eax, eax
-;;    3f  mov ecx, [rbp-0x38]
-;;    43  add eax, ecx
-;;    46  leave
-;;    47  ret
-;;    48  push rbp
-;;    49  mov rbp, rsp
-;;    4c  call qword ptr [r15+0xf0]
-;;    54  pop rbp
-;;    56  jmp 0xb
-;;    5b  call qword ptr [r15+0x100]
-;;    63  jmp 0x2e
+;;     3  jb 0x3f
+;;     9  push rbp
+;;     a  mov rbp, rsp
+;;     d  sub rsp, 0x40
+;;    11  mov [rbp-8], rdi
+;;    15  mov esi, esi
+;;    17  mov r11, [rdi+0x10]
+;;    1b  sub dword ptr [r11+4], 8
+;;    23  js 0x51
+;;    29  mov [rbp-0x38], esi
+;;    2c  mov rdi, [rbp-8]
+;;    30  call qword ptr [slot]
+;;    36  mov eax, eax
+;;    38  mov ecx, [rbp-0x38]
+;;    3b  add eax, ecx
+;;    3d  leave
+;;    3e  ret
+;;    3f  push rbp
+;;    40  mov rbp, rsp
+;;    43  call qword ptr [r15+0xf0]
+;;    4a  pop rbp
+;;    4c  jmp 9
+;;    51  call qword ptr [r15+0x100]
+;;    58  jmp 0x29
 ;; function 3 imported
 ;;     0  cmp rsp, [r15]
-;;     5  jb 0x47
-;;     b  push rbp
-;;     c  mov rbp, rsp
-;;     f  sub rsp, 0x40
-;;    13  mov [rbp-8], rdi
-;;    17  mov esi, esi
-;;    1a  mov r11, [rdi+0x10]
-;;    1f  sub dword ptr [r11+8], 8
-;;    28  js 0x5a
-;;    2e  mov [rbp-0x38], esi
-;;    32  mov r11, [rbp-8]
-;;    36  mov [r15+0x38], r11
-;;    3b  mov rdi, [r11+0x40]
-;;    40  call qword ptr [r11+0x38]
-;;    45  leave
-;;    46  ret
-;;    47  push rbp
-;;    48  mov rbp, rsp
-;;    4b  call qword ptr [r15+0xf0]
-;;    53  pop rbp
-;;    55  jmp 0xb
-;;    5a  call qword ptr [r15+0x100]
-;;    62  jmp 0x2e
+;;     3  jb 0x3e
+;;     9  push rbp
+;;     a  mov rbp, rsp
+;;     d  sub rsp, 0x40
+;;    11  mov [rbp-8], rdi
+;;    15  mov esi, esi
+;;    17  mov r11, [rdi+0x10]
+;;    1b  sub dword ptr [r11+8], 8
+;;    23  js 0x50
+;;    29  mov [rbp-0x38], esi
+;;    2c  mov r11, [rbp-8]
+;;    30  mov [r15+0x38], r11
+;;    34  mov rdi, [r11+0x40]
+;;    38  call qword ptr [r11+0x38]
+;;    3c  leave
+;;    3d  ret
+;;    3e  push rbp
+;;    3f  mov rbp, rsp
+;;    42  call qword ptr [r15+0xf0]
+;;    49  pop rbp
+;;    4b  jmp 9
+;;    50  call qword ptr [r15+0x100]
+;;    57  jmp 0x29
 ;; function 4 indirect
 ;;     0  cmp rsp, [r15]
-;;     5  jb 0x91
-;;     b  push rbp
-;;     c  mov rbp, rsp
-;;     f  sub rsp, 0x40
-;;    13  mov [rbp-8], rdi
-;;    17  mov esi, esi
-;;    1a  mov r11, [rdi+0x10]
-;;    1f  sub dword ptr [r11+0xc], 8
-;;    28  js 0xa4
-;;    2e  mov eax, 2
-;;    34  mov rcx, [rdi+0x30]
-;;    39  mov rdx, rax
-;;    3c  cmp rdx, [rcx+8]
-;;    41  jae 0xb1
-;;    47  mov r11d, 0
-;;    4d  cmovae rdx, r11
-;;    51  mov rcx, [rcx]
-;;    56  lea rdx, [rcx+rdx*8]
-;;    5b  mov r10, [rdx]
-;;    60  mov r11, [rdi+0x18]
-;;    65  mov r11d, [r11]
-;;    6a  cmp r11d, [r10+0x10] ; uninitialized element
-;;    6f  jne 0xb3
-;;    75  mov [rbp-0x38], esi
-;;    79  mov r11, [rbp-8]
-;;    7d  mov [r15+0x38], r11
-;;    82  mov rdi, [r10+8]
-;;    87  call qword ptr [r10]
-;;    8c  mov eax, eax
-;;    8f  leave
-;;    90  ret
-;;    91  push rbp
-;;    92  mov rbp, rsp
-;;    95  call qword ptr [r15+0xf0]
-;;    9d  pop rbp
-;;    9f  jmp 0xb
-;;    a4  call qword ptr [r15+0x100]
-;;    ac  jmp 0x2e
-;;    b1  ud2 ; undefined element
-;;    b3  ud2 ; indirect call type mismatch
+;;     3  jb 0x7b
+;;     9  push rbp
+;;     a  mov rbp, rsp
+;;     d  sub rsp, 0x40
+;;    11  mov [rbp-8], rdi
+;;    15  mov esi, esi
+;;    17  mov r11, [rdi+0x10]
+;;    1b  sub dword ptr [r11+0xc], 8
+;;    23  js 0x8d
+;;    29  mov eax, 2
+;;    2e  mov rcx, [rdi+0x30]
+;;    32  mov rdx, rax
+;;    35  cmp rdx, [rcx+8]
+;;    39  jae 0x99
+;;    3f  mov r11d, 0
+;;    45  cmovae rdx, r11
+;;    49  mov rcx, [rcx]
+;;    4c  lea rdx, [rcx+rdx*8]
+;;    51  mov r10, [rdx]
+;;    54  mov r11, [rdi+0x18]
+;;    58  mov r11d, [r11]
+;;    5b  cmp r11d, [r10+0x10] ; uninitialized element
+;;    5f  jne 0x9b
+;;    65  mov [rbp-0x38], esi
+;;    68  mov r11, [rbp-8]
+;;    6c  mov [r15+0x38], r11
+;;    70  mov rdi, [r10+8]
+;;    74  call qword ptr [r10]
+;;    77  mov eax, eax
+;;    79  leave
+;;    7a  ret
+;;    7b  push rbp
+;;    7c  mov rbp, rsp
+;;    7f  call qword ptr [r15+0xf0]
+;;    86  pop rbp
+;;    88  jmp 9
+;;    8d  call qword ptr [r15+0x100]
+;;    94  jmp 0x29
+;;    99  ud2 ; undefined element
+;;    9b  ud2 ; indirect call type mismatch
 ;; function 5 tail
 ;;     0  cmp rsp, [r15]
-;;     5  jb 0x42
-;;     b  push rbp
-;;     c  mov rbp, rsp
-;;     f  sub rsp, 0x40
-;;    13  mov [rbp-8], rdi
-;;    17  mov esi, esi
-;;    1a  mov r11, [rdi+0x10]
-;;    1f  sub dword ptr [r11+0x10], 8
-;;    28  js 0x55
-;;    2e  mov [rbp-0x38], esi
-;;    32  mov rdi, [rbp-8]
-;;    36  jmp 0x3b
-;;    3b  leave
-;;    3c  jmp qword ptr [slot]
-;;    42  push rbp
-;;    43  mov rbp, rsp
-;;    46  call qword ptr [r15+0xf0]
-;;    4e  pop rbp
-;;    50  jmp 0xb
-;;    55  call qword ptr [r15+0x100]
-;;    5d  jmp 0x2e
+;;     3  jb 0x3c
+;;     9  push rbp
+;;     a  mov rbp, rsp
+;;     d  sub rsp, 0x40
+;;    11  mov [rbp-8], rdi
+;;    15  mov esi, esi
+;;    17  mov r11, [rdi+0x10]
+;;    1b  sub dword ptr [r11+0x10], 8
+;;    23  js 0x4e
+;;    29  mov [rbp-0x38], esi
+;;    2c  mov rdi, [rbp-8]
+;;    30  jmp 0x35
+;;    35  leave
+;;    36  jmp qword ptr [slot]
+;;    3c  push rbp
+;;    3d  mov rbp, rsp
+;;    40  call qword ptr [r15+0xf0]
+;;    47  pop rbp
+;;    49  jmp 9
+;;    4e  call qword ptr [r15+0x100]
+;;    55  jmp 0x29

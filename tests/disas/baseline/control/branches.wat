@@ -14,70 +14,69 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov edx, edx
-;;    12  mov r11, [rdi+0x10]
-;;    17  sub dword ptr [r11], 8
-;;    20  js 0x3c
-;;    26  cmp esi, edx
-;;    29  jge 0x37
-;;    2f  mov rax, rsi
-;;    32  jmp 0x3a
-;;    37  mov rax, rdx
-;;    3a  leave
-;;    3b  ret
-;;    3c  call qword ptr [r15+0x100]
-;;    44  jmp 0x26
+;;     e  mov edx, edx
+;;    10  mov r11, [rdi+0x10]
+;;    14  sub dword ptr [r11], 8
+;;    1b  js 0x36
+;;    21  cmp esi, edx
+;;    23  jge 0x31
+;;    29  mov rax, rsi
+;;    2c  jmp 0x34
+;;    31  mov rax, rdx
+;;    34  leave
+;;    35  ret
+;;    36  call qword ptr [r15+0x100]
+;;    3d  jmp 0x21
 ;; function 1 select
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x50
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov r11, [rdi+0x10]
-;;    11  sub dword ptr [r11+4], 8
-;;    1a  js 0x33
-;;    20  vxorps xmm1, xmm1, xmm1
-;;    25  vucomisd xmm0, xmm1
-;;    2a  mov rax, rdx
-;;    2d  cmova rax, rsi
-;;    31  leave
-;;    32  ret
-;;    33  call qword ptr [r15+0x100]
-;;    3b  jmp 0x20
+;;    10  sub dword ptr [r11+4], 8
+;;    18  js 0x31
+;;    1e  vxorps xmm1, xmm1, xmm1
+;;    23  vucomisd xmm0, xmm1
+;;    28  mov rax, rdx
+;;    2b  cmova rax, rsi
+;;    2f  leave
+;;    30  ret
+;;    31  call qword ptr [r15+0x100]
+;;    38  jmp 0x1e
 ;; function 2 table
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov r11, [rdi+0x10]
-;;    14  sub dword ptr [r11+8], 8
-;;    1d  js 0x81
-;;    23  mov rax, rsi
-;;    26  mov r11d, 2
-;;    2c  cmp eax, r11d
-;;    2f  cmova eax, r11d
-;;    33  lea r11, [slot]
-;;    3a  movsxd rax, [r11+rax*4]
-;;    3f  add r11, rax
-;;    42  jmp r11
-;;    45  int3
-;;    46  int3
-;;    47  int3
-;;    48  or al, 0
+;;     e  mov r11, [rdi+0x10]
+;;    12  sub dword ptr [r11+8], 8
+;;    1a  js 0x7a
+;;    20  mov rax, rsi
+;;    23  mov r11d, 2
+;;    29  cmp eax, r11d
+;;    2c  cmova eax, r11d
+;;    30  lea r11, [slot]
+;;    37  movsxd rax, [r11+rax*4]
+;;    3c  add r11, rax
+;;    3f  jmp r11
+;;    42  int3
+;;    43  int3
+;;    44  or al, 0
+;;    46  add [rax], al
+;;    48  adc [rax], eax
 ;;    4a  add [rax], al
-;;    4c  adc [rax], eax
+;;    4c  (bad)
 ;;    4e  add [rax], al
-;;    50  (bad)
-;;    52  add [rax], al
-;;    54  jmp 0x79
-;;    59  jmp 0x6e
-;;    5e  jmp 0x63
-;;    63  mov eax, 1
-;;    69  jmp 0x7f
-;;    6e  mov eax, 2
-;;    74  jmp 0x7f
-;;    79  mov eax, 3
-;;    7f  leave
-;;    80  ret
-;;    81  call qword ptr [r15+0x100]
-;;    89  jmp 0x23
+;;    50  jmp 0x73
+;;    55  jmp 0x69
+;;    5a  jmp 0x5f
+;;    5f  mov eax, 1
+;;    64  jmp 0x78
+;;    69  mov eax, 2
+;;    6e  jmp 0x78
+;;    73  mov eax, 3
+;;    78  leave
+;;    79  ret
+;;    7a  call qword ptr [r15+0x100]
+;;    81  jmp 0x20

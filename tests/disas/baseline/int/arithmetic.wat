@@ -12,91 +12,91 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov edx, edx
-;;    12  mov r11, [rdi+0x10]
-;;    17  sub dword ptr [r11], 8
-;;    20  js 0x2d
-;;    26  lea eax, [rsi+rdx]
-;;    2b  leave
-;;    2c  ret
-;;    2d  call qword ptr [r15+0x100]
-;;    35  jmp 0x26
+;;     e  mov edx, edx
+;;    10  mov r11, [rdi+0x10]
+;;    14  sub dword ptr [r11], 8
+;;    1b  js 0x26
+;;    21  lea eax, [rsi+rdx]
+;;    24  leave
+;;    25  ret
+;;    26  call qword ptr [r15+0x100]
+;;    2d  jmp 0x21
 ;; function 1 add_constant
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov r11, [rdi+0x10]
-;;    11  sub dword ptr [r11+4], 8
-;;    1a  js 0x27
-;;    20  lea rax, [rsi+0x64]
-;;    25  leave
-;;    26  ret
-;;    27  call qword ptr [r15+0x100]
-;;    2f  jmp 0x20
+;;    10  sub dword ptr [r11+4], 8
+;;    18  js 0x24
+;;    1e  lea rax, [rsi+0x64]
+;;    22  leave
+;;    23  ret
+;;    24  call qword ptr [r15+0x100]
+;;    2b  jmp 0x1e
 ;; function 2 subtract_from_constant
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov r11, [rdi+0x10]
-;;    14  sub dword ptr [r11+8], 8
-;;    1d  js 0x34
-;;    23  mov eax, 9
-;;    29  mov rcx, rax
-;;    2c  sub ecx, esi
-;;    2f  mov rax, rcx
-;;    32  leave
-;;    33  ret
-;;    34  call qword ptr [r15+0x100]
-;;    3c  jmp 0x23
+;;     e  mov r11, [rdi+0x10]
+;;    12  sub dword ptr [r11+8], 8
+;;    1a  js 0x2f
+;;    20  mov eax, 9
+;;    25  mov rcx, rax
+;;    28  sub ecx, esi
+;;    2a  mov rax, rcx
+;;    2d  leave
+;;    2e  ret
+;;    2f  call qword ptr [r15+0x100]
+;;    36  jmp 0x20
 ;; function 3 shift
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov edx, edx
-;;    12  mov r11, [rdi+0x10]
-;;    17  sub dword ptr [r11+0xc], 8
-;;    20  js 0x2d
-;;    26  shlx eax, esi, edx
-;;    2b  leave
-;;    2c  ret
-;;    2d  call qword ptr [r15+0x100]
-;;    35  jmp 0x26
+;;     e  mov edx, edx
+;;    10  mov r11, [rdi+0x10]
+;;    14  sub dword ptr [r11+0xc], 8
+;;    1c  js 0x29
+;;    22  shlx eax, esi, edx
+;;    27  leave
+;;    28  ret
+;;    29  call qword ptr [r15+0x100]
+;;    30  jmp 0x22
 ;; function 4 divide
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov edx, edx
-;;    12  mov r11, [rdi+0x10]
-;;    17  sub dword ptr [r11+0x10], 8
-;;    20  js 0x3b
-;;    26  mov rcx, rdx
-;;    29  mov rax, rsi
-;;    2c  test ecx, ecx
-;;    2f  je 0x48
-;;    35  cdq
-;;    36  idiv ecx ; integer overflow
-;;    39  leave
-;;    3a  ret
-;;    3b  call qword ptr [r15+0x100]
-;;    43  jmp 0x26
-;;    48  ud2 ; integer divide by zero
+;;     e  mov edx, edx
+;;    10  mov r11, [rdi+0x10]
+;;    14  sub dword ptr [r11+0x10], 8
+;;    1c  js 0x36
+;;    22  mov rcx, rdx
+;;    25  mov rax, rsi
+;;    28  test ecx, ecx
+;;    2a  je 0x42
+;;    30  cdq
+;;    31  idiv ecx ; integer overflow
+;;    34  leave
+;;    35  ret
+;;    36  call qword ptr [r15+0x100]
+;;    3d  jmp 0x22
+;;    42  ud2 ; integer divide by zero
 ;; function 5 folded
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x30
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov r11, [rdi+0x10]
-;;    11  sub dword ptr [r11+0x14], 8
-;;    1a  js 0x28
-;;    20  mov eax, 0x2a
-;;    26  leave
-;;    27  ret
-;;    28  call qword ptr [r15+0x100]
-;;    30  jmp 0x20
+;;    10  sub dword ptr [r11+0x14], 8
+;;    18  js 0x25
+;;    1e  mov eax, 0x2a
+;;    23  leave
+;;    24  ret
+;;    25  call qword ptr [r15+0x100]
+;;    2c  jmp 0x1e

@@ -14,74 +14,74 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov r11, [rdi+0x10]
-;;    14  sub dword ptr [r11], 8
-;;    1d  js 0x32
-;;    23  mov rax, [rdi]
-;;    28  mov ecx, [rax+rsi+0x10] ; out of bounds memory access
-;;    2d  mov rax, rcx
-;;    30  leave
-;;    31  ret
-;;    32  call qword ptr [r15+0x100]
-;;    3a  jmp 0x23
+;;     e  mov r11, [rdi+0x10]
+;;    12  sub dword ptr [r11], 8
+;;    19  js 0x2b
+;;    1f  mov rax, [rdi]
+;;    22  mov ecx, [rax+rsi+0x10] ; out of bounds memory access
+;;    26  mov rax, rcx
+;;    29  leave
+;;    2a  ret
+;;    2b  call qword ptr [r15+0x100]
+;;    32  jmp 0x1f
 ;; function 1 indexed
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov edx, edx
-;;    12  mov r11, [rdi+0x10]
-;;    17  sub dword ptr [r11+4], 8
-;;    20  js 0x3a
-;;    26  lea eax, [rsi+rdx*8]
-;;    2b  mov rcx, [rdi]
-;;    30  mov r8, [rcx+rax] ; out of bounds memory access
-;;    35  mov rax, r8
-;;    38  leave
-;;    39  ret
-;;    3a  call qword ptr [r15+0x100]
-;;    42  jmp 0x26
+;;     e  mov edx, edx
+;;    10  mov r11, [rdi+0x10]
+;;    14  sub dword ptr [r11+4], 8
+;;    1c  js 0x33
+;;    22  lea eax, [rsi+rdx*8]
+;;    27  mov rcx, [rdi]
+;;    2a  mov r8, [rcx+rax] ; out of bounds memory access
+;;    2e  mov rax, r8
+;;    31  leave
+;;    32  ret
+;;    33  call qword ptr [r15+0x100]
+;;    3a  jmp 0x22
 ;; function 2 update
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov r11, [rdi+0x10]
-;;    14  sub dword ptr [r11+8], 8
-;;    1d  js 0x38
-;;    23  mov rax, [rdi]
-;;    28  mov ecx, [rax+rsi] ; out of bounds memory access
-;;    2d  add ecx, 1
-;;    31  mov [rax+rsi], ecx ; out of bounds memory access
-;;    36  leave
-;;    37  ret
-;;    38  call qword ptr [r15+0x100]
-;;    40  jmp 0x23
+;;     e  mov r11, [rdi+0x10]
+;;    12  sub dword ptr [r11+8], 8
+;;    1a  js 0x2e
+;;    20  mov rax, [rdi]
+;;    23  mov ecx, [rax+rsi] ; out of bounds memory access
+;;    26  add ecx, 1
+;;    29  mov [rax+rsi], ecx ; out of bounds memory access
+;;    2c  leave
+;;    2d  ret
+;;    2e  call qword ptr [r15+0x100]
+;;    35  jmp 0x20
 ;; function 3 checked
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov r11, [rdi+0x10]
-;;    11  sub dword ptr [r11+0xc], 8
-;;    1a  js 0x5e
-;;    20  mov rax, rsi
-;;    23  add rax, 4
-;;    27  jb 0x6b
-;;    2d  mov rcx, [rdi+0x38]
-;;    32  mov rdx, [rcx+8]
-;;    37  sub rdx, 1
-;;    3b  jb 0x6b
-;;    41  cmp rax, rdx
-;;    44  ja 0x6b
-;;    4a  cmova rax, rdx
-;;    4e  mov rdx, [rcx]
-;;    53  movzx r8d, byte ptr [rdx+rax] ; out of bounds memory access
-;;    59  mov rax, r8
-;;    5c  leave
-;;    5d  ret
-;;    5e  call qword ptr [r15+0x100]
-;;    66  jmp 0x20
-;;    6b  ud2 ; out of bounds memory access
+;;    10  sub dword ptr [r11+0xc], 8
+;;    18  js 0x57
+;;    1e  mov rax, rsi
+;;    21  add rax, 4
+;;    25  jb 0x63
+;;    2b  mov rcx, [rdi+0x38]
+;;    2f  mov rdx, [rcx+8]
+;;    33  sub rdx, 1
+;;    37  jb 0x63
+;;    3d  cmp rax, rdx
+;;    40  ja 0x63
+;;    46  cmova rax, rdx
+;;    4a  mov rdx, [rcx]
+;;    4d  movzx r8d, byte ptr [rdx+rax] ; out of bounds memory access
+;;    52  mov rax, r8
+;;    55  leave
+;;    56  ret
+;;    57  call qword ptr [r15+0x100]
+;;    5e  jmp 0x1e
+;;    63  ud2 ; out of bounds memory access

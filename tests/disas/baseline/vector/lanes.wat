@@ -13,56 +13,56 @@
 ;;     4  sub rsp, 0x50
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov r11, [rdi+0x10]
-;;    11  sub dword ptr [r11], 8
-;;    1a  js 0x2b
-;;    20  vpaddd xmm2, xmm0, xmm1
-;;    24  vmovaps xmm0, xmm2
-;;    29  leave
-;;    2a  ret
-;;    2b  call qword ptr [r15+0x100]
-;;    33  jmp 0x20
+;;    10  sub dword ptr [r11], 8
+;;    17  js 0x28
+;;    1d  vpaddd xmm2, xmm0, xmm1
+;;    21  vmovaps xmm0, xmm2
+;;    26  leave
+;;    27  ret
+;;    28  call qword ptr [r15+0x100]
+;;    2f  jmp 0x1d
 ;; function 1 loaded
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x50
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     f  mov r11, [rdi+0x10]
-;;    14  sub dword ptr [r11+4], 8
-;;    1d  js 0x38
-;;    23  mov rax, [rdi]
-;;    28  vmovdqu xmm1, [rax+rsi] ; out of bounds memory access
-;;    2d  vmulps xmm1, xmm0, xmm1
-;;    31  vmovaps xmm0, xmm1
-;;    36  leave
-;;    37  ret
-;;    38  call qword ptr [r15+0x100]
-;;    40  jmp 0x23
+;;     e  mov r11, [rdi+0x10]
+;;    12  sub dword ptr [r11+4], 8
+;;    1a  js 0x33
+;;    20  mov rax, [rdi]
+;;    23  vmovdqu xmm1, [rax+rsi] ; out of bounds memory access
+;;    28  vmulps xmm1, xmm0, xmm1
+;;    2c  vmovaps xmm0, xmm1
+;;    31  leave
+;;    32  ret
+;;    33  call qword ptr [r15+0x100]
+;;    3a  jmp 0x20
 ;; function 2 lane
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov r11, [rdi+0x10]
-;;    11  sub dword ptr [r11+8], 8
-;;    1a  js 0x2c
-;;    20  vpshufd xmm1, xmm0, 2
-;;    25  vmovaps xmm0, xmm1
-;;    2a  leave
-;;    2b  ret
-;;    2c  call qword ptr [r15+0x100]
-;;    34  jmp 0x20
+;;    10  sub dword ptr [r11+8], 8
+;;    18  js 0x2a
+;;    1e  vpshufd xmm1, xmm0, 2
+;;    23  vmovaps xmm0, xmm1
+;;    28  leave
+;;    29  ret
+;;    2a  call qword ptr [r15+0x100]
+;;    31  jmp 0x1e
 ;; function 3 shuffle
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x50
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov r11, [rdi+0x10]
-;;    11  sub dword ptr [r11+0xc], 8
-;;    1a  js 0x2b
-;;    20  vpunpcklbw xmm2, xmm0, xmm1
-;;    24  vmovaps xmm0, xmm2
-;;    29  leave
-;;    2a  ret
-;;    2b  call qword ptr [r15+0x100]
-;;    33  jmp 0x20
+;;    10  sub dword ptr [r11+0xc], 8
+;;    18  js 0x29
+;;    1e  vpunpcklbw xmm2, xmm0, xmm1
+;;    22  vmovaps xmm0, xmm2
+;;    27  leave
+;;    28  ret
+;;    29  call qword ptr [r15+0x100]
+;;    30  jmp 0x1e
