@@ -159,7 +159,8 @@ impl Asm {
     fn instruction(&mut self, rex: u8, op: Opcode, operands: Encoded, imm: Imm) {
         let imm = imm.encode();
         let prefixed = u32::from(rex != 0x40 || op.byte_register);
-        let head = u64::from(op.bytes) << (8 * prefixed) | u64::from(rex) * u64::from(prefixed);
+        let prefix = u64::from(rex) * u64::from(prefixed);
+        let head = (u64::from(op.bytes) << (8 * prefixed)) | prefix;
         let head_len = op.len + prefixed;
         let len = head_len + operands.len;
         self.append(head | operands.bits << (8 * head_len), len.min(8));
