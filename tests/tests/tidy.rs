@@ -20,6 +20,11 @@ const CRATES: &[Crate] = &[
         banned: &["cranelift", "libc", "rustix"],
     },
     Crate {
+        folder: "optimizer",
+        workspace: &["upshift-abi"],
+        banned: &["dynasm", "libc", "rustix"],
+    },
+    Crate {
         folder: "engine",
         workspace: &["upshift-abi", "upshift-baseline", "upshift-optimizer"],
         banned: &["cranelift", "dynasm"],
