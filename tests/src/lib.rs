@@ -6,6 +6,7 @@
 //! | `wast` | scripts of our own, in every mode |
 //! | `ops` | each simple operator against its reference semantics |
 //! | `disas` | machine code of small functions, compared with what is stored |
+//! | `loops` | generated modules full of loops do the same in every mode |
 //! | `hostile` | broken and extreme modules give typed errors, in time |
 //! | `determinism` | the same module compiles to the same bytes |
 //! | `tidy` | the rules of the source tree |
@@ -17,6 +18,7 @@
 pub mod corpus;
 pub mod expected;
 pub mod fuzz;
+pub mod loops;
 pub mod matrix;
 pub mod modes;
 pub mod mutate;

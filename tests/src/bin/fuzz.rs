@@ -3,8 +3,11 @@
 //!
 //! ```text
 //! cargo run --release -p upshift-tests --bin fuzz -- --seed 1 --iterations 100000 \
-//!     [--corpus DIR] [--threads 2] [--start N] [--only N]
+//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--loops]
 //! ```
+//!
+//! With `--loops` each iteration has a module of its own that is full of loops and not mutated;
+//! without, one group in four starts from such a module.
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
 //! and writes the module to a file. Iterations of one group start from the same module. While it
@@ -21,9 +24,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use upshift_tests::corpus;
 use upshift_tests::fuzz::{Engines, Stage};
 use upshift_tests::mutate::{Random, mutate, mutate_code};
+use upshift_tests::{corpus, loops};
 
 /// Modules larger than this are not taken from the corpus directory.
 const MAX_CORPUS_BYTES: u64 = 64 << 10;
@@ -39,6 +42,7 @@ struct Options {
     threads: u64,
     corpus: Option<PathBuf>,
     only: Option<u64>,
+    loops: bool,
 }
 
 /// Counts of all threads.
@@ -138,7 +142,11 @@ impl Session {
     fn iterate(&self, number: u64, start: &[u8]) -> Option<String> {
         let (options, counts) = (&self.options, &self.counts);
         let mut random = Random::new(options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
-        let bytes = change_module(start, &self.seeds, &mut random);
+        let bytes = if options.loops {
+            loops::module(random.bits())
+        } else {
+            change_module(start, &self.seeds, &mut random)
+        };
         if options.only.is_some() {
             std::fs::write("fuzz-case.wasm", &bytes).ok();
         }
@@ -173,6 +181,9 @@ fn report(number: u64, options: &Options, bytes: &[u8], what: &str) -> String {
 /// The module that a group starts from: generated or from the corpus.
 fn start_module(seed: u64, group: u64, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut random = Random::new(!seed ^ group.wrapping_mul(0x9fb2_1c65_1e98_df25));
+    if group % 4 == 1 {
+        return loops::module(random.bits());
+    }
     let from_corpus = seeds[random.below(seeds.len())].clone();
     if random.below(3) == 0 {
         return from_corpus;
@@ -222,8 +233,15 @@ impl Counts {
 
 impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let mut options =
-            Self { seed: 1, start: 0, iterations: 10_000, threads: 2, corpus: None, only: None };
+        let mut options = Self {
+            seed: 1,
+            start: 0,
+            iterations: 10_000,
+            threads: 2,
+            corpus: None,
+            only: None,
+            loops: false,
+        };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
             match name.as_str() {
@@ -232,9 +250,10 @@ impl Options {
                 "--iterations" => options.iterations = value()?.parse()?,
                 "--threads" => options.threads = value()?.parse::<u64>()?.max(1),
                 "--only" => options.only = Some(value()?.parse()?),
+                "--loops" => options.loops = true,
                 "--corpus" => options.corpus = Some(value()?.into()),
                 _ => anyhow::bail!(
-                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus"
+                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --loops"
                 ),
             }
         }

@@ -1,0 +1,204 @@
+//! Types, and operators that give a value of each.
+
+use std::fmt;
+
+/// A type of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ty {
+    I32,
+    I64,
+    F32,
+    F64,
+    V128,
+    Func,
+    Extern,
+}
+
+use Ty::{Extern, F32, F64, Func, I32, I64, V128};
+
+/// An operator and what it takes.
+type Operator = (&'static str, &'static [Ty]);
+
+impl Ty {
+    pub(super) const ALL: [Self; 7] = [I32, I64, F32, F64, V128, Func, Extern];
+    pub(super) const NUMERIC: [Self; 5] = [I32, I64, F32, F64, V128];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            I32 => "i32",
+            I64 => "i64",
+            F32 => "f32",
+            F64 => "f64",
+            V128 => "v128",
+            Func => "funcref",
+            Extern => "externref",
+        }
+    }
+
+    pub(super) fn is_reference(self) -> bool {
+        matches!(self, Func | Extern)
+    }
+
+    /// Operators that give a value of this type and do not trap.
+    pub(super) fn operators(self) -> &'static [Operator] {
+        match self {
+            I32 => I32_OPERATORS,
+            I64 => I64_OPERATORS,
+            F32 => F32_OPERATORS,
+            F64 => F64_OPERATORS,
+            V128 => V128_OPERATORS,
+            Func => &[
+                ("ref.func $leaf", &[]),
+                ("ref.null func", &[]),
+                ("i32.const 3 i32.and table.get $refs", &[I32]),
+            ],
+            Extern => &[("ref.null extern", &[])],
+        }
+    }
+
+    pub(super) fn constants(self) -> &'static [&'static str] {
+        match self {
+            I32 => &["i32.const 0", "i32.const 1", "i32.const -1", "i32.const 0x80000000"],
+            I64 => &["i64.const 0", "i64.const 3", "i64.const -1", "i64.const 0x123456789abcdef"],
+            F32 => &["f32.const 1.5", "f32.const -0", "f32.const inf", "f32.const nan"],
+            F64 => &["f64.const 0.1", "f64.const -0", "f64.const -inf", "f64.const nan"],
+            V128 => &["v128.const i64x2 0 0", "v128.const i32x4 1 -2 3 0x40400000"],
+            Func => &["ref.func $leaf", "ref.null func"],
+            Extern => &["ref.null extern"],
+        }
+    }
+
+    /// Code that turns a value into an i64; all of them together say all about it.
+    pub(super) fn to_i64(self) -> &'static [&'static str] {
+        match self {
+            I32 => &["i64.extend_i32_u"],
+            I64 => &[""],
+            F32 => &["i32.reinterpret_f32 i64.extend_i32_u"],
+            F64 => &["i64.reinterpret_f64"],
+            V128 => &["i64x2.extract_lane 0", "i64x2.extract_lane 1"],
+            Func | Extern => &["ref.is_null i64.extend_i32_u"],
+        }
+    }
+
+    /// Code that turns an i64 into a value.
+    pub(super) fn from_i64(self) -> &'static str {
+        match self {
+            I32 => "i32.wrap_i64",
+            I64 => "",
+            F32 => "i32.wrap_i64 f32.reinterpret_i32",
+            F64 => "f64.reinterpret_i64",
+            V128 => "i64x2.splat",
+            Func => "drop ref.null func",
+            Extern => "drop ref.null extern",
+        }
+    }
+}
+
+impl fmt::Display for Ty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+const I32_OPERATORS: &[Operator] = &[
+    ("i32.add", &[I32, I32]),
+    ("i32.sub", &[I32, I32]),
+    ("i32.mul", &[I32, I32]),
+    ("i32.and", &[I32, I32]),
+    ("i32.xor", &[I32, I32]),
+    ("i32.shl", &[I32, I32]),
+    ("i32.shr_s", &[I32, I32]),
+    ("i32.rotr", &[I32, I32]),
+    ("i32.lt_s", &[I32, I32]),
+    ("i32.ge_u", &[I32, I32]),
+    ("i32.eqz", &[I32]),
+    ("i32.popcnt", &[I32]),
+    ("i32.extend8_s", &[I32]),
+    ("i32.const 1 i32.or i32.div_u", &[I32, I32]),
+    ("i32.const 1 i32.or i32.rem_s", &[I32, I32]),
+    ("i32.wrap_i64", &[I64]),
+    ("i64.ne", &[I64, I64]),
+    ("i64.lt_u", &[I64, I64]),
+    ("f32.lt", &[F32, F32]),
+    ("f64.ne", &[F64, F64]),
+    ("i32.trunc_sat_f64_s", &[F64]),
+    ("i32.trunc_sat_f32_u", &[F32]),
+    ("i32.reinterpret_f32", &[F32]),
+    ("i8x16.bitmask", &[V128]),
+    ("i32x4.extract_lane 1", &[V128]),
+    ("i16x8.all_true", &[V128]),
+    ("ref.is_null", &[Func]),
+    ("ref.is_null", &[Extern]),
+];
+
+const I64_OPERATORS: &[Operator] = &[
+    ("i64.add", &[I64, I64]),
+    ("i64.sub", &[I64, I64]),
+    ("i64.mul", &[I64, I64]),
+    ("i64.or", &[I64, I64]),
+    ("i64.xor", &[I64, I64]),
+    ("i64.shl", &[I64, I64]),
+    ("i64.shr_u", &[I64, I64]),
+    ("i64.rotl", &[I64, I64]),
+    ("i64.ctz", &[I64]),
+    ("i64.extend32_s", &[I64]),
+    ("i64.const 1 i64.or i64.rem_u", &[I64, I64]),
+    ("i64.extend_i32_s", &[I32]),
+    ("i64.extend_i32_u", &[I32]),
+    ("i64.trunc_sat_f64_u", &[F64]),
+    ("i64.reinterpret_f64", &[F64]),
+    ("i64x2.extract_lane 1", &[V128]),
+];
+
+const F32_OPERATORS: &[Operator] = &[
+    ("f32.add", &[F32, F32]),
+    ("f32.sub", &[F32, F32]),
+    ("f32.mul", &[F32, F32]),
+    ("f32.div", &[F32, F32]),
+    ("f32.min", &[F32, F32]),
+    ("f32.copysign", &[F32, F32]),
+    ("f32.sqrt", &[F32]),
+    ("f32.neg", &[F32]),
+    ("f32.nearest", &[F32]),
+    ("f32.demote_f64", &[F64]),
+    ("f32.convert_i32_s", &[I32]),
+    ("f32.convert_i64_u", &[I64]),
+    ("f32.reinterpret_i32", &[I32]),
+    ("f32x4.extract_lane 2", &[V128]),
+];
+
+const F64_OPERATORS: &[Operator] = &[
+    ("f64.add", &[F64, F64]),
+    ("f64.sub", &[F64, F64]),
+    ("f64.mul", &[F64, F64]),
+    ("f64.div", &[F64, F64]),
+    ("f64.max", &[F64, F64]),
+    ("f64.abs", &[F64]),
+    ("f64.floor", &[F64]),
+    ("f64.promote_f32", &[F32]),
+    ("f64.convert_i32_u", &[I32]),
+    ("f64.convert_i64_s", &[I64]),
+    ("f64.reinterpret_i64", &[I64]),
+    ("f64x2.extract_lane 0", &[V128]),
+];
+
+const V128_OPERATORS: &[Operator] = &[
+    ("i8x16.add", &[V128, V128]),
+    ("i16x8.mul", &[V128, V128]),
+    ("i32x4.sub", &[V128, V128]),
+    ("i64x2.add", &[V128, V128]),
+    ("f32x4.mul", &[V128, V128]),
+    ("f64x2.add", &[V128, V128]),
+    ("i8x16.swizzle", &[V128, V128]),
+    ("i8x16.shuffle 0 17 2 19 4 21 6 23 8 25 10 27 12 29 14 31", &[V128, V128]),
+    ("v128.xor", &[V128, V128]),
+    ("v128.not", &[V128]),
+    ("v128.bitselect", &[V128, V128, V128]),
+    ("i32x4.gt_s", &[V128, V128]),
+    ("i16x8.shl", &[V128, I32]),
+    ("i8x16.splat", &[I32]),
+    ("i64x2.splat", &[I64]),
+    ("f32x4.splat", &[F32]),
+    ("f64x2.replace_lane 1", &[V128, F64]),
+    ("i32x4.replace_lane 3", &[V128, I32]),
+];
