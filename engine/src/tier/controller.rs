@@ -19,7 +19,7 @@
 
 use super::cost::CostModel;
 use super::events::{Events, Subject, TierEventKind, TierRejection};
-use super::module_tier::Progress;
+use super::module_tier::{Probe, Progress};
 use super::policy::{StartRule, Thresholds};
 use super::queue::{Added, Queue};
 use crate::api::function_set::FunctionSet;
@@ -284,6 +284,8 @@ impl Controller {
         tiering.add_code(bytes);
         tiering.progress(&code.source().module, job).set(Progress::Optimized);
         if job.subject.loop_offset.is_some() {
+            // The next header finds the body, or its loop is watched for.
+            tiering.set_probe(&code.source().module, job.func, Probe::default());
             code.rearm(job.func, 0);
         }
         Ok(())

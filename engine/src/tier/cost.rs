@@ -42,8 +42,9 @@ impl CostModel {
 
     /// The same with a given factor.
     pub(crate) fn expected_ns_at(scale: u32, bytes: usize) -> u64 {
+        // Done for every function when a module is first instantiated, so without a division.
         let plain = BASE_NS.saturating_add(NS_PER_BYTE.saturating_mul(bytes as u64));
-        (u128::from(plain) * u128::from(scale) / u128::from(ONE)).try_into().unwrap_or(u64::MAX)
+        plain.saturating_mul(u64::from(scale)) / u64::from(ONE)
     }
 
     /// Takes note of a full compilation.

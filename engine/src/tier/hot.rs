@@ -5,15 +5,20 @@
 //!
 //! Which loop gets an OSR body: its code contains all loops around it, too, but those would have a
 //! second way in, so the outermost loop that turns often is the best. When a loop's counter fires,
-//! the counter is left at zero for the next [`PROBE_FIRES`] headers to see which loops' headers come
-//! by; then the outermost of them is asked for. Once it has its body, the header is waited for in
-//! the same way, and when it does not come the inner loop gets a body of its own.
+//! the counter is left at zero for the next [`PROBE_FIRES`] headers to see which of them come by.
+//! - The function is entered meanwhile: calls come all the time, and they will find the function's
+//!   code. No loop needs a body.
+//! - Else the outermost loop that was seen gets one. As long as it is not there, no other loop of
+//!   the function asks: whichever is entered first, the frame is in optimised code for good.
+//! - When it is there, the headers are watched in the same way, so that it is entered. When its loop
+//!   is over by then, the loop that runs now gets a body after the function has spent as much time
+//!   again as that takes.
 
 use super::controller::{Controller, Job, Mode};
 use super::cost::CostModel;
 use super::events::{TierEventKind, TierRejection};
 use super::module_tier::{ModuleTiering, Plan, Probe, Progress, ProgressCell};
-use super::policy::{MAX_OSR_BODIES, POLL_UNITS, PROBE_FIRES};
+use super::policy::{MAX_OSR_BODIES, MAX_POLL_SHIFT, POLL_UNITS, PROBE_FIRES};
 use crate::code::{ModuleCode, thread_cpu_ns};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,9 +84,18 @@ impl Site<'_> {
         match position {
             Some(position) => self.loop_fired(position),
             // The loops go on to ask for bodies of their own.
-            None if !self.body.loops.is_empty() => self.poll_units(),
+            None if !self.body.loops.is_empty() => self.entered(),
             None => i32::MAX,
         }
+    }
+
+    /// A function with loops was entered.
+    fn entered(&self) -> i32 {
+        let probe = self.probe();
+        if probe.fires > 0 && !probe.done {
+            self.set_probe(Probe { done: true, entered: true, ..probe });
+        }
+        self.poll_units()
     }
 
     /// Asks for the function, unless it shall run a bit longer first: then how much.
@@ -132,52 +146,70 @@ impl Site<'_> {
             Progress::Failed => return i32::MAX,
             Progress::Requested | Progress::Cold | Progress::Deferred => {}
         }
-        let outer = self.enclosing(position);
-        let requested = outer.iter().copied().chain([position]);
-        let mut requested = requested.filter(|&p| self.osr(p).get() == Progress::Requested);
-        if let Some(waiting) = requested.next() {
+        if let Some(waiting) = self.loops_that_are(Progress::Requested).next() {
             let entry = Entry::Loop { offset: self.loop_offset(waiting) };
             let (id, events) = (self.tiering.id(), self.controller().events());
             self.controller().raise(id, self.func, entry, WORTH_ONE * LOOP_WORTH);
             let subject = self.tiering.subject(self.func, Some(self.loop_offset(waiting)));
             events.emit(subject, || TierEventKind::Reprioritized);
-            self.set_probe(Probe::default());
-            return POLL_UNITS;
+            let probe = self.probe();
+            let polls = probe.polls.saturating_add(1);
+            self.set_probe(Probe { polls, ..probe });
+            // The code's publication sets the counter to zero, so looks may become rare.
+            return POLL_UNITS << polls.min(MAX_POLL_SHIFT);
         }
-        self.probe(position, &outer)
+        self.watch(position)
     }
 
     /// Watches which headers come by, then asks for the best body.
-    fn probe(&self, position: usize, outer: &[usize]) -> i32 {
-        let module = &self.code.source().module;
-        let mut probe = self.tiering.probe(module, self.func);
-        if probe.fires == 0 {
-            probe.outermost = u32::MAX;
-        }
-        // A loop of another nest starts anew.
-        let here = u32::try_from(position).unwrap_or(u32::MAX);
-        let seen = usize::try_from(probe.outermost).unwrap_or(usize::MAX);
-        if here <= probe.outermost || !(seen == position || outer.contains(&seen)) {
-            probe.outermost = here;
-        }
-        probe.fires += 1;
-        if probe.fires <= PROBE_FIRES && !outer.is_empty() {
+    fn watch(&self, position: usize) -> i32 {
+        let mut probe = self.probe();
+        if !probe.done {
+            let here = u32::try_from(position).unwrap_or(u32::MAX);
+            let first = probe.fires == 0;
+            let seen = usize::try_from(probe.outermost).unwrap_or(usize::MAX);
+            // Loops of another nest start anew.
+            if first || here < probe.outermost || !self.is_within(position, seen) {
+                probe.outermost = here;
+            }
+            probe.fires += 1;
+            probe.done = u32::from(probe.fires) > PROBE_FIRES;
             self.set_probe(probe);
-            return 0;
+            if !probe.done {
+                return 0;
+            }
+        }
+        if probe.entered {
+            // With the function's code there, only frames that stay long come here again.
+            let over = self.tiering.function(self.func).get() == Progress::Optimized;
+            if over {
+                self.set_probe(Probe::default());
+            }
+            return POLL_UNITS;
+        }
+        if self.loops_that_are(Progress::Optimized).next().is_some() {
+            let cost_ns = self.controller().model().expected_ns(self.body.range.len());
+            let polls = CostModel::units_of_ns(cost_ns) / u64::from(POLL_UNITS.unsigned_abs());
+            if u64::from(probe.polls) < polls.min(250) {
+                self.set_probe(Probe { polls: probe.polls + 1, ..probe });
+                return POLL_UNITS;
+            }
         }
         self.set_probe(Probe::default());
-        let chosen = usize::try_from(probe.outermost).unwrap_or(position);
-        let cold = |&p: &usize| self.osr(p).get() == Progress::Cold;
-        // When the loop outside has its body and its header did not come, the inner loop is next.
-        let chosen = Some(chosen).filter(cold).unwrap_or(position);
-        if self.ask_for_loop(chosen) { POLL_UNITS } else { POLL_UNITS.saturating_mul(8) }
+        let outermost = usize::try_from(probe.outermost).unwrap_or(position);
+        let best =
+            self.is_within(position, outermost) && self.osr(outermost).get() == Progress::Cold;
+        if self.ask_for_loop(if best { outermost } else { position }) {
+            POLL_UNITS
+        } else {
+            POLL_UNITS.saturating_mul(8)
+        }
     }
 
     /// Asks for a loop's body; whether there is hope.
     fn ask_for_loop(&self, position: usize) -> bool {
-        let bodies = (0..self.body.loops.len())
-            .filter(|&p| matches!(self.osr(p).get(), Progress::Requested | Progress::Optimized));
-        if bodies.count() >= MAX_OSR_BODIES && !self.controller().is_synchronous() {
+        let bodies = self.loops_that_are(Progress::Optimized).count();
+        if bodies >= MAX_OSR_BODIES && !self.controller().is_synchronous() {
             return false;
         }
         let cell = self.osr(position);
@@ -231,15 +263,23 @@ impl Site<'_> {
         if self.controller().is_synchronous() { 0 } else { POLL_UNITS }
     }
 
-    /// The loops around a loop, outermost first.
-    fn enclosing(&self, position: usize) -> Vec<usize> {
-        let loops = self.body.loops[..position].iter().enumerate();
-        let around = loops.filter(|(i, scan)| i + scan.inner_loops as usize >= position);
-        around.map(|(i, _)| i).collect()
+    /// Whether a loop is in another one, or the same.
+    fn is_within(&self, inner: usize, outer: usize) -> bool {
+        let Some(scan) = self.body.loops.get(outer) else { return false };
+        (outer..=outer + scan.inner_loops as usize).contains(&inner)
+    }
+
+    /// The loops of the function whose bodies are this far.
+    fn loops_that_are(&self, progress: Progress) -> impl Iterator<Item = usize> {
+        (0..self.body.loops.len()).filter(move |&position| self.osr(position).get() == progress)
     }
 
     fn osr(&self, position: usize) -> &ProgressCell {
         self.tiering.osr_body(&self.code.source().module, self.func, position)
+    }
+
+    fn probe(&self) -> Probe {
+        self.tiering.probe(&self.code.source().module, self.func)
     }
 
     fn set_probe(&self, probe: Probe) {

@@ -5,7 +5,7 @@ use super::events::Subject;
 use super::hot::loop_position;
 use super::policy::{ENTRY_COST_UNITS, StartRule};
 use crate::api::function_set::FunctionSet;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::module::{Body, Module};
@@ -95,29 +95,35 @@ struct Loops {
     first: Box<[u32]>,
     progress: Box<[ProgressCell]>,
     /// [`Probe`] of each function.
-    probes: Box<[AtomicU32]>,
+    probes: Box<[AtomicU64]>,
 }
 
-/// How often the headers of a function's loops fired in a row, and the outermost one that did.
+/// What is known of how a function's loops turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Probe {
-    /// Saturating number of fires.
-    pub(crate) fires: u32,
-    /// Position of the loop in [`Body::loops`].
+    /// How often its counter fired in a row.
+    pub(crate) fires: u8,
+    /// Whether enough was seen.
+    pub(crate) done: bool,
+    /// Whether the function was entered meanwhile.
+    pub(crate) entered: bool,
+    /// How often its counter fired since.
+    pub(crate) polls: u8,
+    /// Position in [`Body::loops`] of the outermost loop whose header was seen.
     pub(crate) outermost: u32,
 }
 
-/// Bits of a packed [`Probe`] for the loop.
-const LOOP_BITS: u32 = 24;
-
 impl Probe {
-    fn unpack(word: u32) -> Self {
-        Self { fires: word >> LOOP_BITS, outermost: word & ((1 << LOOP_BITS) - 1) }
+    fn unpack(word: u64) -> Self {
+        let [fires, flags, polls, _, a, b, c, d] = word.to_le_bytes();
+        let outermost = u32::from_le_bytes([a, b, c, d]);
+        Self { fires, done: flags & 1 != 0, entered: flags & 2 != 0, polls, outermost }
     }
 
-    fn pack(self) -> u32 {
-        let fires = self.fires.min((1 << (32 - LOOP_BITS)) - 1);
-        fires << LOOP_BITS | self.outermost.min((1 << LOOP_BITS) - 1)
+    fn pack(self) -> u64 {
+        let flags = u8::from(self.done) | u8::from(self.entered) << 1;
+        let [a, b, c, d] = self.outermost.to_le_bytes();
+        u64::from_le_bytes([self.fires, flags, self.polls, 0, a, b, c, d])
     }
 }
 
@@ -242,7 +248,7 @@ impl ModuleTiering {
             Loops {
                 first: first.collect(),
                 progress: (0..total).map(|_| ProgressCell::new()).collect(),
-                probes: (0..module.bodies.len()).map(|_| AtomicU32::new(0)).collect(),
+                probes: (0..module.bodies.len()).map(|_| AtomicU64::new(0)).collect(),
             }
         })
     }
@@ -284,10 +290,11 @@ mod tests {
 
     #[test]
     fn probes_pack() {
-        let probe = Probe { fires: 47, outermost: 1_000_000 };
+        let probe =
+            Probe { fires: 47, done: true, entered: false, polls: 255, outermost: u32::MAX };
         assert_eq!(Probe::unpack(probe.pack()), probe);
-        let much = Probe { fires: 1000, outermost: u32::MAX };
-        assert_eq!(Probe::unpack(much.pack()).fires, 255);
+        let other = Probe { entered: true, outermost: 1 << 20, ..Probe::default() };
+        assert_eq!(Probe::unpack(other.pack()), other);
         assert_eq!(Probe::unpack(0), Probe::default());
     }
 

@@ -91,6 +91,8 @@ const MAX_START_UNITS: u64 = 400_000_000;
 /// rare enough that the slow path (one or two microseconds) does not show, often enough that the
 /// code is used soon after it is there.
 pub(crate) const POLL_UNITS: i32 = 2_000_000;
+/// While a loop's code is being made each look doubles the time to the next, this often.
+pub(crate) const MAX_POLL_SHIFT: u8 = 5;
 /// How often the counter fires at each loop header in a row, to find out which loops around an
 /// inner one turn in a short time, and to wait for the header of a loop that has optimised code.
 pub(crate) const PROBE_FIRES: u32 = 48;
