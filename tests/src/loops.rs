@@ -150,7 +150,7 @@ impl Generator {
         let scratch = self.local(Ty::I64);
         self.line(format!("local.set {scratch}"));
         for (i, ty) in results.iter().enumerate() {
-            self.line(format!("local.get {scratch} i64.const {i} i64.rotl {}", ty.from_i64()));
+            self.line(format!("local.get {scratch} i64.const {i} i64.rotl {}", ty.narrowing()));
         }
     }
 

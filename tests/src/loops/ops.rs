@@ -81,7 +81,7 @@ impl Ty {
     }
 
     /// Code that turns an i64 into a value.
-    pub(super) fn from_i64(self) -> &'static str {
+    pub(super) fn narrowing(self) -> &'static str {
         match self {
             I32 => "i32.wrap_i64",
             I64 => "",

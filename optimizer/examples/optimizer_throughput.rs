@@ -1,6 +1,6 @@
 //! Compiles every function of the given modules on one thread and prints the speed.
 //!
-//! `cargo run --release -p upshift-optimizer --example throughput -- [--verify] [--quick] FILE.wasm…`
+//! `cargo run --release -p upshift-optimizer --example optimizer_throughput -- [--verify] [--quick] FILE.wasm…`
 //!
 //! With `--verify` it checks all intermediate code and compiles every loop as an OSR body, too.
 
