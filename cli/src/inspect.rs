@@ -37,6 +37,24 @@ struct Inspection<'a> {
     bodies: Vec<(u64, u32)>,
 }
 
+/// The functions of a module.
+pub(crate) struct Functions<'a> {
+    /// How many are imported; the index of the first that is not.
+    pub(crate) imported: u32,
+    /// How many are defined.
+    pub(crate) defined: u32,
+    /// Their names by index, where the module says them.
+    pub(crate) names: HashMap<u32, &'a str>,
+}
+
+/// Reads what functions there are.
+pub(crate) fn functions(bytes: &[u8]) -> Result<Functions<'_>> {
+    let mut inspection = Inspection::default();
+    inspection.read(bytes)?;
+    let Inspection { imported_funcs, bodies, names, .. } = inspection;
+    Ok(Functions { imported: imported_funcs, defined: u32::try_from(bodies.len())?, names })
+}
+
 /// Prints the report.
 pub(crate) fn execute(args: &Args) -> Result<()> {
     let bytes = read_module(&args.file)?;

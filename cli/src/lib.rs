@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bisect;
 mod compile;
 pub mod disasm;
 mod dump;
@@ -37,6 +38,8 @@ struct Cli {
 enum Command {
     /// Run a WASI program, or call a function of a module.
     Run(run::Args),
+    /// Find the function of a program that does something else once it is optimized.
+    Bisect(bisect::Args),
     /// Validate a module and compile all its functions, to measure or to look at the code.
     Compile(compile::Args),
     /// Measure how long it takes to make, call and drop an instance.
@@ -71,6 +74,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> i32 {
     };
     let result = match cli.command {
         Command::Run(args) => run::execute(&args),
+        Command::Bisect(args) => bisect::execute(&args),
         Command::Compile(args) => compile::execute(&args).map(|()| 0),
         Command::Instantiate(args) => instantiate::execute(&args).map(|()| 0),
         Command::Wast(args) => wast::command::execute(&args),
