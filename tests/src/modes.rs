@@ -1,6 +1,6 @@
 //! The engine configurations under which the suites run.
 
-use upshift::{Config, Tier, Zeal};
+use upshift::{Config, Policy, Tier, Zeal};
 
 /// An engine configuration with a name.
 #[derive(Clone, Debug)]
@@ -35,14 +35,50 @@ pub fn interrupt() -> Mode {
     with_zeal("interrupt", zeal)
 }
 
+/// The optimising compiler only.
+#[must_use]
+pub fn optimizer() -> Mode {
+    let mut config = Config::new();
+    config.tier(Tier::Optimizer);
+    Mode { name: "optimizer", config }
+}
+
+/// Both compilers, with functions that are optimised in the background after their first call.
+#[must_use]
+pub fn tiered() -> Mode {
+    let mut config = Config::new();
+    config.policy(Policy::OptimizeEagerly);
+    Mode { name: "tiered", config }
+}
+
+/// Every function, and every loop that turns, goes over to optimised code as early as possible.
+#[must_use]
+pub fn tier() -> Mode {
+    tier_zeal("tier", None)
+}
+
+/// The same with a tier drawn for each function.
+#[must_use]
+pub fn tier_mixed(seed: u64) -> Mode {
+    tier_zeal("tier-mixed", Some(seed))
+}
+
 /// All modes.
 #[must_use]
-pub fn all() -> [Mode; 3] {
-    [baseline(), spill(), interrupt()]
+pub fn all() -> [Mode; 7] {
+    [baseline(), spill(), interrupt(), optimizer(), tiered(), tier(), tier_mixed(1)]
 }
 
 fn with_zeal(name: &'static str, zeal: Zeal) -> Mode {
     let Mode { mut config, .. } = baseline();
+    config.zeal(zeal);
+    Mode { name, config }
+}
+
+fn tier_zeal(name: &'static str, seed: Option<u64>) -> Mode {
+    let mut zeal = Zeal::none();
+    (zeal.tier, zeal.seed) = (true, seed);
+    let mut config = Config::new();
     config.zeal(zeal);
     Mode { name, config }
 }

@@ -20,6 +20,8 @@ mod linking;
 mod memory;
 #[path = "api/threads.rs"]
 mod threads;
+#[path = "api/tiering.rs"]
+mod tiering;
 
 use upshift::{Engine, Instance, Linker, Module, Store};
 

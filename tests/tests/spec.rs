@@ -26,6 +26,27 @@ fn baseline_with_interruptions() {
 }
 
 #[test]
+fn optimizer() {
+    run(&modes::optimizer());
+}
+
+#[test]
+fn tiered() {
+    run(&modes::tiered());
+}
+
+#[test]
+fn tiers_change_as_early_as_possible() {
+    run(&modes::tier());
+}
+
+#[test]
+fn tiers_are_mixed() {
+    run(&modes::tier_mixed(1));
+    run(&modes::tier_mixed(2));
+}
+
+#[test]
 fn every_expected_failure_names_a_script() {
     let scripts = [released(), conformance()].concat();
     if std::env::var_os("UPSHIFT_CONFORMANCE").is_some() {
