@@ -2,7 +2,8 @@
 //!
 //! One row per function. Code calls `[r15 + ThreadContext::builtins + 8 * id]`, an *exit stub* that
 //! records the frame in [`crate::layout::ThreadContext::exit_fp`] and `exit_pc`, calls the engine
-//! and, where the row says `traps`, tests `pending` afterwards.
+//! and, where the row says `traps`, tests `pending` afterwards. Those that `throws` may go on at a
+//! landing pad of their caller, like any call of a function.
 //!
 //! Ordinary builtins follow the System V convention: `rdi` = thread context, `rsi` = vmctx, then up
 //! to four integer arguments in `rdx rcx r8 r9`; result in `rax`. The four of the second group
@@ -22,7 +23,8 @@ pub enum BuiltinConv {
 
 macro_rules! builtins {
     ($($(#[$doc:meta])* $name:ident($($arg:ident),*) $(-> $ret:ident)?;
-        conv = $conv:ident, traps = $traps:literal, collects = $collects:literal;)*) => {
+        conv = $conv:ident, traps = $traps:literal, collects = $collects:literal
+        $(, throws = $throws:literal)?;)*) => {
         /// A runtime function.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
@@ -51,6 +53,12 @@ macro_rules! builtins {
             #[must_use]
             pub const fn collects(self) -> bool {
                 match self { $(Self::$name => $collects,)* }
+            }
+
+            /// Whether the function may throw an exception to its caller.
+            #[must_use]
+            pub const fn throws(self) -> bool {
+                match self { $(Self::$name => false $(|| $throws)?,)* }
             }
 
             /// How it treats registers.
@@ -112,6 +120,14 @@ builtins! {
     /// `memory.atomic.wait64` at an effective address.
     memory_atomic_wait64(memory, address, expected, timeout) -> u64;
         conv = SysV, traps = true, collects = true;
+    /// `throw` of the exception in [`crate::layout::ThreadContext::exn_buffer`]; does not return.
+    throw(); conv = SysV, traps = true, collects = true, throws = true;
+    /// `throw_ref`; does not return.
+    throw_ref(exn); conv = SysV, traps = true, collects = true, throws = true;
+    /// A reference to a copy of the exception in the buffer.
+    exn_new() -> u64; conv = SysV, traps = true, collects = true;
+    /// Throws an exception that no tag matches, now and then: the `exceptions` zeal mode.
+    zeal_throw(); conv = SysV, traps = true, collects = true, throws = true;
     /// The stack limit was hit at a function entry: overflow or a request to interrupt. The mini
     /// frame `push rbp; mov rbp, rsp` stands when it is called.
     stack_check(); conv = PreservesAll, traps = true, collects = true;

@@ -10,7 +10,7 @@ mod reloc;
 mod stack_map;
 mod trap_map;
 
-pub use handler_map::{Handler, HandlerMap};
+pub use handler_map::{Handler, HandlerMap, HandlerSite};
 pub use osr_map::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
 pub use pc_map::PcMap;
 pub use reloc::{Reloc, RelocTarget};

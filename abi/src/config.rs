@@ -23,6 +23,8 @@ pub struct CodegenConfig {
     pub memory_may_move: bool,
     /// Leave the baseline compiler only two allocatable registers of each class (a test mode).
     pub zeal_spill: bool,
+    /// Throw and catch an exception before calls of functions now and then (a test mode).
+    pub zeal_exceptions: bool,
 }
 
 impl Default for CodegenConfig {
@@ -35,6 +37,7 @@ impl Default for CodegenConfig {
             memory_guard_bytes: 32 << 20,
             memory_may_move: true,
             zeal_spill: false,
+            zeal_exceptions: false,
         }
     }
 }

@@ -12,9 +12,10 @@
 //! ```
 //!
 //! Null is all-zero bits for every reference kind. A reference occupies 8 bytes in every slot,
-//! register and table element: a function reference is the address of a [`FuncRef`], an external
-//! reference a 32-bit handle, zero-extended.
+//! register and table element: a function reference is the address of a [`FuncRef`], a reference to
+//! an exception that of an [`ExnHeader`], an external reference a 32-bit handle, zero-extended.
 
+mod exception;
 mod func;
 mod global;
 mod instance;
@@ -22,11 +23,12 @@ mod memory;
 mod table;
 mod thread;
 
+pub use exception::{EXN_FIELD_BYTES, ExnHeader, exn_field_offset};
 pub use func::{CanonTypeId, FuncImport, FuncRef};
 pub use global::GlobalCell;
 pub use instance::{GlobalPlace, Instance, InstanceLayout};
 pub use memory::{MemoryDef, MemorySlot, MemoryStyle};
 pub use table::TableDef;
 pub use thread::{
-    ActivationLink, HOT_FIELD_RANGE, OsrTransfer, STACK_HEADROOM_BYTES, ThreadContext,
+    ActivationLink, HOT_FIELD_RANGE, Landing, OsrTransfer, STACK_HEADROOM_BYTES, ThreadContext,
 };

@@ -21,6 +21,24 @@ mod scalar;
 mod simd;
 
 use crate::types::ValType;
+use wasmparser::FrameKind;
+
+/// Whether an operator with this opcode costs no fuel: block structure and what makes no code.
+#[inline]
+#[must_use]
+pub const fn is_free(opcode: u8) -> bool {
+    // unreachable nop block loop, else try catch, end, return, delegate catch_all drop, try_table
+    matches!(opcode, 0x00..=0x03 | 0x05..=0x07 | 0x0b | 0x0f | 0x18..=0x1a | 0x1f)
+}
+
+/// The kind of block that the decoder wants to see around an operator with this opcode.
+#[must_use]
+pub const fn wanted_frame(opcode: u8) -> FrameKind {
+    match opcode {
+        0x07 | 0x18 | 0x19 => FrameKind::LegacyTry,
+        _ => FrameKind::If,
+    }
+}
 
 /// What an operator does with its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -31,6 +31,9 @@ impl ValType {
     /// A nullable `externref`.
     pub const EXTERNREF: Self = Self::Ref(RefType { nullable: true, heap: HeapType::Extern });
 
+    /// A nullable `exnref`.
+    pub const EXNREF: Self = Self::Ref(RefType { nullable: true, heap: HeapType::Exn });
+
     /// Whether values live in vector registers (floats and vectors).
     #[inline]
     #[must_use]
@@ -86,6 +89,8 @@ impl RefType {
     pub const FUNCREF: Self = Self { nullable: true, heap: HeapType::Func };
     /// A nullable `externref`.
     pub const EXTERNREF: Self = Self { nullable: true, heap: HeapType::Extern };
+    /// A nullable `exnref`.
+    pub const EXNREF: Self = Self { nullable: true, heap: HeapType::Exn };
 }
 
 impl fmt::Display for RefType {
@@ -93,6 +98,7 @@ impl fmt::Display for RefType {
         match (self.nullable, self.heap) {
             (true, HeapType::Func) => f.write_str("funcref"),
             (true, HeapType::Extern) => f.write_str("externref"),
+            (true, HeapType::Exn) => f.write_str("exnref"),
             (true, heap) => write!(f, "(ref null {heap})"),
             (false, heap) => write!(f, "(ref {heap})"),
         }

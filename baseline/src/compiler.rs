@@ -7,6 +7,7 @@
 use crate::control::{Control, ControlStack};
 use crate::frame::{Frame, MAX_FRAME_BYTES, RETURN_AREA_SLOT, SAVED_SLOTS, VMCTX_SLOT, slot_addr};
 use crate::fuel::FuelState;
+use crate::handlers::Handlers;
 use crate::masm::{Addr, Asm, Cond, Label, RSP, SCRATCH, THREAD, Width};
 use crate::merge::MoveList;
 use crate::outline::Outline;
@@ -41,6 +42,7 @@ pub(crate) struct Scratch {
     stack: Vec<Operand>,
     control: ControlStack,
     tables: Tables,
+    handlers: Handlers,
     outline: Outline,
     moves: MoveList,
 }
@@ -79,6 +81,7 @@ pub(crate) struct FuncCompiler<'a> {
     pub(crate) regs: RegFile,
     pub(crate) control: ControlStack,
     pub(crate) tables: Tables,
+    pub(crate) handlers: Handlers,
     pub(crate) outline: Outline,
     pub(crate) moves: MoveList,
     /// The end of the function: everything that returns jumps here.
@@ -123,6 +126,7 @@ impl<'a> FuncCompiler<'a> {
             regs: RegFile::new(input.config.zeal_spill),
             control: take(&mut scratch.control),
             tables: take(&mut scratch.tables),
+            handlers: take(&mut scratch.handlers),
             outline: take(&mut scratch.outline),
             moves: take(&mut scratch.moves),
             epilogue: Label::new(),
@@ -141,6 +145,7 @@ impl<'a> FuncCompiler<'a> {
         scratch.stack = compiler.stack;
         scratch.control = compiler.control;
         scratch.tables = compiler.tables;
+        scratch.handlers = compiler.handlers;
         scratch.outline = compiler.outline;
         scratch.moves = compiler.moves;
         result
@@ -169,6 +174,7 @@ impl<'a> FuncCompiler<'a> {
         self.stack.clear();
         self.control.clear();
         self.tables.clear();
+        self.handlers.clear();
         self.outline.clear();
     }
 
@@ -356,6 +362,7 @@ impl<'a> FuncCompiler<'a> {
     fn gather(&mut self, start: usize, frame_bytes: u32) -> CompiledFunction {
         let shift = start as u32;
         let osr = self.osr_map(shift);
+        let handlers = self.handler_map(shift, frame_bytes);
         let tables = &self.tables;
         let mut stack_maps = StackMaps::new(self.frame.ref_slots.clone());
         for &(at, from, to) in &tables.safepoints {
@@ -373,7 +380,7 @@ impl<'a> FuncCompiler<'a> {
             traps: TrapMap::from_sorted(tables.traps.iter().map(|&(at, trap)| (at - shift, trap))),
             pcs: PcMap::from_unsorted(tables.pcs.iter().map(shift_all).collect()),
             stack_maps,
-            handlers: Default::default(),
+            handlers,
             osr,
             frame_bytes,
         }

@@ -5,6 +5,7 @@
 //! result travels in a register that the first jump chooses, several results in their slots.
 
 use crate::compiler::FuncCompiler;
+use crate::handlers;
 use crate::masm::{Cond, Label, Width};
 use crate::regs::State;
 use crate::value::{Operand, Reg, Ty, Value};
@@ -30,6 +31,14 @@ pub(crate) enum Kind {
     If,
     /// `if` behind its `else`
     Else,
+    /// `try_table`
+    TryTable,
+    /// `try` before its first clause
+    Try,
+    /// `catch`
+    Catch,
+    /// `catch_all`
+    CatchAll,
 }
 
 impl From<Kind> for FrameKind {
@@ -39,6 +48,10 @@ impl From<Kind> for FrameKind {
             Kind::Loop => Self::Loop,
             Kind::If => Self::If,
             Kind::Else => Self::Else,
+            Kind::TryTable => Self::TryTable,
+            Kind::Try => Self::LegacyTry,
+            Kind::Catch => Self::LegacyCatch,
+            Kind::CatchAll => Self::LegacyCatchAll,
         }
     }
 }
@@ -50,7 +63,7 @@ pub(crate) struct Control {
     /// Parameters and results.
     sig: BlockSig,
     /// Operands below the parameters.
-    height: usize,
+    pub(crate) height: usize,
     /// Where branches go.
     pub(crate) label: Label,
     /// The state there, once known.
@@ -67,6 +80,14 @@ pub(crate) struct Control {
     pub(crate) cost_at: u32,
     /// Marks the edge that the `br_table` at hand made for this frame.
     table_edge: Option<(u32, u32)>,
+    /// The scope of handlers in which its code lies.
+    pub(crate) scope: u32,
+    /// The scope that a `try` opened.
+    pub(crate) try_scope: u32,
+    /// The first landing pad that goes to the label.
+    pub(crate) pads: u32,
+    /// Whether all values are in slots at the label.
+    pub(crate) in_slots: bool,
 }
 
 impl Control {
@@ -89,6 +110,10 @@ impl Control {
             loop_start: 0,
             cost_at: 0,
             table_edge: None,
+            scope: handlers::NONE,
+            try_scope: handlers::NONE,
+            pads: handlers::NONE,
+            in_slots: false,
         }
     }
 }
@@ -169,19 +194,31 @@ impl ControlStack {
         self.frames.last().expect("operators stand inside of a frame")
     }
 
-    fn index_of(&self, depth: u32) -> usize {
+    /// The frame at a position.
+    pub(crate) fn frame(&self, index: usize) -> &Control {
+        &self.frames[index]
+    }
+
+    /// The frame at a position.
+    pub(crate) fn frame_mut(&mut self, index: usize) -> &mut Control {
+        &mut self.frames[index]
+    }
+
+    /// The position of the frame that a label means.
+    pub(crate) fn index_of(&self, depth: u32) -> usize {
         self.frames.len() - 1 - depth as usize
     }
 
     /// A saved state to be written.
-    fn new_state(&mut self) -> StateId {
+    pub(crate) fn new_state(&mut self) -> StateId {
         self.free_states.pop().unwrap_or_else(|| {
             self.states.push(State::EMPTY);
             StateId(self.states.len() as u32 - 1)
         })
     }
 
-    fn free(&mut self, id: Option<StateId>) {
+    /// Gives a saved state back.
+    pub(crate) fn free(&mut self, id: Option<StateId>) {
         self.free_states.extend(id);
     }
 
@@ -234,7 +271,7 @@ impl FuncCompiler<'_> {
     }
 
     /// Settles all operands and opens a frame; returns its index.
-    fn open(&mut self, kind: Kind, ty: BlockType) -> usize {
+    pub(crate) fn open(&mut self, kind: Kind, ty: BlockType) -> usize {
         self.settle_all();
         let sig = BlockSig::of(ty);
         let params = match sig {
@@ -250,7 +287,8 @@ impl FuncCompiler<'_> {
                 self.stack[position].set_value(Value::Slot);
             }
         }
-        self.control.push(Control::new(kind, sig, height));
+        let scope = self.scope();
+        self.control.push(Control { scope, ..Control::new(kind, sig, height) });
         self.control.frames.len() - 1
     }
 
@@ -288,7 +326,7 @@ impl FuncCompiler<'_> {
     }
 
     /// Goes from the end of a branch of an `if` to the label behind it.
-    fn jump_to_end(&mut self, index: usize) {
+    pub(crate) fn jump_to_end(&mut self, index: usize) {
         self.plan_branch(index);
         self.emit_moves();
         self.asm.jmp(&mut self.control.frames[index].label);
@@ -301,15 +339,23 @@ impl FuncCompiler<'_> {
             Kind::Func => return self.end_function(),
             Kind::Loop => return self.end_loop(index),
             Kind::If => self.end_if(index),
-            Kind::Block | Kind::Else => {}
+            Kind::Block | Kind::Else | Kind::TryTable => {}
+            Kind::Try | Kind::Catch | Kind::CatchAll => {}
         }
         if let Some(id) = self.control.frames[index].state {
+            let has_pads = self.control.frames[index].pads != handlers::NONE;
             if !self.dead {
                 self.plan_branch(index);
                 self.emit_moves();
+                if has_pads {
+                    self.jump(index);
+                }
             }
             let frame = self.control.frames[index];
             self.truncate(frame.height);
+            if has_pads {
+                self.landing_pads(index);
+            }
             self.asm.bind(&mut self.control.frames[index].label);
             self.adopt(id);
             self.control.free(Some(id));
@@ -342,6 +388,9 @@ impl FuncCompiler<'_> {
         let frame = self.control.frames[index];
         let size = self.asm.pos() - frame.loop_start;
         self.patch_loop_cost(&frame, size);
+        if frame.pads != handlers::NONE {
+            self.loop_landing_pads(index);
+        }
         self.regs.hot = frame.outer_hot;
         self.control.free(frame.state);
         if self.dead {
@@ -355,10 +404,18 @@ impl FuncCompiler<'_> {
     }
 
     fn end_function(&mut self) {
+        let has_pads = self.control.frames[0].pads != handlers::NONE;
         if !self.dead {
             self.plan_return();
             self.emit_moves();
             self.returns = true;
+            if has_pads {
+                self.jump(0);
+            }
+        }
+        if has_pads {
+            self.truncate(0);
+            self.landing_pads(0);
         }
         self.finish_fuel();
         self.control.frames.pop();
@@ -378,7 +435,7 @@ impl FuncCompiler<'_> {
         self.dead = true;
     }
 
-    fn branch_now(&mut self, index: usize) {
+    pub(crate) fn branch_now(&mut self, index: usize) {
         self.plan_branch(index);
         self.emit_moves();
         self.jump(index);
@@ -483,6 +540,7 @@ impl FuncCompiler<'_> {
     fn stores_results(&self, index: usize) -> bool {
         let frame = &self.control.frames[index];
         match (frame.kind, frame.sig) {
+            _ if frame.in_slots => true,
             (Kind::Func, _) => self.src.conv.return_area_bytes > 0,
             (_, BlockSig::Empty | BlockSig::Result(_)) => false,
             (Kind::Loop, BlockSig::Func(_)) => true,
@@ -515,7 +573,7 @@ impl FuncCompiler<'_> {
     }
 
     /// Saves what the registers cache now.
-    fn save_state(&mut self) -> StateId {
+    pub(crate) fn save_state(&mut self) -> StateId {
         let id = self.control.new_state();
         self.regs.write_cached(self.control.state_mut(id));
         id
@@ -544,7 +602,7 @@ impl FuncCompiler<'_> {
         let module = self.src.input.module;
         let types = match frame.kind {
             Kind::Loop => frame.sig.params(module),
-            Kind::Func | Kind::Block | Kind::If | Kind::Else => frame.sig.results(module),
+            _ => frame.sig.results(module),
         };
         let mut slot = match frame.height {
             0 => self.frame.operand_base(),
@@ -558,7 +616,7 @@ impl FuncCompiler<'_> {
     }
 
     /// Drops operands above `height`.
-    fn truncate(&mut self, height: usize) {
+    pub(crate) fn truncate(&mut self, height: usize) {
         while self.stack.len() > height {
             self.pop();
         }

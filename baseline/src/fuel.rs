@@ -24,7 +24,7 @@ impl FuncCompiler<'_> {
     #[inline]
     pub(crate) fn count_fuel(&mut self) {
         if self.src.input.config.fuel {
-            let free = matches!(self.peek(0), 0x00..=0x03 | 0x05 | 0x0b | 0x0f | 0x1a);
+            let free = upshift_abi::ops::is_free(self.peek(0));
             self.fuel.count += u32::from(!free);
         }
     }

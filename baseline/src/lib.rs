@@ -24,6 +24,7 @@ mod compiler;
 mod control;
 mod frame;
 mod fuel;
+mod handlers;
 mod masm;
 mod merge;
 mod ops;

@@ -3,6 +3,7 @@
 pub(crate) mod atomic;
 pub(crate) mod call;
 pub(crate) mod convert;
+mod exception;
 pub(crate) mod float;
 pub(crate) mod int;
 pub(crate) mod memory;

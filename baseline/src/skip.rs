@@ -1,9 +1,10 @@
 //! Passing over code that cannot be reached.
 
 use crate::compiler::FuncCompiler;
+use upshift_abi::index::TagIndex;
 use wasmparser::*;
 
-/// Skips operators until the `end` or `else` that makes code reachable again.
+/// Skips operators until the `end`, `else` or `catch` that makes code reachable again.
 pub(crate) struct SkipDead<'c, 'a> {
     compiler: &'c mut FuncCompiler<'a>,
 }
@@ -20,9 +21,9 @@ impl<'c, 'a> SkipDead<'c, 'a> {
 }
 
 impl FrameStack for SkipDead<'_, '_> {
-    /// Bodies are validated, so any frame will do for the decoder's check of `else`.
+    /// The frame that the operator at hand wants to stand in: bodies are validated.
     fn current_frame(&self) -> Option<FrameKind> {
-        Some(FrameKind::If)
+        Some(upshift_abi::ops::wanted_frame(self.compiler.peek(0)))
     }
 }
 
@@ -47,6 +48,28 @@ macro_rules! skip {
         fn visit_else(&mut self) {
             if self.compiler.control.dead_depth == 0 {
                 self.compiler.else_();
+            }
+        }
+    };
+    (@one visit_catch $($rest:tt)*) => {
+        fn visit_catch(&mut self, tag: u32) {
+            if self.compiler.control.dead_depth == 0 {
+                self.compiler.catch(Some(TagIndex(tag)));
+            }
+        }
+    };
+    (@one visit_catch_all $($rest:tt)*) => {
+        fn visit_catch_all(&mut self) {
+            if self.compiler.control.dead_depth == 0 {
+                self.compiler.catch(None);
+            }
+        }
+    };
+    (@one visit_delegate $($rest:tt)*) => {
+        fn visit_delegate(&mut self, depth: u32) {
+            match self.compiler.control.dead_depth {
+                0 => self.compiler.delegate(depth),
+                _ => self.compiler.control.dead_depth -= 1,
             }
         }
     };

@@ -450,9 +450,11 @@ impl FuncCompiler<'_> {
     }
 
     /// Before a call: nothing that matters stays in a register the call destroys, and references
-    /// are in their slots only.
-    pub(crate) fn flush_for_call(&mut self) {
-        let dirty = self.regs.state.dirty & CALL_CLOBBERED;
+    /// are in their slots only. When the call `throws` in a scope of handlers, all locals are in
+    /// their slots.
+    pub(crate) fn flush_for_call(&mut self, throws: bool) {
+        let handled = throws && self.scope() != crate::handlers::NONE;
+        let dirty = self.regs.state.dirty & if handled { u32::MAX } else { CALL_CLOBBERED };
         for r in regs_in(dirty) {
             let index = self.regs.holder(r).as_local().expect("only locals are dirty");
             let local = self.frame.locals[index as usize];

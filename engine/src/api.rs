@@ -4,6 +4,7 @@ pub(crate) mod backtrace;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod engine;
+pub(crate) mod exception;
 pub(crate) mod externref;
 pub(crate) mod externs;
 pub(crate) mod func;

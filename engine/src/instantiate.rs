@@ -28,7 +28,7 @@ use crate::vm::{FuncPtr, InstanceBox, InstanceHead};
 use anyhow::bail;
 use matching::ProvidedType;
 use std::sync::Arc;
-use upshift_abi::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
+use upshift_abi::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
 use upshift_abi::module::{ExternIndex, Import};
 
 /// What a name stands for.
@@ -157,7 +157,7 @@ pub(crate) fn instantiate(
     write_func_records(&instance);
     define_globals(&instance)?;
     define_tables(store, module, &mut instance)?;
-    define_tags(store.inner_mut(), module, &mut instance);
+    define_tags(store.inner_mut(), module, &mut instance)?;
     let id = store.inner_mut().entities.push_instance(instance);
     segments::copy_active_elems(store.inner(), id)?;
     if !image::map(store.inner_mut(), id) {
@@ -284,14 +284,19 @@ fn define_tables(
     Ok(())
 }
 
-fn define_tags(store: &mut StoreInner, module: &Module, instance: &mut InstanceData) {
+fn define_tags(store: &mut StoreInner, module: &Module, instance: &mut InstanceData) -> Result<()> {
     let declarations = module.declarations();
+    let fields = |&ty: &TypeIndex| declarations.func_type_at(ty).params.len();
+    if let Some(most) = declarations.tags.iter().map(fields).max() {
+        store.reserve_exception(most)?;
+    }
     for i in declarations.imported.tags as usize..declarations.tags.len() {
         let entry = Arc::clone(module.type_entry(declarations.tags[i]));
         let tag = Tag::from_entry(store, entry);
         instance.instance().set_tag(module.layout(), TagIndex::new(i), tag.ptr(store));
         instance.tags.push(tag);
     }
+    Ok(())
 }
 
 fn run_start(store: &mut dyn AnyStore, id: InstanceId) -> Result<()> {

@@ -8,6 +8,7 @@
 //! checks the id, so a handle never reaches into another store.
 
 pub(crate) mod entities;
+pub(crate) mod exceptions;
 pub(crate) mod externs;
 pub(crate) mod host_func;
 pub(crate) mod interrupt;
@@ -20,6 +21,7 @@ use crate::api::limits::ResourceLimiter;
 use crate::api::store::StoreContextMut;
 use crate::vm::{self, VmHost};
 use entities::Entities;
+use exceptions::Exceptions;
 use externs::ExternTable;
 use interrupt::InterruptState;
 use std::fmt;
@@ -49,6 +51,7 @@ pub struct StoreInner {
     fuel_reserve: u64,
     pub(crate) entities: Entities,
     pub(crate) externs: ExternTable,
+    pub(crate) exceptions: Exceptions,
 }
 
 impl fmt::Debug for StoreInner {
@@ -69,6 +72,7 @@ impl StoreInner {
             fuel_reserve: 0,
             entities: Entities::default(),
             externs: ExternTable::default(),
+            exceptions: Exceptions::default(),
         }
     }
 

@@ -27,6 +27,14 @@ pub(crate) enum Kind {
     If,
     /// `if` behind its `else`
     Else,
+    /// `try_table`
+    TryTable,
+    /// `try` before its first clause
+    Try,
+    /// `catch`
+    Catch,
+    /// `catch_all`
+    CatchAll,
 }
 
 impl From<Kind> for FrameKind {
@@ -36,6 +44,10 @@ impl From<Kind> for FrameKind {
             Kind::Loop => Self::Loop,
             Kind::If => Self::If,
             Kind::Else => Self::Else,
+            Kind::TryTable => Self::TryTable,
+            Kind::Try => Self::LegacyTry,
+            Kind::Catch => Self::LegacyCatch,
+            Kind::CatchAll => Self::LegacyCatchAll,
         }
     }
 }
@@ -47,7 +59,7 @@ type Types = SmallVec<[Type; 4]>;
 pub(crate) struct Control {
     pub(crate) kind: Kind,
     /// Operands below the parameters.
-    height: usize,
+    pub(crate) height: usize,
     /// Where branches go.
     label: Block,
     /// How many values they carry.
@@ -58,10 +70,15 @@ pub(crate) struct Control {
     used: bool,
     /// Where a false condition of an `if` goes, and the parameters there.
     otherwise: Option<(Block, Vec<Operand>)>,
+    /// The scope of handlers in which its code lies.
+    pub(crate) scope: usize,
+    /// The scope that a `try` opened, and how many of its clauses were met.
+    pub(crate) try_scope: usize,
+    pub(crate) next_clause: usize,
 }
 
 /// The arguments of a branch.
-fn block_args(values: &[Value]) -> SmallVec<[BlockArg; 4]> {
+pub(crate) fn block_args(values: &[Value]) -> SmallVec<[BlockArg; 4]> {
     values.iter().map(|&value| value.into()).collect()
 }
 
@@ -80,7 +97,7 @@ impl Translator<'_, '_> {
         }
         let height = self.stack.len() - params;
         let arity = label_types.len();
-        let otherwise = None;
+        let (otherwise, scope) = (None, self.scope());
         self.control.push(Control {
             kind,
             height,
@@ -89,6 +106,9 @@ impl Translator<'_, '_> {
             has_params,
             used: false,
             otherwise,
+            scope,
+            try_scope: crate::handlers::NONE,
+            next_clause: 0,
         });
     }
 
@@ -109,8 +129,13 @@ impl Translator<'_, '_> {
 
     /// `block`
     pub(crate) fn block(&mut self, ty: BlockType) {
+        self.open_block(Kind::Block, ty);
+    }
+
+    /// Opens the frame of a block whose label is at its end.
+    pub(crate) fn open_block(&mut self, kind: Kind, ty: BlockType) {
         let (params, results) = self.block_types(ty);
-        self.open(Kind::Block, params.len(), &results, !params.is_empty());
+        self.open(kind, params.len(), &results, !params.is_empty());
     }
 
     /// `loop`
@@ -215,7 +240,8 @@ impl Translator<'_, '_> {
                 }
                 self.start_else(index);
             }
-            Kind::Block | Kind::Else => {}
+            Kind::Block | Kind::Else | Kind::TryTable => {}
+            Kind::Try | Kind::Catch | Kind::CatchAll => {}
         }
         let frame = &self.control[index];
         if frame.used || frame.kind == Kind::Else && charges {
@@ -267,7 +293,7 @@ impl Translator<'_, '_> {
     }
 
     /// Jumps to a frame's label with the values on top of the stack.
-    fn jump_to(&mut self, index: usize) {
+    pub(crate) fn jump_to(&mut self, index: usize) {
         let (label, args) = self.branch_values(index);
         self.builder.ins().jump(label, &args);
     }
@@ -279,13 +305,24 @@ impl Translator<'_, '_> {
         (label, block_args(&values))
     }
 
-    fn frame_at(&self, depth: u32) -> usize {
+    /// The label of a frame, which something goes to.
+    pub(crate) fn label_of(&mut self, index: usize) -> Block {
+        self.control[index].used = true;
+        self.control[index].label
+    }
+
+    /// The position of the frame that a label means.
+    pub(crate) fn frame_at(&self, depth: u32) -> usize {
         self.control.len() - 1 - depth as usize
     }
 
     /// `br`
     pub(crate) fn br(&mut self, depth: u32) {
-        let index = self.frame_at(depth);
+        self.branch_to(self.frame_at(depth));
+    }
+
+    /// Goes to the label of a frame.
+    pub(crate) fn branch_to(&mut self, index: usize) {
         if self.control[index].kind == Kind::Func {
             return self.return_();
         }

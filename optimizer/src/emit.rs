@@ -20,10 +20,16 @@ use crate::Entry;
 use crate::translate::Translated;
 use cranelift_codegen::binemit::Reloc as ClifReloc;
 use cranelift_codegen::ir::{ExternalName, Function};
-use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
+use cranelift_codegen::{
+    CompiledCode, ExceptionContextLoc, FinalizedMachExceptionHandler, FinalizedRelocTarget,
+};
+use std::collections::HashMap;
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
-use upshift_abi::code::{CompileError, CompiledFunction, PcMap, Reloc, RelocTarget, TrapMap};
+use upshift_abi::code::{
+    CompileError, CompiledFunction, Handler, HandlerMap, HandlerSite, PcMap, Reloc, RelocTarget,
+    TrapMap,
+};
 use upshift_abi::config::FunctionInput;
 use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::layout::{STACK_HEADROOM_BYTES, ThreadContext};
@@ -94,6 +100,7 @@ pub(crate) fn gather(
         relocs: relocs(func, compiled, shift),
         traps: TrapMap::from_unsorted(traps(compiled, shift)),
         pcs: PcMap::from_unsorted(pcs),
+        handlers: handlers(input, &translated, compiled, shift),
         frame_bytes,
         ..CompiledFunction::default()
     })
@@ -147,6 +154,53 @@ fn relocs(func: &Function, compiled: &CompiledCode, shift: u32) -> Vec<Reloc> {
         Reloc { offset: reloc.offset + shift, target: RelocTarget::EntrySlot(index) }
     };
     compiled.buffer.relocs().iter().map(reloc).collect()
+}
+
+/// The handlers of calls. Calls with the same ones share a scope.
+fn handlers(
+    input: &FunctionInput<'_>,
+    translated: &Translated,
+    compiled: &CompiledCode,
+    shift: u32,
+) -> HandlerMap {
+    let mut sites = Vec::new();
+    let mut scopes: HashMap<Vec<Handler>, u32> = HashMap::new();
+    let mut map = HandlerMap::default();
+    for call in compiled.buffer.call_sites() {
+        let mut vmctx = None;
+        let mut found = Vec::new();
+        for handler in call.exception_handlers {
+            match *handler {
+                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(at)) => {
+                    vmctx = Some(at);
+                }
+                FinalizedMachExceptionHandler::Tag(number, at) => {
+                    let clause = translated.clauses[number.as_u32() as usize];
+                    found.push(Handler {
+                        tag: clause.tag.map(|tag| input.layout.tag(tag)),
+                        by_ref: clause.by_ref,
+                        landing_pad: at + shift,
+                    });
+                }
+                ref other => {
+                    panic!("all registers are lost, and all clauses have numbers: {other:?}")
+                }
+            }
+        }
+        let Some(vmctx) = vmctx else { continue };
+        let fp_to_sp = call.frame_offset.expect("frames have a fixed size");
+        if map.is_empty() && scopes.is_empty() {
+            map = HandlerMap::new(fp_to_sp);
+        }
+        assert_eq!(map.fp_to_sp(), fp_to_sp, "the stack pointer stays where it is");
+        let scope = *scopes
+            .entry(found)
+            .or_insert_with_key(|found| map.add_scope(None, found.iter().copied()));
+        let (return_offset, vmctx_slot) = (call.ret_addr + shift, fp_to_sp - vmctx);
+        sites.push(HandlerSite { return_offset, scope, vmctx_slot });
+    }
+    map.set_sites(sites);
+    map
 }
 
 fn traps(compiled: &CompiledCode, shift: u32) -> Vec<(u32, Trap)> {

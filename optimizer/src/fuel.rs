@@ -25,8 +25,7 @@ impl Translator<'_, '_> {
     /// Counts the operator at hand.
     pub(crate) fn count_fuel(&mut self) {
         if self.src.input.config.fuel {
-            let opcode = self.src.input.bytes.get(self.src.pc).copied().unwrap_or(0x0b);
-            let free = matches!(opcode, 0x00..=0x03 | 0x05 | 0x0b | 0x0f | 0x1a);
+            let free = upshift_abi::ops::is_free(self.opcode());
             self.fuel.count += u32::from(!free);
         }
     }

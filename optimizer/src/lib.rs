@@ -12,6 +12,7 @@ mod bounds;
 mod control;
 mod emit;
 mod fuel;
+mod handlers;
 mod isa;
 mod lower;
 mod memory_flags;

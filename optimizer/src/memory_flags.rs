@@ -20,6 +20,8 @@ pub(crate) enum Region {
     TableDefs,
     /// Elements of tables.
     Elements,
+    /// Exceptions.
+    Exceptions,
     /// Imported globals.
     ImportedGlobals,
     /// A defined global, by its position.
@@ -43,6 +45,7 @@ impl Region {
             Self::Elements => 5,
             Self::ImportedGlobals => 6,
             Self::ImportedMemories => 7,
+            Self::Exceptions => 8,
             Self::Global(i) => 16 + i.min(MOST_DISTINCT),
             Self::Memory(i) => 32 + MOST_DISTINCT + i.min(MOST_DISTINCT),
         }

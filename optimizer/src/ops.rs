@@ -3,6 +3,7 @@
 pub(crate) mod atomic;
 pub(crate) mod call;
 mod convert;
+mod exception;
 mod float;
 mod int;
 mod memory;

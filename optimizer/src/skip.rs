@@ -1,9 +1,10 @@
 //! Passing over code that cannot be reached.
 
 use crate::translate::Translator;
+use upshift_abi::index::TagIndex;
 use wasmparser::*;
 
-/// Skips operators until the `end` or `else` that makes code reachable again.
+/// Skips operators until the `end`, `else` or `catch` that makes code reachable again.
 pub(crate) struct SkipDead<'t, 'a, 'b> {
     translator: &'t mut Translator<'a, 'b>,
 }
@@ -20,9 +21,9 @@ impl<'t, 'a, 'b> SkipDead<'t, 'a, 'b> {
 }
 
 impl FrameStack for SkipDead<'_, '_, '_> {
-    /// Bodies are validated, so any frame will do for the decoder's check of `else`.
+    /// The frame that the operator at hand wants to stand in: bodies are validated.
     fn current_frame(&self) -> Option<FrameKind> {
-        Some(FrameKind::If)
+        Some(upshift_abi::ops::wanted_frame(self.translator.opcode()))
     }
 }
 
@@ -47,6 +48,28 @@ macro_rules! skip {
         fn visit_else(&mut self) {
             if self.translator.dead_depth == 0 {
                 self.translator.else_();
+            }
+        }
+    };
+    (@one visit_catch $($rest:tt)*) => {
+        fn visit_catch(&mut self, tag: u32) {
+            if self.translator.dead_depth == 0 {
+                self.translator.catch(Some(TagIndex(tag)));
+            }
+        }
+    };
+    (@one visit_catch_all $($rest:tt)*) => {
+        fn visit_catch_all(&mut self) {
+            if self.translator.dead_depth == 0 {
+                self.translator.catch(None);
+            }
+        }
+    };
+    (@one visit_delegate $($rest:tt)*) => {
+        fn visit_delegate(&mut self, depth: u32) {
+            match self.translator.dead_depth {
+                0 => self.translator.delegate(depth),
+                _ => self.translator.dead_depth -= 1,
             }
         }
     };

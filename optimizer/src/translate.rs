@@ -6,6 +6,7 @@
 use crate::Entry;
 use crate::control::Control;
 use crate::fuel::FuelState;
+use crate::handlers::{Clause, Handlers};
 use crate::memory_flags::Regions;
 use cranelift_codegen::ir::{self, InstBuilder, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
@@ -51,9 +52,10 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) vmctx: Value,
     pub(crate) regions: Regions,
     pub(crate) signatures: BTreeMap<TypeIndex, ir::SigRef>,
-    pub(crate) builtin_signatures: BTreeMap<(usize, bool), ir::SigRef>,
+    pub(crate) builtin_signatures: BTreeMap<(usize, bool, bool), ir::SigRef>,
     pub(crate) callees: BTreeMap<u32, ir::FuncRef>,
     pub(crate) fuel: FuelState,
+    pub(crate) handlers: Handlers,
     /// Whether the function calls anything on an ordinary path.
     pub(crate) makes_calls: bool,
     /// The block that an OSR body's values are loaded in, until its loop is met.
@@ -62,7 +64,7 @@ pub(crate) struct Translator<'a, 'b> {
 }
 
 /// What translation finds out besides the code.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Translated {
     /// Whether the function calls anything on an ordinary path.
     pub(crate) makes_calls: bool,
@@ -70,6 +72,8 @@ pub(crate) struct Translated {
     pub(crate) refused: Option<(u64, &'static str)>,
     /// Whether the loop of an OSR body was found.
     pub(crate) entered: bool,
+    /// The clauses of handlers by number.
+    pub(crate) clauses: Vec<Clause>,
 }
 
 /// Cranelift's type for values of a type.
@@ -131,6 +135,7 @@ pub(crate) fn translate<'a, 'b>(
         builtin_signatures: BTreeMap::new(),
         callees: BTreeMap::new(),
         fuel: FuelState::default(),
+        handlers: Handlers::default(),
         makes_calls: false,
         osr_block: None,
         refused: None,
@@ -140,6 +145,7 @@ pub(crate) fn translate<'a, 'b>(
         makes_calls: translator.makes_calls,
         refused: translator.refused,
         entered: translator.osr_block.is_none(),
+        clauses: std::mem::take(&mut translator.handlers.clauses),
     };
     if translated.refused.is_none() {
         translator.builder.seal_all_blocks();
@@ -276,6 +282,11 @@ impl<'a> Translator<'a, '_> {
     pub(crate) fn peek_many(&mut self, count: usize) -> Vec<Value> {
         let first = self.stack.len() - count;
         (first..self.stack.len()).map(|i| self.read(self.stack[i])).collect()
+    }
+
+    /// The first byte of the operator at hand.
+    pub(crate) fn opcode(&self) -> u8 {
+        self.src.input.bytes.get(self.src.pc).copied().unwrap_or(0x0b)
     }
 
     /// Notes an operator that this tier does not have.

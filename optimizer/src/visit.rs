@@ -10,7 +10,7 @@ use crate::translate::Translator;
 use cranelift_codegen::ir::{AtomicRmwOp, types};
 use smallvec::SmallVec;
 use upshift_abi::builtin::Builtin;
-use upshift_abi::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
+use upshift_abi::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
 use upshift_abi::ops::{LaneOp, ScalarOp, SimdOp};
 use wasmparser::*;
 
@@ -75,8 +75,6 @@ macro_rules! refuse {
     };
     (@one gc $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one custom_descriptors $($rest:tt)*) => { refuse!(@method $($rest)*); };
-    (@one exceptions $($rest:tt)*) => { refuse!(@method $($rest)*); };
-    (@one legacy_exceptions $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one memory_control $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one shared_everything_threads $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one function_references $($rest:tt)*) => { refuse!(@method $($rest)*); };
@@ -162,6 +160,14 @@ impl<'a> VisitOperator<'a> for Translator<'a, '_> {
         visit_return_call(func: u32) => return_call(FuncIndex(func));
         visit_return_call_indirect(ty: u32, table: u32) =>
             return_call_indirect(TypeIndex(ty), TableIndex(table));
+        visit_try_table(table: TryTable) => try_table(&table);
+        visit_throw(tag: u32) => throw(TagIndex(tag));
+        visit_throw_ref() => throw_ref();
+        visit_try(ty: BlockType) => try_(ty);
+        visit_catch(tag: u32) => catch(Some(TagIndex(tag)));
+        visit_catch_all() => catch(None);
+        visit_delegate(depth: u32) => delegate(depth);
+        visit_rethrow(depth: u32) => rethrow(depth);
         visit_drop() => drop_operand();
         visit_select() => select();
         visit_typed_select(_ty: ValType) => select();

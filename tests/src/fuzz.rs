@@ -257,6 +257,7 @@ fn value_text(value: &Val) -> String {
         Val::V128(value) => format!("v{:#x}", value.as_u128()),
         Val::FuncRef(func) => format!("func {}", func.is_some()),
         Val::ExternRef(value) => format!("extern {}", value.is_some()),
+        Val::ExnRef(value) => format!("exn {}", value.is_some()),
     }
 }
 

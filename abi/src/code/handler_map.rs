@@ -1,57 +1,178 @@
-//! Handler maps: which exception handlers cover a call.
+//! Handler maps: which exception handlers cover a call
+//! ([§4.4.10](https://webassembly.github.io/spec/core/exec/instructions.html#exec-throw-ref)).
 //!
-//! Keyed by return address offset; handlers of one call are in the order in which they are tried,
-//! innermost first.
+//! Keyed by return address offset. A site names a *scope*: some handlers, in the order in which
+//! they are tried, and the scope around it that comes after them. Scopes are shared, so nested
+//! `try_table`s with many calls take space for the scopes and the calls, not for their product.
+//!
+//! ```text
+//! try_table (catch $e $l) (catch_all $m)       scope 0: parent none   handlers [$e → pad 0x80, all → pad 0x90]
+//!   call $f         returns to 0x20            scope 1: parent 0      handlers [$x → pad 0xa0]
+//!   try_table (catch_ref $x $n)
+//!     call $g       returns to 0x40            sites: (0x20, scope 0) (0x40, scope 1)
+//! ```
+//!
+//! Whoever goes to a landing pad sets the frame pointer to that of the frame, the stack pointer to
+//! [`HandlerMap::fp_to_sp`] bytes below it and `rax` to the address of the exception
+//! ([`crate::layout::ExnHeader`]). All other registers are lost, those that calls preserve too: a
+//! function with handlers saves them all for its caller.
 
-use crate::index::TagIndex;
-
-/// One handler of a call site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One handler of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Handler {
-    /// The tag it catches; `None` catches all.
-    pub tag: Option<TagIndex>,
-    /// Offset of its landing pad.
+    /// Where in the frame's instance the tag's identity is; `None` catches all.
+    pub tag: Option<u32>,
+    /// Whether the landing pad keeps a reference to the exception.
+    pub by_ref: bool,
+    /// Offset of the landing pad.
     pub landing_pad: u32,
 }
+
+/// A call with handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandlerSite {
+    /// Return address offset.
+    pub return_offset: u32,
+    /// The innermost scope around it.
+    pub scope: u32,
+    /// Where the frame's vmctx is, in bytes below the frame pointer.
+    pub vmctx_slot: u32,
+}
+
+/// Handlers that cover the same calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Scope {
+    /// The scope around it, [`NO_SCOPE`] at the outermost.
+    parent: u32,
+    first: u32,
+    end: u32,
+}
+
+const NO_SCOPE: u32 = u32::MAX;
 
 /// Handlers by return address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HandlerMap {
-    /// Return address offset and handler, sorted by offset, stable within a site.
-    entries: Vec<(u32, Handler)>,
+    fp_to_sp: u32,
+    sites: Box<[HandlerSite]>,
+    scopes: Vec<Scope>,
+    handlers: Vec<Handler>,
 }
 
 impl HandlerMap {
-    /// Adds the handlers of the call that returns to `return_offset`; offsets must ascend.
-    ///
-    /// # Panics
-    /// When offsets do not ascend.
-    pub fn push(&mut self, return_offset: u32, handlers: impl IntoIterator<Item = Handler>) {
-        assert!(self.entries.last().is_none_or(|last| last.0 < return_offset), "ascending offsets");
-        self.entries.extend(handlers.into_iter().map(|handler| (return_offset, handler)));
+    /// An empty map of a function whose frame has `fp_to_sp` bytes below the frame pointer.
+    #[must_use]
+    pub fn new(fp_to_sp: u32) -> Self {
+        Self { fp_to_sp, ..Self::default() }
     }
 
-    /// The handlers at a return address, in order.
-    pub fn lookup(&self, return_offset: u32) -> impl Iterator<Item = Handler> + '_ {
-        let start = self.entries.partition_point(|entry| entry.0 < return_offset);
-        self.entries[start..]
-            .iter()
-            .take_while(move |entry| entry.0 == return_offset)
-            .map(|entry| entry.1)
+    /// Bytes from the stack pointer at a landing pad up to the frame pointer.
+    #[must_use]
+    pub fn fp_to_sp(&self) -> u32 {
+        self.fp_to_sp
     }
+
+    /// Whether no call has handlers.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty()
+    }
+
+    /// Adds a scope in `parent`, an earlier one, and returns its number.
+    ///
+    /// # Panics
+    /// When `parent` is not an earlier scope.
+    pub fn add_scope(
+        &mut self,
+        parent: Option<u32>,
+        handlers: impl IntoIterator<Item = Handler>,
+    ) -> u32 {
+        let number = bounded(self.scopes.len());
+        assert!(parent.is_none_or(|parent| parent < number), "scopes nest");
+        let first = bounded(self.handlers.len());
+        self.handlers.extend(handlers);
+        let end = bounded(self.handlers.len());
+        self.scopes.push(Scope { parent: parent.unwrap_or(NO_SCOPE), first, end });
+        number
+    }
+
+    /// Sets the calls, whose return offsets ascend.
+    ///
+    /// # Panics
+    /// When they do not ascend, or name a scope that does not exist.
+    pub fn set_sites(&mut self, sites: Vec<HandlerSite>) {
+        assert!(sites.is_sorted_by(|a, b| a.return_offset < b.return_offset), "ascending offsets");
+        let scopes = bounded(self.scopes.len());
+        assert!(sites.iter().all(|site| site.scope < scopes), "sites name scopes");
+        self.sites = sites.into();
+    }
+
+    /// The site of the call that returns to `return_offset`, if it has handlers.
+    #[must_use]
+    pub fn lookup(&self, return_offset: u32) -> Option<HandlerSite> {
+        let found = self.sites.binary_search_by_key(&return_offset, |site| site.return_offset);
+        found.ok().map(|i| self.sites[i])
+    }
+
+    /// The handlers of a site in the order in which they are tried.
+    pub fn handlers(&self, site: HandlerSite) -> impl Iterator<Item = Handler> + '_ {
+        let mut scope = self.scopes.get(site.scope as usize);
+        std::iter::from_fn(move || {
+            let here = scope?;
+            scope = self.scopes.get(here.parent as usize);
+            Some(self.handlers[here.first as usize..here.end as usize].iter().copied())
+        })
+        .flatten()
+    }
+}
+
+fn bounded(count: usize) -> u32 {
+    u32::try_from(count).expect("handlers of one function fit 32 bits")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const fn handler(tag: Option<u32>, landing_pad: u32) -> Handler {
+        Handler { tag, by_ref: false, landing_pad }
+    }
+
+    const fn site(return_offset: u32, scope: u32) -> HandlerSite {
+        HandlerSite { return_offset, scope, vmctx_slot: 8 }
+    }
+
     #[test]
-    fn keeps_the_order_of_a_site() {
+    fn the_example_of_the_head() {
+        let mut map = HandlerMap::new(64);
+        let outer = [handler(Some(40), 0x80), handler(None, 0x90)];
+        let inner = handler(Some(48), 0xa0);
+        let outer_scope = map.add_scope(None, outer);
+        let inner_scope = map.add_scope(Some(outer_scope), [inner]);
+        map.set_sites(vec![site(0x20, outer_scope), site(0x40, inner_scope)]);
+        let tried = |at| map.handlers(map.lookup(at).unwrap()).collect::<Vec<_>>();
+        assert_eq!(tried(0x20), outer);
+        assert_eq!(tried(0x40), [inner, outer[0], outer[1]]);
+        assert_eq!(map.lookup(0x41), None);
+        assert_eq!(map.fp_to_sp(), 64);
+    }
+
+    #[test]
+    fn scopes_without_handlers_lead_to_the_one_around() {
+        let mut map = HandlerMap::new(0);
+        let outer = map.add_scope(None, [handler(None, 4)]);
+        let middle = map.add_scope(Some(outer), []);
+        let inner = map.add_scope(Some(middle), []);
+        map.set_sites(vec![site(1, inner)]);
+        assert_eq!(map.handlers(site(1, inner)).collect::<Vec<_>>(), [handler(None, 4)]);
+        assert!(!map.is_empty() && HandlerMap::default().is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "ascending")]
+    fn sites_ascend() {
         let mut map = HandlerMap::default();
-        let first = Handler { tag: Some(TagIndex(1)), landing_pad: 4 };
-        let second = Handler { tag: None, landing_pad: 8 };
-        map.push(0x10, [first, second]);
-        assert_eq!(map.lookup(0x10).collect::<Vec<_>>(), [first, second]);
-        assert_eq!(map.lookup(0x11).count(), 0);
+        let scope = map.add_scope(None, []);
+        map.set_sites(vec![site(2, scope), site(1, scope)]);
     }
 }

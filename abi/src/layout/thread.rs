@@ -41,8 +41,8 @@ pub struct ThreadContext {
     pub entry_handler: u64,
     /// Instance whose code last called an import or through a function reference.
     pub caller: *mut super::Instance,
-    /// Non-zero when the builtin that just ran wants to leave wasm code: the exit stub tests it
-    /// and goes to `entry_handler`.
+    /// Non-zero when the builtin that just ran does not go back to its caller: the exit stub tests
+    /// it and goes on at `landing`.
     pub pending: u32,
     /// Code byte of the trap a signal handler or stub found ([`crate::trap::Trap`]).
     pub trap_code: u32,
@@ -65,10 +65,30 @@ pub struct ThreadContext {
     pub outer: *const ActivationLink,
     /// The faulting address of the last memory fault.
     pub fault_address: u64,
+    /// Where the stub goes on that finds [`Self::pending`] set: the handler of the innermost entry
+    /// trampoline, or a landing pad of wasm code when an exception was thrown.
+    pub landing: Landing,
+    /// Where `throw` builds its exception: an [`super::ExnHeader`] and as many fields as the tag of
+    /// the store with most has. It is copied when somebody wants a reference to it.
+    pub exn_buffer: *mut u8,
     /// The engine's own state of this thread (a store).
     pub host: *mut c_void,
     /// Entry stub of each builtin, in the order of [`crate::builtin::Builtin`].
     pub builtins: [*const u8; BUILTIN_COUNT],
+}
+
+/// Where machine code goes on, other than by a return.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Landing {
+    /// The address.
+    pub pc: u64,
+    /// The stack pointer there.
+    pub sp: u64,
+    /// The frame pointer there.
+    pub fp: u64,
+    /// What `rax` holds there: the address of the exception, at a landing pad.
+    pub exn: u64,
 }
 
 /// What an entry trampoline saves of the activation it interrupts, and restores when it leaves.

@@ -39,11 +39,13 @@ enum Callee {
 impl FuncCompiler<'_> {
     /// `call`
     pub(crate) fn call(&mut self, func: FuncIndex) {
+        self.zeal_exception();
         self.call_function(Callee::Func(func), self.src.input.module.funcs[func.index()]);
     }
 
     /// `call_indirect`
     pub(crate) fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
+        self.zeal_exception();
         let record = self.indirect_callee(ty, table);
         self.call_function(Callee::Record(record), ty);
     }
@@ -83,7 +85,7 @@ impl FuncCompiler<'_> {
     fn call_function(&mut self, callee: Callee, ty: TypeIndex) {
         let conv = self.src.input.layout.call(ty);
         self.frame.need_outgoing(conv.stack_args_bytes + conv.return_area_bytes);
-        self.place_arguments(conv);
+        self.place_arguments(conv, true);
         if conv.return_area_bytes > 0 {
             self.asm.lea_disp(Width::W64, RDI, RSP, conv.stack_args_bytes as i32);
         }
@@ -95,6 +97,7 @@ impl FuncCompiler<'_> {
             }
             Target::Code(mem) => self.asm.call_mem(mem),
         }
+        self.note_handlers();
         self.after_call();
         if conv.stack_args_bytes > 0 {
             self.asm.sub_rsp(conv.stack_args_bytes as i32);
@@ -112,14 +115,15 @@ impl FuncCompiler<'_> {
     }
 
     /// Moves the arguments on top of the stack to where `conv` wants them, and the vmctx of this
-    /// function to the scratch register. Saves what the call destroys.
-    fn place_arguments(&mut self, conv: &CallLayout) {
+    /// function to the scratch register. Saves what the call destroys, and for a call that
+    /// `returns` what its handlers need.
+    fn place_arguments(&mut self, conv: &CallLayout, returns: bool) {
         let count = conv.params.len();
         let args: SmallVec<[Operand; 8]> = (0..count).map(|_| self.pop()).collect();
-        self.flush_for_call();
+        self.flush_for_call(returns);
         for (arg, loc) in args.iter().rev().zip(&conv.params) {
             if let ValueLoc::Memory(offset) = *loc {
-                self.store_argument(*arg, offset);
+                self.store_value(*arg, Addr::Base(RSP, offset as i32));
             }
         }
         for (arg, loc) in args.iter().rev().zip(&conv.params) {
@@ -132,9 +136,8 @@ impl FuncCompiler<'_> {
         self.emit_moves();
     }
 
-    /// Stores a stack argument.
-    fn store_argument(&mut self, arg: Operand, offset: u32) {
-        let mem = Addr::Base(RSP, offset as i32);
+    /// Stores an operand, references and integers with 64 bits.
+    pub(crate) fn store_value(&mut self, arg: Operand, mem: Addr) {
         let r: Reg = match arg.value() {
             Value::Reg(r) => r,
             _ => {
@@ -209,7 +212,7 @@ impl FuncCompiler<'_> {
     ) {
         const ARGS: [u8; 4] = [2, 1, 8, 9];
         debug_assert_eq!(args.len(), builtin.arg_count(), "arguments of {}", builtin.name());
-        self.flush_for_call();
+        self.flush_for_call(builtin.throws());
         for (arg, r) in args.iter().zip(ARGS) {
             match *arg {
                 BuiltinArg::Imm(bits) => {
@@ -223,6 +226,9 @@ impl FuncCompiler<'_> {
         self.emit_moves();
         self.note_pc();
         self.asm.call_mem(builtin_addr(builtin));
+        if builtin.throws() {
+            self.note_handlers();
+        }
         self.after_call();
         if let Some(ty) = result {
             if ty == Ty::I32 {
@@ -254,7 +260,7 @@ impl FuncCompiler<'_> {
     fn tail_call(&mut self, callee: Callee, ty: TypeIndex) {
         let conv = self.src.input.layout.call(ty);
         self.frame.need_outgoing(conv.stack_args_bytes);
-        self.place_arguments(conv);
+        self.place_arguments(conv, false);
         if conv.return_area_bytes > 0 {
             self.asm.load_w(Width::W64, RDI, slot_addr(RETURN_AREA_SLOT));
         }

@@ -1,7 +1,7 @@
 //! Exit stubs of the runtime functions, and the trap stub.
 
 use super::emit::{
-    Assembler, EXIT_FP, EXIT_PC, PENDING, call_engine, disp, finish, leave_to_handler, record_exit,
+    Assembler, EXIT_FP, EXIT_PC, PENDING, call_engine, disp, finish, leave_to_landing, record_exit,
 };
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use std::mem::offset_of;
@@ -101,7 +101,7 @@ fn preserving_stub(address: u64, traps: bool, transfers: bool) -> Vec<u8> {
     finish_preserving(asm, traps, transfers)
 }
 
-/// Returns, leaves to the handler when the function asks for it, or goes on in an OSR body.
+/// Returns, goes on at the landing when the function asks for it, or goes on in an OSR body.
 fn finish_preserving(mut asm: Assembler, traps: bool, transfers: bool) -> Vec<u8> {
     if !transfers {
         return finish_stub(asm, traps);
@@ -126,11 +126,11 @@ fn finish_preserving(mut asm: Assembler, traps: bool, transfers: bool) -> Vec<u8
         ; jmp QWORD [rax + disp(offset_of!(OsrTransfer, target))]
         ; ->out:
     );
-    leave_to_handler(&mut asm);
+    leave_to_landing(&mut asm);
     finish(asm)
 }
 
-/// Returns, or leaves to the handler when the function asks for it.
+/// Returns, or goes on at the landing when the function asks for it.
 fn finish_stub(mut asm: Assembler, traps: bool) -> Vec<u8> {
     if !traps {
         dynasm!(asm; .arch x64; ret);
@@ -143,7 +143,7 @@ fn finish_stub(mut asm: Assembler, traps: bool) -> Vec<u8> {
         ; ret
         ; ->out:
     );
-    leave_to_handler(&mut asm);
+    leave_to_landing(&mut asm);
     finish(asm)
 }
 
@@ -160,7 +160,7 @@ pub fn trap_stub(raise: u64) -> Vec<u8> {
         ; mov rdi, r15
     );
     call_engine(&mut asm, raise);
-    leave_to_handler(&mut asm);
+    leave_to_landing(&mut asm);
     finish(asm)
 }
 

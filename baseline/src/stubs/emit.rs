@@ -1,10 +1,10 @@
-//! What the stubs have in common: offsets, value moves, leaving to the handler.
+//! What the stubs have in common: offsets, value moves, leaving to a landing.
 
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, VecAssembler, dynasm};
 use std::mem::offset_of;
 use upshift_abi::conv::ValueLoc;
-use upshift_abi::layout::ThreadContext;
+use upshift_abi::layout::{Landing, ThreadContext};
 use upshift_abi::types::ValType;
 
 /// The assembler of the stubs.
@@ -20,6 +20,7 @@ pub(super) const ENTRY_FP: i32 = disp(offset_of!(ThreadContext, entry_fp));
 pub(super) const ENTRY_HANDLER: i32 = disp(offset_of!(ThreadContext, entry_handler));
 pub(super) const CALLER: i32 = disp(offset_of!(ThreadContext, caller));
 pub(super) const PENDING: i32 = disp(offset_of!(ThreadContext, pending));
+pub(super) const LANDING: i32 = disp(offset_of!(ThreadContext, landing));
 pub(super) const OUTER: i32 = disp(offset_of!(ThreadContext, outer));
 
 /// Hardware numbers of registers that the stubs pick themselves.
@@ -169,13 +170,16 @@ pub(super) fn record_exit(asm: &mut Assembler) {
     );
 }
 
-/// Leaves all frames up to the innermost entry trampoline.
-pub(super) fn leave_to_handler(asm: &mut Assembler) {
+/// Goes on where the engine says, leaving frames behind: at the handler of the innermost entry
+/// trampoline, or at a landing pad.
+pub(super) fn leave_to_landing(asm: &mut Assembler) {
     dynasm!(asm
         ; .arch x64
-        ; mov rsp, [r15 + ENTRY_SP]
-        ; mov rbp, [r15 + ENTRY_FP]
-        ; jmp QWORD [r15 + ENTRY_HANDLER]
+        ; mov DWORD [r15 + PENDING], 0
+        ; mov rsp, [r15 + LANDING + disp(offset_of!(Landing, sp))]
+        ; mov rbp, [r15 + LANDING + disp(offset_of!(Landing, fp))]
+        ; mov rax, [r15 + LANDING + disp(offset_of!(Landing, exn))]
+        ; jmp QWORD [r15 + LANDING + disp(offset_of!(Landing, pc))]
     );
 }
 

@@ -9,7 +9,7 @@
 //! ```
 
 use super::emit::{
-    Assembler, Base, PENDING, SLOT_BYTES, finish, leave_to_handler, load_values, record_exit, reg,
+    Assembler, Base, PENDING, SLOT_BYTES, finish, leave_to_landing, load_values, record_exit, reg,
     store_values,
 };
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
@@ -21,7 +21,7 @@ use upshift_abi::types::FuncType;
 /// The vmctx is the record of a host function, which begins with the address of an
 /// `extern "C" fn(thread, record, slots: *mut [u64; 2])`. The stub stores the arguments to slots on
 /// the stack, scalars zero-extended to 64 bits, calls that function and loads the results from the
-/// slots. When `pending` is set afterwards it leaves to the handler.
+/// slots. When `pending` is set afterwards it goes on at the landing.
 #[must_use]
 pub fn host_stub(ty: &FuncType) -> Vec<u8> {
     let layout = CallLayout::of(ty);
@@ -62,6 +62,6 @@ pub fn host_stub(ty: &FuncType) -> Vec<u8> {
         bytes => dynasm!(asm; .arch x64; ret bytes),
     }
     dynasm!(asm; .arch x64; ->out:);
-    leave_to_handler(&mut asm);
+    leave_to_landing(&mut asm);
     finish(asm)
 }

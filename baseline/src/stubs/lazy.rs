@@ -8,7 +8,7 @@
 //! common:  save arguments; compile(thread, module, index); restore; jmp code
 //! ```
 
-use super::emit::{Assembler, call_engine, finish, leave_to_handler};
+use super::emit::{Assembler, call_engine, finish, leave_to_landing};
 use super::emit::{EXIT_FP, EXIT_PC};
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use upshift_abi::conv::{FLOAT_REGS, INT_ARGS};
@@ -108,6 +108,6 @@ pub fn lazy_common(compile: u64) -> Vec<u8> {
         ; jmp r11
         ; ->out:
     );
-    leave_to_handler(&mut asm);
+    leave_to_landing(&mut asm);
     finish(asm)
 }

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
 use std::thread::Scope;
 use upshift::{
-    DecodeError, Engine, Extern, Instance, LinkError, Linker, Module, SharedMemory, Store, Trap,
-    Val,
+    DecodeError, Engine, Exception, Extern, Instance, LinkError, Linker, Module, SharedMemory,
+    Store, Trap, Val,
 };
 use wast::token::Id;
 use wast::{QuoteWat, QuoteWatTest, WastDirective, WastExecute, WastInvoke, WastThread, Wat};
@@ -139,8 +139,9 @@ impl<'scope, 'env> Runner<'scope, 'env> {
             }
             WastDirective::Thread(thread) => self.spawn(thread)?,
             WastDirective::Wait { thread, .. } => self.wait(thread.name())?,
-            WastDirective::AssertException { .. } => {
-                return Ok(Verdict::Skipped("exceptions are not supported"));
+            WastDirective::AssertException { exec, .. } => {
+                let result = self.execute(exec);
+                check_exception(&result)?;
             }
             WastDirective::AssertSuspension { .. } => {
                 return Ok(Verdict::Skipped("continuations are not supported"));
@@ -347,6 +348,20 @@ fn encode_text(text: &[u8]) -> Option<Vec<u8>> {
     let buffer = wast::parser::ParseBuffer::new(text).ok()?;
     let mut module = wast::parser::parse::<Wat<'_>>(&buffer).ok()?;
     module.encode().ok()
+}
+
+/// Whether an action ended with an exception that nobody caught.
+fn check_exception(result: &Result<Vec<Val>>) -> Result<()> {
+    match result {
+        Ok(values) => {
+            let values: Vec<_> = values.iter().map(values::value_text).collect();
+            bail!("expected an exception, got a result: [{}]", values.join(", "))
+        }
+        Err(error) => {
+            ensure!(error.is::<Exception>(), "expected an exception, got: {error:#}");
+            Ok(())
+        }
+    }
 }
 
 /// Whether an action ended with the trap that `message` tells of. The specification's interpreter

@@ -29,6 +29,8 @@ fn null(heap: WastHeapType<'_>) -> Result<Val> {
         WastHeapType::Abstract { ty: AbstractHeapType::NoFunc, .. } => HeapType::NoFunc,
         WastHeapType::Abstract { ty: AbstractHeapType::Extern, .. } => HeapType::Extern,
         WastHeapType::Abstract { ty: AbstractHeapType::NoExtern, .. } => HeapType::NoExtern,
+        WastHeapType::Abstract { ty: AbstractHeapType::Exn, .. } => HeapType::Exn,
+        WastHeapType::Abstract { ty: AbstractHeapType::NoExn, .. } => HeapType::NoExn,
         _ => bail!("null references of type {heap:?} are not supported"),
     };
     match Val::null_ref(heap) {
@@ -73,7 +75,13 @@ fn matches(store: &Store<()>, actual: Val, expected: &WastRetCore<'_>) -> Result
         (Val::V128(actual), WastRetCore::V128(expected)) => {
             matches_v128(actual.as_u128(), expected)
         }
-        (Val::FuncRef(None) | Val::ExternRef(None), WastRetCore::RefNull(None)) => true,
+        (
+            Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None),
+            WastRetCore::RefNull(None),
+        ) => true,
+        (Val::ExnRef(None), WastRetCore::RefNull(Some(heap))) => {
+            matches!(null(*heap), Ok(Val::ExnRef(None)))
+        }
         (Val::FuncRef(None), WastRetCore::RefNull(Some(heap))) => {
             matches!(null(*heap), Ok(Val::FuncRef(None)))
                 || matches!(heap, WastHeapType::Concrete(_))
@@ -144,6 +152,8 @@ pub(super) fn value_text(value: &Val) -> String {
         Val::FuncRef(Some(_)) => "a function".to_owned(),
         Val::ExternRef(None) => "null externref".to_owned(),
         Val::ExternRef(Some(_)) => "a host reference".to_owned(),
+        Val::ExnRef(None) => "null exnref".to_owned(),
+        Val::ExnRef(Some(_)) => "an exception".to_owned(),
     }
 }
 

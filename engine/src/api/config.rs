@@ -43,6 +43,8 @@ pub struct Zeal {
     /// header hands over to optimised code at its first turn; all others are optimised at their
     /// first call. Means something with [`Tier::Auto`] only.
     pub tier: bool,
+    /// Throw an exception before one call of a function in four, and catch it right there.
+    pub exceptions: bool,
     /// With [`Self::tier`], draw for each function whether it stays in the baseline, is optimised at
     /// its first call, or goes over at its second call or a loop header.
     pub seed: Option<u64>,
@@ -52,7 +54,7 @@ impl Zeal {
     /// No test mode.
     #[must_use]
     pub const fn none() -> Self {
-        Self { spill: false, interrupt: false, tier: false, seed: None }
+        Self { spill: false, interrupt: false, tier: false, exceptions: false, seed: None }
     }
 
     /// Sets the mode called `name`.
@@ -64,7 +66,10 @@ impl Zeal {
             "spill" => self.spill = true,
             "interrupt" => self.interrupt = true,
             "tier" => self.tier = true,
-            _ => anyhow::bail!("unknown zeal mode `{name}`; known are: spill, interrupt, tier"),
+            "exceptions" => self.exceptions = true,
+            _ => anyhow::bail!(
+                "unknown zeal mode `{name}`; known are: spill, interrupt, tier, exceptions"
+            ),
         }
         Ok(())
     }
@@ -178,9 +183,9 @@ feature_switches! {
     wasm_function_references = FUNCTION_REFERENCES;
     /// Garbage-collected structures and arrays. Not supported yet.
     wasm_gc = GC;
-    /// Exceptions with `try_table`. Not supported yet.
+    /// Exceptions with `try_table`. On by default.
     wasm_exceptions = EXCEPTIONS;
-    /// Exceptions of the first proposal. Not supported yet.
+    /// Exceptions of the first proposal, with `try` and `catch`. On by default.
     wasm_legacy_exceptions = LEGACY_EXCEPTIONS;
     /// Continuations. Not supported yet.
     wasm_stack_switching = STACK_SWITCHING;
@@ -189,11 +194,9 @@ feature_switches! {
 }
 
 /// Proposals that can be switched on in [`Config`] but that no compiler implements yet.
-const UNSUPPORTED: [(WasmFeatures, &str); 6] = [
+const UNSUPPORTED: [(WasmFeatures, &str); 4] = [
     (WasmFeatures::FUNCTION_REFERENCES, "typed function references"),
     (WasmFeatures::GC, "garbage collection"),
-    (WasmFeatures::EXCEPTIONS, "exception handling"),
-    (WasmFeatures::LEGACY_EXCEPTIONS, "legacy exception handling"),
     (WasmFeatures::STACK_SWITCHING, "stack switching"),
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
 ];
@@ -217,6 +220,8 @@ impl Config {
             | WasmFeatures::MEMORY64
             | WasmFeatures::EXTENDED_CONST
             | WasmFeatures::WIDE_ARITHMETIC
+            | WasmFeatures::EXCEPTIONS
+            | WasmFeatures::LEGACY_EXCEPTIONS
             | WasmFeatures::GC_TYPES;
         Self {
             features,
@@ -328,6 +333,7 @@ impl Config {
     pub fn zeal(&mut self, zeal: Zeal) -> &mut Self {
         self.zeal = zeal;
         self.codegen.zeal_spill = zeal.spill;
+        self.codegen.zeal_exceptions = zeal.exceptions;
         self
     }
 

@@ -43,8 +43,9 @@ impl Tag {
 
     pub(crate) fn from_entry(store: &mut StoreInner, entry: Arc<TypeEntry>) -> Self {
         let identity = Arc::new(TypeEntryOwner(entry));
-        store.entities.keep(Arc::<TypeEntryOwner>::clone(&identity));
-        Self { store: store.id(), identity }
+        let tag = Self { store: store.id(), identity };
+        store.exceptions.add_tag(tag.ptr(store), tag.clone());
+        tag
     }
 
     pub(crate) fn entry(&self, store: &StoreInner) -> &Arc<TypeEntry> {

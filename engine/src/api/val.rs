@@ -1,5 +1,6 @@
 //! [`Val`]: a WebAssembly value of any type, for calls whose signature is known at run time only.
 
+use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
 use crate::store::{Slot, StoreInner};
@@ -47,6 +48,8 @@ pub enum Val {
     FuncRef(Option<Func>),
     /// A host value or null.
     ExternRef(Option<ExternRef>),
+    /// An exception or null.
+    ExnRef(Option<ExnRef>),
 }
 
 /// A reference value, as tables hold it.
@@ -56,6 +59,8 @@ pub enum Ref {
     Func(Option<Func>),
     /// A host value or null.
     Extern(Option<ExternRef>),
+    /// An exception or null.
+    Exn(Option<ExnRef>),
 }
 
 macro_rules! accessors {
@@ -103,6 +108,8 @@ accessors! {
     func_ref unwrap_func_ref Option<Func>, "funcref", Val::FuncRef(v) => v;
     /// The external reference, if it is one.
     extern_ref unwrap_extern_ref Option<ExternRef>, "externref", Val::ExternRef(v) => v;
+    /// The reference to an exception, if it is one.
+    exn_ref unwrap_exn_ref Option<ExnRef>, "exnref", Val::ExnRef(v) => v;
 }
 
 impl Val {
@@ -117,6 +124,7 @@ impl Val {
             Self::V128(_) => ValType::V128,
             Self::FuncRef(_) => ValType::FUNCREF,
             Self::ExternRef(_) => ValType::EXTERNREF,
+            Self::ExnRef(_) => ValType::EXNREF,
         }
     }
 
@@ -145,6 +153,7 @@ impl Val {
         match *self {
             Self::FuncRef(func) => Some(Ref::Func(func)),
             Self::ExternRef(value) => Some(Ref::Extern(value)),
+            Self::ExnRef(exn) => Some(Ref::Exn(exn)),
             _ => None,
         }
     }
@@ -170,6 +179,7 @@ impl Val {
             Self::V128(v) => split_u128(v.0),
             Self::FuncRef(v) => [Ref::Func(v).to_bits(store), 0],
             Self::ExternRef(v) => [Ref::Extern(v).to_bits(store), 0],
+            Self::ExnRef(v) => [Ref::Exn(v).to_bits(store), 0],
         }
     }
 
@@ -207,7 +217,7 @@ impl Ref {
     /// Whether the reference is null.
     #[must_use]
     pub const fn is_null(&self) -> bool {
-        matches!(self, Self::Func(None) | Self::Extern(None))
+        matches!(self, Self::Func(None) | Self::Extern(None) | Self::Exn(None))
     }
 
     /// The nullable type of the reference's hierarchy.
@@ -216,6 +226,7 @@ impl Ref {
         match self {
             Self::Func(_) => RefType::FUNCREF,
             Self::Extern(_) => RefType::EXTERNREF,
+            Self::Exn(_) => RefType::EXNREF,
         }
     }
 
@@ -224,7 +235,7 @@ impl Ref {
     pub const fn as_func(&self) -> Option<Func> {
         match self {
             Self::Func(func) => *func,
-            Self::Extern(_) => None,
+            Self::Extern(_) | Self::Exn(_) => None,
         }
     }
 
@@ -233,7 +244,7 @@ impl Ref {
     pub const fn as_extern(&self) -> Option<ExternRef> {
         match self {
             Self::Extern(value) => *value,
-            Self::Func(_) => None,
+            Self::Func(_) | Self::Exn(_) => None,
         }
     }
 
@@ -242,6 +253,7 @@ impl Ref {
             _ if !ty.nullable => None,
             HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => Some(Self::Func(None)),
             HeapType::Extern | HeapType::NoExtern => Some(Self::Extern(None)),
+            HeapType::Exn | HeapType::NoExn => Some(Self::Exn(None)),
             _ => None,
         }
     }
@@ -255,6 +267,8 @@ impl Ref {
             HeapType::Extern => matches!(self, Self::Extern(_)),
             HeapType::NoFunc => matches!(self, Self::Func(None)),
             HeapType::NoExtern => matches!(self, Self::Extern(None)),
+            HeapType::Exn => matches!(self, Self::Exn(_)),
+            HeapType::NoExn => matches!(self, Self::Exn(None)),
             _ => false,
         }
     }
@@ -265,9 +279,10 @@ impl Ref {
     /// When it is a handle of another store.
     pub(crate) fn to_bits(self, store: &StoreInner) -> u64 {
         match self {
-            Self::Func(None) | Self::Extern(None) => 0,
+            Self::Func(None) | Self::Extern(None) | Self::Exn(None) => 0,
             Self::Func(Some(func)) => func.to_bits(store),
             Self::Extern(Some(value)) => value.to_bits(store),
+            Self::Exn(Some(exn)) => exn.to_bits(store),
         }
     }
 
@@ -277,6 +292,7 @@ impl Ref {
             HeapType::Extern | HeapType::NoExtern => {
                 Self::Extern(ExternRef::from_bits(store, bits))
             }
+            HeapType::Exn | HeapType::NoExn => Self::Exn(ExnRef::from_bits(store, bits)),
             _ => Self::Func(Func::from_bits(store, bits)),
         }
     }
@@ -303,6 +319,8 @@ from_impls! {
     Option<Func> => |v| Self::FuncRef(v);
     ExternRef => |v| Self::ExternRef(Some(v));
     Option<ExternRef> => |v| Self::ExternRef(v);
+    ExnRef => |v| Self::ExnRef(Some(v));
+    Option<ExnRef> => |v| Self::ExnRef(v);
 }
 
 impl From<Ref> for Val {
@@ -310,6 +328,7 @@ impl From<Ref> for Val {
         match reference {
             Ref::Func(func) => Self::FuncRef(func),
             Ref::Extern(value) => Self::ExternRef(value),
+            Ref::Exn(exn) => Self::ExnRef(exn),
         }
     }
 }
@@ -323,6 +342,12 @@ impl From<Option<Func>> for Ref {
 impl From<Func> for Ref {
     fn from(func: Func) -> Self {
         Self::Func(Some(func))
+    }
+}
+
+impl From<Option<ExnRef>> for Ref {
+    fn from(exn: Option<ExnRef>) -> Self {
+        Self::Exn(exn)
     }
 }
 

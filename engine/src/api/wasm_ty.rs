@@ -4,6 +4,7 @@
 //! Values cross the border between host and wasm code in *slots* of 16 bytes, one per parameter or
 //! result, in order. A narrow value lies in the low bytes of its slot.
 
+use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
 use super::val::{V128, join_u128, low_u32, split_u128};
@@ -21,6 +22,7 @@ use upshift_abi::types::ValType;
 /// | [`V128`] | `v128` |
 /// | `Option<`[`Func`]`>` | `funcref` |
 /// | `Option<`[`ExternRef`]`>` | `externref` |
+/// | `Option<`[`ExnRef`]`>` | `exnref` |
 pub trait WasmTy: Sized + Send {
     /// The WebAssembly type.
     #[doc(hidden)]
@@ -68,6 +70,8 @@ wasm_types! {
     Option<ExternRef>: EXTERNREF,
         |s, v| [v.map_or(0, |value| value.to_bits(s)), 0],
         |s, slot| ExternRef::from_bits(s, slot[0]);
+    Option<ExnRef>: EXNREF,
+        |s, v| [v.map_or(0, |exn| exn.to_bits(s)), 0], |s, slot| ExnRef::from_bits(s, slot[0]);
 }
 
 /// Parameters of a [`TypedFunc`](crate::TypedFunc): one [`WasmTy`] or a tuple of up to 16.

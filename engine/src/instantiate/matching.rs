@@ -169,7 +169,9 @@ fn is_ref_subtype(sub: RefType, of: RefType) -> bool {
     let heap = sub.heap == of.heap
         || matches!(
             (sub.heap, of.heap),
-            (HeapType::NoFunc, HeapType::Func) | (HeapType::NoExtern, HeapType::Extern)
+            (HeapType::NoFunc, HeapType::Func)
+                | (HeapType::NoExtern, HeapType::Extern)
+                | (HeapType::NoExn, HeapType::Exn)
         );
     heap && (of.nullable || !sub.nullable)
 }

@@ -159,6 +159,21 @@ impl Entities {
         (self.instances.len(), self.memories.len(), self.tables.len())
     }
 
+    /// All instances.
+    pub(crate) fn instances(&self) -> impl Iterator<Item = &InstanceData> {
+        self.instances.iter()
+    }
+
+    /// All tables that the store owns.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &StoreTable> {
+        self.tables.iter()
+    }
+
+    /// The globals that the host made.
+    pub(crate) fn host_globals(&self) -> impl Iterator<Item = GlobalPtr> {
+        self.globals.iter().map(GlobalBox::ptr)
+    }
+
     /// The id that the next instance will have.
     pub(crate) fn next_instance(&self) -> InstanceId {
         InstanceId::new(self.instances.len())

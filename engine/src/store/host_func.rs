@@ -24,7 +24,10 @@ impl HostFuncParts {
         let body: HostFuncBody = Box::new(move |host, slots| {
             let store = host.as_any_mut().downcast_mut::<StoreBox<T>>();
             let store = store.expect("host functions are called in stores of their own type");
-            body(Caller::new(store), slots)
+            let scope = store.inner.exceptions.open_scope();
+            let result = body(Caller::new(store), slots);
+            store.inner.exceptions.close_scope(scope);
+            result
         });
         Self { ty, body }
     }

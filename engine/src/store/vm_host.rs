@@ -2,9 +2,10 @@
 
 use super::StoreBox;
 use crate::Result;
+use crate::api::exception::Exception;
 use crate::builtin::{atomics, memory, poll, table};
 use crate::code::OsrBody;
-use crate::vm::{Context, InstanceRef, VmHost};
+use crate::vm::{Context, ExnHeap, ExnPtr, InstanceRef, VmHost};
 use std::any::Any;
 use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
 
@@ -140,6 +141,22 @@ impl<T: 'static> VmHost for StoreBox<T> {
         timeout: i64,
     ) -> Result<u32> {
         atomics::wait64(self, instance, memory, (address, expected, timeout))
+    }
+
+    fn copy_exception(&mut self) -> Result<ExnPtr> {
+        self.inner.new_exception(ExnHeap::copy_buffer)
+    }
+
+    fn uncaught(&mut self, exn: ExnPtr) -> crate::Error {
+        crate::Error::new(Exception::new(&mut self.inner, exn))
+    }
+
+    fn thrown(&self, error: &crate::Error) -> Option<ExnPtr> {
+        Exception::in_error(&self.inner, error)
+    }
+
+    fn zeal_throws(&mut self) -> bool {
+        self.inner.exceptions.zeal_throws()
     }
 
     fn interrupted(&mut self, _bits: u32) -> Result<()> {

@@ -13,8 +13,10 @@
 //! lost. Machine code only reads the limit, so the requester needs no `membarrier`; code that
 //! wrote it with plain stores would.
 
+use super::exception::ExnPtr;
 use super::host::{Exit, ExitReason, VmHost};
 use super::osr::Handover;
+use super::raise::RaiseCache;
 use super::unwind;
 use anyhow::Error;
 use std::cell::UnsafeCell;
@@ -24,7 +26,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use upshift_abi::builtin::BUILTIN_COUNT;
-use upshift_abi::layout::{Instance, ThreadContext};
+use upshift_abi::layout::{ActivationLink, Instance, Landing, ThreadContext};
 
 /// `stack_limit` of a context that shall poll.
 const POISON: u64 = u64::MAX;
@@ -40,6 +42,8 @@ pub(super) struct ContextCell {
     exit: UnsafeCell<Option<Exit>>,
     /// What on-stack replacement passes on.
     osr: UnsafeCell<Handover>,
+    /// Handlers by return address.
+    raise_cache: UnsafeCell<RaiseCache>,
     /// Stack that wasm code may use.
     max_stack_bytes: usize,
 }
@@ -70,6 +74,7 @@ impl Context {
             host: UnsafeCell::new(None),
             exit: UnsafeCell::new(None),
             osr: UnsafeCell::new(Handover::default()),
+            raise_cache: UnsafeCell::new(RaiseCache::default()),
             max_stack_bytes,
         });
         let host: *const ContextCell = Arc::as_ptr(&cell);
@@ -124,6 +129,33 @@ impl Context {
     /// The wasm frames of all activations, innermost first; for a backtrace in a host function.
     pub(crate) fn walk(&self) -> Vec<super::Frame> {
         self.cell.walk()
+    }
+
+    /// Sets where `throw` builds its exceptions.
+    pub(super) fn set_exn_buffer(&self, buffer: *mut u8) {
+        let place =
+            self.thread_ptr().wrapping_byte_add(std::mem::offset_of!(ThreadContext, exn_buffer));
+        // SAFETY: as in `fuel`.
+        unsafe { place.cast::<*mut u8>().write(buffer) };
+    }
+
+    /// Frame pointer of the outermost activation's entry trampoline, 0 without any.
+    pub(super) fn outermost_frame(&self) -> usize {
+        // SAFETY: the fields belong to the thread that has the store, which is this one.
+        let thread = unsafe { &*self.thread_ptr() };
+        let (mut frame, mut outer) = (thread.entry_fp, thread.outer);
+        // SAFETY: links lie in the frames of trampolines that have not returned.
+        while let Some(link) = unsafe { outer.as_ref() }
+            && link.outer != 0
+        {
+            frame = link.entry_fp;
+            let address = usize::try_from(link.outer).expect("addresses have 64 bits");
+            outer = ptr::with_exposed_provenance::<ActivationLink>(address);
+        }
+        if thread.outer.is_null() {
+            return 0;
+        }
+        usize::try_from(frame).expect("addresses have 64 bits")
     }
 
     /// The cell, valid as long as the context.
@@ -219,6 +251,34 @@ impl ContextCell {
         (address(fp), address(pc))
     }
 
+    /// Frame pointer of the innermost entry trampoline.
+    pub(super) fn entry_frame(&self) -> usize {
+        // SAFETY: the field belongs to the thread that has the store.
+        let fp = unsafe { (*self.thread.get()).entry_fp };
+        usize::try_from(fp).expect("addresses have 64 bits")
+    }
+
+    /// The exception that machine code just built in its buffer; `None` when it has none.
+    pub(super) fn built_exception(&self) -> Option<ExnPtr> {
+        // SAFETY: the field belongs to the thread that has the store.
+        let buffer = unsafe { (*self.thread.get()).exn_buffer };
+        ExnPtr::from_bits(buffer.expose_provenance() as u64)
+    }
+
+    /// What throwing knows of return addresses.
+    pub(super) fn raise_cache(&self) -> *mut RaiseCache {
+        self.raise_cache.get()
+    }
+
+    /// Has the stub that called the runtime go on elsewhere.
+    pub(super) fn set_landing(&self, landing: Landing) {
+        let thread = self.thread.get();
+        // SAFETY: the field belongs to the thread that has the store.
+        unsafe { (*thread).landing = landing };
+        // SAFETY: as above.
+        unsafe { (*thread).pending = 1 };
+    }
+
     /// Replaces the buffer that OSR bodies read.
     pub(super) fn set_osr_buffer(&self, buffer: *mut u8) {
         let thread = self.thread.get();
@@ -254,8 +314,10 @@ impl ContextCell {
         };
         // SAFETY: the field belongs to the thread that has the store.
         unsafe { *self.exit.get() = Some(Exit { reason, frames }) };
-        // SAFETY: as above.
-        unsafe { (*self.thread.get()).pending = 1 };
+        // SAFETY: the fields belong to the thread that has the store.
+        let ThreadContext { entry_sp: sp, entry_fp: fp, entry_handler: pc, .. } =
+            *unsafe { &*self.thread.get() };
+        self.set_landing(Landing { pc, sp, fp, exn: 0 });
     }
 
     /// [`Self::leave`] for what a runtime function or host function returned.
@@ -342,6 +404,8 @@ fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
         reserved: 0,
         outer: ptr::null(),
         fault_address: 0,
+        landing: Landing::default(),
+        exn_buffer: ptr::null_mut(),
         host: ptr::null_mut(),
         builtins,
     }

@@ -5,6 +5,7 @@
 //! code. An `Err` or a panic becomes the [`Exit`] of the innermost [`super::enter`].
 
 use super::context::Context;
+use super::exception::ExnPtr;
 use super::instance::InstanceRef;
 use super::unwind::Frame;
 use crate::code::OsrBody;
@@ -135,6 +136,18 @@ pub(crate) trait VmHost: Any {
         expected: u64,
         timeout: i64,
     ) -> Result<u32, Error>;
+
+    /// A reference to a copy of the exception in the thread's buffer.
+    fn copy_exception(&mut self) -> Result<ExnPtr, Error>;
+
+    /// The error that an exception without a handler becomes.
+    fn uncaught(&mut self, exn: ExnPtr) -> Error;
+
+    /// The exception that an error of a host function carries.
+    fn thrown(&self, error: &Error) -> Option<ExnPtr>;
+
+    /// Whether the `exceptions` zeal mode throws at this call.
+    fn zeal_throws(&mut self) -> bool;
 
     /// An interruption was requested with these bits ([`super::Interrupter::request`]); each
     /// request is seen at least once. `Ok` goes on with the program.

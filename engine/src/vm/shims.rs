@@ -10,7 +10,8 @@
 
 use super::context::{ContextCell, Poll};
 use super::entry::Slot;
-use super::func::HostFunc;
+use super::exception::ExnPtr;
+use super::func::{HostFunc, TagPtr};
 use super::host::VmHost;
 use super::instance::InstanceRef;
 use super::osr::hot_function;
@@ -76,10 +77,21 @@ pub(super) fn run<R>(
     let host = unsafe { host.as_mut() };
     match catch_unwind(AssertUnwindSafe(|| body(host))) {
         Ok(Ok(result)) => return result,
-        Ok(Err(error)) => cell.leave_with(Ok(error)),
+        Ok(Err(error)) => fail(cell, host, error),
         Err(panic) => cell.leave_with(Err(panic)),
     }
     failed
+}
+
+/// Throws the exception that an error carries, or leaves with the error.
+#[cold]
+fn fail(cell: &ContextCell, host: &dyn VmHost, error: Error) {
+    if let Some(exn) = host.thrown(&error)
+        && let Some(caught) = cell.find_handler(exn.tag())
+    {
+        return cell.land(caught, exn);
+    }
+    cell.leave_with(Ok(error));
 }
 
 /// The vmctx of a caller.
@@ -250,6 +262,54 @@ extern "C" fn memory_atomic_wait64(
         let instance = instance(vmctx);
         Ok(host.memory_atomic_wait64(instance, memory, address, expected, timeout)?.into())
     })
+}
+
+extern "C" fn throw(thread: Thread, _vmctx: *mut Instance) {
+    // SAFETY: `thread` is as the module head says.
+    let cell = unsafe { ContextCell::of(thread) };
+    let exn = cell.built_exception().expect("a module with tags has a buffer");
+    match cell.find_handler(exn.tag()) {
+        Some(caught) if !caught.by_ref => cell.land(caught, exn),
+        caught => run(thread, (), |host| {
+            let exn = host.copy_exception()?;
+            match caught {
+                Some(caught) => cell.land(caught, exn),
+                None => return Err(host.uncaught(exn)),
+            }
+            Ok(())
+        }),
+    }
+}
+
+extern "C" fn throw_ref(thread: Thread, _vmctx: *mut Instance, exn: u64) {
+    // SAFETY: `thread` is as the module head says.
+    let cell = unsafe { ContextCell::of(thread) };
+    let exn = ExnPtr::from_bits(exn);
+    match exn.and_then(|exn| Some((cell.find_handler(exn.tag())?, exn))) {
+        Some((caught, exn)) => cell.land(caught, exn),
+        None => run(thread, (), |host| match exn {
+            Some(exn) => Err(host.uncaught(exn)),
+            None => Err(Trap::NullReference.into()),
+        }),
+    }
+}
+
+extern "C" fn exn_new(thread: Thread, _vmctx: *mut Instance) -> u64 {
+    run(thread, 0, |host| Ok(host.copy_exception()?.bits()))
+}
+
+extern "C" fn zeal_throw(thread: Thread, _vmctx: *mut Instance) {
+    // SAFETY: `thread` is as the module head says.
+    let cell = unsafe { ContextCell::of(thread) };
+    run(thread, (), |host| {
+        if host.zeal_throws()
+            && let Some(caught) = cell.find_handler(TagPtr(0))
+        {
+            // The handler catches all and does not look at the exception.
+            cell.set_landing(caught.landing(0));
+        }
+        Ok(())
+    });
 }
 
 extern "C" fn stack_check(thread: Thread, _registers: *mut SavedRegisters) {

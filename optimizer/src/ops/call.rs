@@ -1,10 +1,12 @@
 //! Calls of functions and of the runtime.
 
+use crate::handlers::Callee;
 use crate::memory_flags::Region;
 use crate::translate::{Translator, signature};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
+use smallvec::SmallVec;
 use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, BuiltinConv};
 use upshift_abi::index::{FuncIndex, TableIndex, TypeIndex};
@@ -18,15 +20,6 @@ pub(crate) enum BuiltinArg {
     Imm(u64),
     /// An operand.
     Value(Value),
-}
-
-/// Who is called.
-#[derive(Clone, Copy, Debug)]
-enum Callee {
-    /// A function of the module.
-    Slot(ir::FuncRef),
-    /// The code at an address.
-    Code(ir::SigRef, Value),
 }
 
 impl Translator<'_, '_> {
@@ -56,6 +49,7 @@ impl Translator<'_, '_> {
 
     /// `call`
     pub(crate) fn call(&mut self, func: FuncIndex) {
+        self.zeal_exception();
         let ty = self.src.input.module.funcs[func.index()];
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.direct_callee(func, ty);
@@ -64,6 +58,7 @@ impl Translator<'_, '_> {
 
     /// `call_indirect`
     pub(crate) fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
+        self.zeal_exception();
         let record = self.indirect_callee(ty, table);
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.record_callee(record, 0, ty);
@@ -93,13 +88,7 @@ impl Translator<'_, '_> {
     fn call_function(&mut self, callee: Callee, vmctx: Value, args: &[Value]) {
         self.makes_calls = true;
         let args = [&[vmctx], args].concat();
-        let call = match callee {
-            Callee::Slot(func) => self.builder.ins().call(func, &args),
-            Callee::Code(signature, code) => {
-                self.builder.ins().call_indirect(signature, code, &args)
-            }
-        };
-        for result in self.builder.inst_results(call).to_vec() {
+        for result in self.emit_call(callee, &args, true) {
             self.push(result);
         }
         self.charge_fuel();
@@ -210,9 +199,9 @@ impl Translator<'_, '_> {
             };
             values.push(value);
         }
-        let call = self.call_stub(builtin, &values);
+        let results = self.call_stub(builtin, &values);
         if let Some(ty) = result {
-            let value = self.builder.inst_results(call)[0];
+            let value = results[0];
             let value = self.narrow(value, ty);
             self.push(value);
         }
@@ -233,24 +222,26 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(next);
     }
 
-    fn call_stub(&mut self, builtin: Builtin, args: &[Value]) -> ir::Inst {
+    fn call_stub(&mut self, builtin: Builtin, args: &[Value]) -> SmallVec<[Value; 4]> {
         let thread = self.thread();
         let stub = offset_of!(ThreadContext, builtins) + builtin as usize * 8;
         let stub = self.load_fixed(types::I64, thread, stub);
         let signature = self.builtin_signature(builtin, args.len());
-        self.builder.ins().call_indirect(signature, stub, args)
+        self.emit_call(Callee::Code(signature, stub), args, builtin.throws())
     }
 
     fn builtin_signature(&mut self, builtin: Builtin, args: usize) -> ir::SigRef {
-        // Nothing else has no arguments, so their number tells the convention.
-        let key = (args, builtin.has_result());
+        let conv = match builtin.conv() {
+            // The same registers for arguments and result, and all are lost at a landing pad.
+            BuiltinConv::SysV if builtin.throws() => CallConv::Tail,
+            BuiltinConv::SysV => CallConv::SystemV,
+            BuiltinConv::PreservesAll => CallConv::PreserveAll,
+        };
+        let key = (args, builtin.has_result(), builtin.throws());
         if let Some(&found) = self.builtin_signatures.get(&key) {
             return found;
         }
-        let mut made = ir::Signature::new(match builtin.conv() {
-            BuiltinConv::SysV => CallConv::SystemV,
-            BuiltinConv::PreservesAll => CallConv::PreserveAll,
-        });
+        let mut made = ir::Signature::new(conv);
         made.params.extend((0..args).map(|_| ir::AbiParam::new(types::I64)));
         if builtin.has_result() {
             made.returns.push(ir::AbiParam::new(types::I64));

@@ -1,0 +1,337 @@
+//! Exceptions in memory: their heap, and which of them are still in use.
+//!
+//! An exception is an [`ExnHeader`] with its fields, owned by the store's [`ExnHeap`], and never
+//! moves. Most are never made: `throw` builds its exception in a buffer of the thread, and a
+//! handler that wants the fields only takes them from there. A copy is made when somebody wants a
+//! reference ([`ExnHeap::copy_buffer`]).
+//!
+//! # Reclamation
+//! When twice as much is allocated as survived last time, what is not in use is freed. In use is
+//! what the roots name (globals, tables, host handles: [`Marker::word`]), what any word on the stack
+//! of the store's activations might name ([`Marker::stack`], registers included), and what the
+//! fields of these name. Taking an integer for a reference keeps an exception longer than needed,
+//! nothing else, for nothing moves.
+
+use super::context::Context;
+use super::entry::Slot;
+use super::func::TagPtr;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::arch::asm;
+use std::ffi::c_void;
+use std::fmt;
+use std::ptr::NonNull;
+use upshift_abi::layout::{ExnHeader, exn_field_offset};
+
+/// Bytes that are allocated before what is not in use is looked for.
+const MIN_THRESHOLD_BYTES: usize = 256 << 10;
+/// Most bytes of exceptions of a store.
+const MAX_BYTES: usize = 1 << 30;
+
+/// An exception; whoever keeps one sees to it that it is found as a root, or collects nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExnPtr(NonNull<ExnHeader>);
+
+// SAFETY: a handle; exceptions are used by the thread that has the store.
+unsafe impl Send for ExnPtr {}
+// SAFETY: as above.
+unsafe impl Sync for ExnPtr {}
+
+impl ExnPtr {
+    /// The exception behind the bits of a reference that wasm code produced; `None` for null.
+    pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        let address = usize::try_from(bits).expect("addresses have 64 bits");
+        NonNull::new(std::ptr::with_exposed_provenance_mut(address)).map(Self)
+    }
+
+    /// The bits of the reference.
+    pub(crate) fn bits(self) -> u64 {
+        self.0.as_ptr().expose_provenance() as u64
+    }
+
+    /// The tag it was thrown with.
+    pub(crate) fn tag(self) -> TagPtr {
+        TagPtr(self.header().tag.addr())
+    }
+
+    /// The number of its fields.
+    pub(crate) fn field_count(self) -> usize {
+        self.header().fields as usize
+    }
+
+    /// A field; what lies above its type means nothing.
+    pub(crate) fn field(self, index: usize) -> Slot {
+        assert!(index < self.field_count(), "an exception has the fields of its tag");
+        // SAFETY: the field lies within the exception, which is in use; it is never written again.
+        unsafe { self.field_place(index).read() }
+    }
+
+    fn header(self) -> ExnHeader {
+        // SAFETY: whoever has the handle keeps the exception.
+        unsafe { self.0.as_ptr().read() }
+    }
+
+    fn field_place(self, index: usize) -> *mut Slot {
+        self.0.as_ptr().wrapping_byte_add(exn_field_offset(index)).cast::<Slot>()
+    }
+}
+
+/// Memory for an exception.
+struct ExnBox {
+    exn: ExnPtr,
+    capacity: usize,
+}
+
+impl fmt::Debug for ExnBox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExnBox").field("exn", &self.exn).finish_non_exhaustive()
+    }
+}
+
+impl ExnBox {
+    /// An exception of no tag with `fields` fields of zero; `None` when there is no memory.
+    fn new(fields: usize) -> Option<Self> {
+        // SAFETY: the size is not 0.
+        let memory = unsafe { alloc_zeroed(layout(fields)) };
+        let exn = ExnPtr(NonNull::new(memory.cast::<ExnHeader>())?);
+        Some(Self { exn, capacity: fields })
+    }
+
+    fn bytes(&self) -> usize {
+        layout(self.capacity).size()
+    }
+
+    fn address(&self) -> usize {
+        self.exn.0.as_ptr().addr()
+    }
+
+    fn fill(&mut self, tag: *const c_void, fields: impl ExactSizeIterator<Item = Slot>) {
+        assert!(fields.len() <= self.capacity);
+        let count = u32::try_from(fields.len()).expect("a tag has few parameters");
+        let header = ExnHeader { tag, fields: count, mark: 0 };
+        // SAFETY: the box owns the memory.
+        unsafe { self.exn.0.as_ptr().write(header) };
+        for (i, field) in fields.enumerate() {
+            // SAFETY: the box owns the memory, which has room for that many fields.
+            unsafe { self.exn.field_place(i).write(field) };
+        }
+    }
+
+    /// Sets the mark; what it was.
+    fn set_mark(&self, mark: bool) -> bool {
+        // SAFETY: the box owns the exception, and nobody else looks at the mark.
+        let place = unsafe { &raw mut (*self.exn.0.as_ptr()).mark };
+        // SAFETY: as above.
+        let old = unsafe { place.replace(u32::from(mark)) };
+        old != 0
+    }
+}
+
+impl Drop for ExnBox {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout in `new`.
+        unsafe { dealloc(self.exn.0.as_ptr().cast::<u8>(), layout(self.capacity)) };
+    }
+}
+
+fn layout(fields: usize) -> Layout {
+    Layout::from_size_align(exn_field_offset(fields), align_of::<ExnHeader>())
+        .expect("a tag has few parameters")
+}
+
+/// All exceptions of a store.
+#[derive(Debug)]
+pub(crate) struct ExnHeap {
+    objects: Vec<ExnBox>,
+    bytes: usize,
+    threshold_bytes: usize,
+    buffer: Option<ExnBox>,
+}
+
+// SAFETY: the heap owns its exceptions, which the thread that has the store uses.
+unsafe impl Send for ExnHeap {}
+// SAFETY: shared references give out nothing but addresses.
+unsafe impl Sync for ExnHeap {}
+
+impl Default for ExnHeap {
+    fn default() -> Self {
+        let threshold_bytes = MIN_THRESHOLD_BYTES;
+        Self { objects: Vec::new(), bytes: 0, threshold_bytes, buffer: None }
+    }
+}
+
+impl ExnHeap {
+    /// Sees to it that exceptions with `fields` fields can be built in the thread's buffer; `false`
+    /// when there is no memory.
+    pub(crate) fn reserve_buffer(&mut self, context: &Context, fields: usize) -> bool {
+        if self.buffer.as_ref().is_some_and(|buffer| buffer.capacity >= fields) {
+            return true;
+        }
+        let Some(buffer) = ExnBox::new(fields) else { return false };
+        context.set_exn_buffer(buffer.exn.0.as_ptr().cast::<u8>());
+        self.buffer = Some(buffer);
+        true
+    }
+
+    /// A new exception; `None` when there is no memory for it, or more than a store may have.
+    pub(crate) fn alloc(
+        &mut self,
+        tag: TagPtr,
+        fields: impl ExactSizeIterator<Item = Slot>,
+    ) -> Option<ExnPtr> {
+        let mut object = ExnBox::new(fields.len())?;
+        let bytes = self.bytes + object.bytes();
+        if bytes > MAX_BYTES {
+            return None;
+        }
+        object.fill(std::ptr::without_provenance(tag.0), fields);
+        let exn = object.exn;
+        self.bytes = bytes;
+        self.objects.push(object);
+        Some(exn)
+    }
+
+    /// A copy of the exception that the thread just built; `None` as for [`Self::alloc`].
+    pub(crate) fn copy_buffer(&mut self) -> Option<ExnPtr> {
+        let exn = self.buffer.as_ref()?.exn;
+        self.alloc(exn.tag(), (0..exn.field_count()).map(|i| exn.field(i)))
+    }
+
+    /// Whether it is time to look for what is not in use.
+    pub(crate) fn wants_collection(&self) -> bool {
+        self.bytes >= self.threshold_bytes
+    }
+
+    /// The number of exceptions.
+    pub(crate) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Frees what is not in use: `roots` tells what is.
+    pub(crate) fn collect(&mut self, roots: impl FnOnce(&mut Marker<'_>)) {
+        self.objects.sort_unstable_by_key(ExnBox::address);
+        let mut marker = Marker { objects: &self.objects, grey: Vec::new() };
+        if let Some(buffer) = &self.buffer {
+            marker.fields(buffer.exn);
+        }
+        roots(&mut marker);
+        marker.drain();
+        self.objects.retain(|object| object.set_mark(false));
+        self.bytes = self.objects.iter().map(ExnBox::bytes).sum();
+        self.threshold_bytes = (2 * self.bytes).max(MIN_THRESHOLD_BYTES);
+    }
+}
+
+/// Marks the exceptions in use.
+pub(crate) struct Marker<'a> {
+    /// Ascending by address.
+    objects: &'a [ExnBox],
+    /// Those that are marked and whose fields were not looked at yet.
+    grey: Vec<ExnPtr>,
+}
+
+impl Marker<'_> {
+    /// Marks the exception that a word names, if it names any.
+    pub(crate) fn word(&mut self, word: u64) {
+        let Ok(address) = usize::try_from(word) else { return };
+        let (Some(first), Some(last)) = (self.objects.first(), self.objects.last()) else { return };
+        if address < first.address() || address > last.address() {
+            return;
+        }
+        let Ok(found) = self.objects.binary_search_by_key(&address, ExnBox::address) else {
+            return;
+        };
+        if !self.objects[found].set_mark(true) {
+            self.grey.push(self.objects[found].exn);
+        }
+    }
+
+    /// Marks what any word on the stack of the store's activations names, or any register.
+    pub(crate) fn stack(&mut self, context: &Context) {
+        let mut registers = [0u64; 5];
+        // SAFETY: stores registers to the array, nothing else.
+        unsafe {
+            asm!(
+                "mov [{0}], rbx",
+                "mov [{0} + 8], r12",
+                "mov [{0} + 16], r13",
+                "mov [{0} + 24], r14",
+                "mov [{0} + 32], rbp",
+                in(reg) registers.as_mut_ptr(),
+                options(nostack, preserves_flags)
+            );
+        }
+        let end = context.outermost_frame();
+        let mut at = registers.as_ptr().addr();
+        for word in registers {
+            self.word(word);
+        }
+        while at < end {
+            let place = std::ptr::with_exposed_provenance::<u64>(at);
+            // SAFETY: `at` is aligned and lies between this frame and that of the outermost
+            // activation, on this thread's stack.
+            self.word(unsafe { place.read_volatile() });
+            at += size_of::<u64>();
+        }
+    }
+
+    fn fields(&mut self, exn: ExnPtr) {
+        for i in 0..exn.field_count() {
+            self.word(exn.field(i)[0]);
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(exn) = self.grey.pop() {
+            self.fields(exn);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heap_of(count: u64) -> (ExnHeap, Vec<ExnPtr>) {
+        let mut heap = ExnHeap::default();
+        let made = (0..count).map(|i| heap.alloc(TagPtr(8), [[i, 0], [0, 1]].into_iter()));
+        let made = made.map(Option::unwrap).collect();
+        (heap, made)
+    }
+
+    #[test]
+    fn fields_and_tags_are_kept() {
+        let (_heap, made) = heap_of(3);
+        assert_eq!((made[2].tag(), made[2].field_count()), (TagPtr(8), 2));
+        assert_eq!((made[2].field(0), made[2].field(1)), ([2, 0], [0, 1]));
+        assert_eq!(ExnPtr::from_bits(made[1].bits()), Some(made[1]));
+        assert_eq!(ExnPtr::from_bits(0), None);
+    }
+
+    #[test]
+    fn what_is_not_marked_is_freed() {
+        let (mut heap, made) = heap_of(100);
+        heap.collect(|marker| {
+            marker.word(made[7].bits());
+            marker.word(made[7].bits());
+            marker.word(made[8].bits() + 1);
+            marker.word(u64::MAX);
+        });
+        assert_eq!(heap.len(), 1);
+        assert_eq!(made[7].field(0), [7, 0]);
+        heap.collect(|_| {});
+        assert_eq!((heap.len(), heap.bytes), (0, 0));
+    }
+
+    #[test]
+    fn fields_are_followed() {
+        let (mut heap, made) = heap_of(1);
+        let mut last = made[0];
+        for _ in 0..10_000 {
+            last = heap.alloc(TagPtr(8), [[last.bits(), 0]].into_iter()).unwrap();
+        }
+        assert!(heap.wants_collection());
+        heap.collect(|marker| marker.word(last.bits()));
+        assert_eq!(heap.len(), 10_001);
+        assert!(!heap.wants_collection());
+    }
+}

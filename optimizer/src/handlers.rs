@@ -1,0 +1,305 @@
+//! Exception handlers: the scopes that calls lie in, and the landing pads of their clauses.
+//!
+//! A call in a scope is a `try_call` whose exception table lists the clauses of all scopes around
+//! it, up to the first that catches all. Cranelift hands the numbers of the clauses through to
+//! [`crate::emit`], which makes the function's [`upshift_abi::code::HandlerMap`] of them. A landing
+//! pad is a block whose parameter is the address of the exception; it loads the fields and jumps to
+//! its clause's label.
+
+use crate::control::block_args;
+use crate::memory_flags::Region;
+use crate::translate::{Translator, value_type};
+use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Value, types};
+use smallvec::SmallVec;
+use std::collections::HashMap;
+use upshift_abi::index::TagIndex;
+use upshift_abi::layout::exn_field_offset;
+use wasmparser::{BinaryReader, FunctionBody, Operator, OperatorsReader};
+
+/// No scope.
+pub(crate) const NONE: usize = usize::MAX;
+/// Clauses that `throw` looks at for one that catches what it throws.
+const MAX_CLAUSES_SEEN: usize = 64;
+/// Entries of all exception tables of a function together: no input shall make them grow with its
+/// square.
+const MAX_TABLE_ENTRIES: usize = 1 << 18;
+
+/// What a clause catches, and what its label gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Clause {
+    /// The tag, whose parameters the label gets; `None` catches all.
+    pub(crate) tag: Option<TagIndex>,
+    /// Whether the label gets a reference to the exception, too.
+    pub(crate) by_ref: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pad {
+    block: Block,
+    /// Position of the control frame whose label it goes to; none for the clauses of a `try`.
+    target: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Scope {
+    parent: usize,
+    /// Numbers of its clauses.
+    clauses: SmallVec<[u32; 2]>,
+}
+
+/// The clauses of a `try`, or the depth that it delegates to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TryClauses {
+    pub(crate) tags: SmallVec<[Option<TagIndex>; 2]>,
+    pub(crate) delegate: Option<u32>,
+}
+
+/// The handlers of the function at hand.
+#[derive(Debug, Default)]
+pub(crate) struct Handlers {
+    scopes: Vec<Scope>,
+    pads: Vec<Pad>,
+    /// All clauses by number.
+    pub(crate) clauses: Vec<Clause>,
+    /// Entries of exception tables so far.
+    entries: usize,
+    /// Clauses of each `try` by its offset, once there was one.
+    tries: Option<HashMap<usize, TryClauses>>,
+}
+
+impl Handlers {
+    /// Opens a scope in another one.
+    pub(crate) fn open_scope(&mut self, parent: usize) -> usize {
+        self.scopes.push(Scope { parent, clauses: SmallVec::new() });
+        self.scopes.len() - 1
+    }
+
+    /// The scope around a scope.
+    pub(crate) fn parent(&self, scope: usize) -> usize {
+        self.scopes[scope].parent
+    }
+
+    /// The landing pad of a scope's clause.
+    pub(crate) fn pad(&self, scope: usize, position: usize) -> Block {
+        self.pads[self.scopes[scope].clauses[position] as usize].block
+    }
+
+    /// The clauses around a call in a scope, in the order in which they are tried.
+    fn of_scope(&self, mut scope: usize) -> SmallVec<[u32; 8]> {
+        let mut found = SmallVec::new();
+        while let Some(here) = self.scopes.get(scope) {
+            for &number in &here.clauses {
+                let clause = self.clauses[number as usize];
+                let hidden = found.len() <= MAX_CLAUSES_SEEN
+                    && found.iter().any(|&f: &u32| self.clauses[f as usize].tag == clause.tag);
+                if !hidden {
+                    found.push(number);
+                }
+                if clause.tag.is_none() {
+                    return found;
+                }
+            }
+            scope = here.parent;
+        }
+        found
+    }
+}
+
+/// Who is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Callee {
+    /// A function of the module.
+    Slot(ir::FuncRef),
+    /// The code at an address.
+    Code(ir::SigRef, Value),
+}
+
+impl Translator<'_, '_> {
+    /// The scope of the code at hand.
+    pub(crate) fn scope(&self) -> usize {
+        self.control.last().map_or(NONE, |frame| frame.scope)
+    }
+
+    /// Adds a clause to a scope; its landing pad, whose parameter is the exception.
+    pub(crate) fn add_clause(
+        &mut self,
+        scope: usize,
+        clause: Clause,
+        target: Option<usize>,
+    ) -> Block {
+        let block = self.builder.create_block();
+        self.builder.append_block_param(block, types::I64);
+        self.builder.set_cold_block(block);
+        let number = u32::try_from(self.handlers.clauses.len()).expect("bodies are below 4 GiB");
+        self.handlers.clauses.push(clause);
+        self.handlers.pads.push(Pad { block, target });
+        self.handlers.scopes[scope].clauses.push(number);
+        block
+    }
+
+    /// Emits a call, with the handlers around it when it `throws`; the results.
+    pub(crate) fn emit_call(
+        &mut self,
+        callee: Callee,
+        args: &[Value],
+        throws: bool,
+    ) -> SmallVec<[Value; 4]> {
+        let scope = if throws { self.scope() } else { NONE };
+        let handlers = self.handlers.of_scope(scope);
+        if handlers.is_empty() {
+            let call = match callee {
+                Callee::Slot(func) => self.builder.ins().call(func, args),
+                Callee::Code(signature, code) => {
+                    self.builder.ins().call_indirect(signature, code, args)
+                }
+            };
+            return self.builder.inst_results(call).into();
+        }
+        self.handlers.entries += handlers.len();
+        if self.handlers.entries > MAX_TABLE_ENTRIES {
+            let at = self.src.pc as u64;
+            self.refused.get_or_insert((at, "a call within so many handlers"));
+        }
+        self.emit_try_call(callee, args, &handlers)
+    }
+
+    fn emit_try_call(
+        &mut self,
+        callee: Callee,
+        args: &[Value],
+        handlers: &[u32],
+    ) -> SmallVec<[Value; 4]> {
+        let dfg = &self.builder.func.dfg;
+        let signature = match callee {
+            Callee::Slot(func) => dfg.ext_funcs[func].signature,
+            Callee::Code(signature, _) => signature,
+        };
+        let returns = dfg.signatures[signature].returns.iter();
+        let returns: SmallVec<[ir::Type; 4]> = returns.map(|param| param.value_type).collect();
+        let normal = self.builder.create_block();
+        for &ty in &returns {
+            self.builder.append_block_param(normal, ty);
+        }
+        let results = (0..).take(returns.len()).map(BlockArg::TryCallRet);
+        let results: SmallVec<[BlockArg; 4]> = results.collect();
+        let dfg = &mut self.builder.func.dfg;
+        let normal_call = dfg.block_call(normal, &results);
+        let mut items = vec![ir::ExceptionTableItem::Context(self.vmctx)];
+        for &number in handlers {
+            let pad = self.handlers.pads[number as usize].block;
+            let call = dfg.block_call(pad, &[BlockArg::TryCallExn(0)]);
+            items.push(ir::ExceptionTableItem::Tag(ir::ExceptionTag::from_u32(number), call));
+        }
+        let table = ir::ExceptionTableData::new(signature, normal_call, items);
+        let table = dfg.exception_tables.push(table);
+        match callee {
+            Callee::Slot(func) => self.builder.ins().try_call(func, args, table),
+            Callee::Code(_, code) => self.builder.ins().try_call_indirect(code, args, table),
+        };
+        self.builder.seal_block(normal);
+        self.builder.switch_to_block(normal);
+        self.builder.block_params(normal).into()
+    }
+
+    /// The frame that a `throw` of `tag` goes to, and the clause that catches it, when that is
+    /// certain: two tags that are both imported may be the same.
+    pub(crate) fn local_handler(&self, tag: TagIndex) -> Option<(usize, Clause)> {
+        let imported = |tag: TagIndex| tag.0 < self.src.input.module.imported.tags;
+        let mut seen = 0;
+        let mut scope = self.scope();
+        while let Some(here) = self.handlers.scopes.get(scope) {
+            for &number in &here.clauses {
+                seen += 1;
+                let clause = self.handlers.clauses[number as usize];
+                let target = self.handlers.pads[number as usize].target?;
+                if clause.tag.is_none_or(|caught| caught == tag) {
+                    return Some((target, clause));
+                }
+                let may_be = clause.tag.is_some_and(|other| imported(other) && imported(tag));
+                if may_be || seen > MAX_CLAUSES_SEEN {
+                    return None;
+                }
+            }
+            scope = here.parent;
+        }
+        None
+    }
+
+    /// What a clause's label gets of an exception.
+    pub(crate) fn exception_values(&mut self, clause: Clause, exn: Value) -> SmallVec<[Value; 4]> {
+        let mut values = SmallVec::new();
+        if let Some(tag) = clause.tag {
+            let module = self.src.input.module;
+            let params = &module.func_type_at(module.tags[tag.index()]).params;
+            for (i, &param) in params.iter().enumerate() {
+                let flags = self.regions.changing(self.builder.func, Region::Exceptions);
+                let offset = crate::offset(exn_field_offset(i));
+                values.push(self.builder.ins().load(value_type(param), flags, exn, offset));
+            }
+        }
+        if clause.by_ref {
+            values.push(exn);
+        }
+        values
+    }
+
+    /// Emits the landing pad of a `try_table`'s clause.
+    pub(crate) fn landing_pad(&mut self, pad: Block, clause: Clause, target: usize) {
+        self.builder.switch_to_block(pad);
+        let exn = self.builder.block_params(pad)[0];
+        let values = self.exception_values(clause, exn);
+        let label = self.label_of(target);
+        self.builder.ins().jump(label, &block_args(&values));
+    }
+
+    /// The clauses of the `try` at hand. The first one has the body read ahead, once.
+    pub(crate) fn try_clauses(&mut self) -> TryClauses {
+        let at = self.src.pc;
+        let tries = match self.handlers.tries.take() {
+            Some(tries) => tries,
+            None => self.read_tries().expect("the body was validated"),
+        };
+        let found = tries.get(&at).cloned().unwrap_or_default();
+        self.handlers.tries = Some(tries);
+        found
+    }
+
+    fn read_tries(&self) -> wasmparser::Result<HashMap<usize, TryClauses>> {
+        let input = self.src.input;
+        let range = input.module.bodies[input.func.index()].range.clone();
+        let body = BinaryReader::new(&input.bytes[range.clone()], range.start as u64);
+        let body = FunctionBody::new(body);
+        let mut reader: OperatorsReader<'_> = body.get_operators_reader()?;
+        let mut tries = HashMap::new();
+        // The offset of the `try` that each open block is.
+        let mut open: Vec<Option<usize>> = vec![None];
+        while !reader.eof() {
+            let at = usize::try_from(reader.original_position()).unwrap_or(usize::MAX);
+            let mut innermost = |open: &[Option<usize>], add: &dyn Fn(&mut TryClauses)| {
+                if let Some(&Some(at)) = open.last() {
+                    add(tries.entry(at).or_default());
+                }
+            };
+            match reader.read()? {
+                Operator::Try { .. } => open.push(Some(at)),
+                Operator::Block { .. }
+                | Operator::Loop { .. }
+                | Operator::If { .. }
+                | Operator::TryTable { .. } => open.push(None),
+                Operator::Catch { tag_index } => {
+                    innermost(&open, &|clauses| clauses.tags.push(Some(TagIndex(tag_index))));
+                }
+                Operator::CatchAll => innermost(&open, &|clauses| clauses.tags.push(None)),
+                Operator::Delegate { relative_depth } => {
+                    innermost(&open, &|clauses| clauses.delegate = Some(relative_depth));
+                    open.pop();
+                }
+                Operator::End => {
+                    open.pop();
+                }
+                _ => {}
+            }
+        }
+        Ok(tries)
+    }
+}
