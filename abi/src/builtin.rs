@@ -120,14 +120,6 @@ builtins! {
     /// `memory.atomic.wait64` at an effective address.
     memory_atomic_wait64(memory, address, expected, timeout) -> u64;
         conv = SysV, traps = true, collects = true;
-    /// `throw` of the exception in [`crate::layout::ThreadContext::exn_buffer`]; does not return.
-    throw(); conv = SysV, traps = true, collects = true, throws = true;
-    /// `throw_ref`; does not return.
-    throw_ref(exn); conv = SysV, traps = true, collects = true, throws = true;
-    /// A reference to a copy of the exception in the buffer.
-    exn_new() -> u64; conv = SysV, traps = true, collects = true;
-    /// Throws an exception that no tag matches, now and then: the `exceptions` zeal mode.
-    zeal_throw(); conv = SysV, traps = true, collects = true, throws = true;
     /// The stack limit was hit at a function entry: overflow or a request to interrupt. The mini
     /// frame `push rbp; mov rbp, rsp` stands when it is called.
     stack_check(); conv = PreservesAll, traps = true, collects = true;
@@ -138,6 +130,14 @@ builtins! {
     hot_function(); conv = PreservesAll, traps = true, collects = false;
     /// The fuel is used up.
     out_of_fuel(); conv = PreservesAll, traps = true, collects = false;
+    /// `throw` of the exception in [`crate::layout::ThreadContext::exn_buffer`]; does not return.
+    throw(); conv = SysV, traps = true, collects = true, throws = true;
+    /// `throw_ref`; does not return.
+    throw_ref(exn); conv = SysV, traps = true, collects = true, throws = true;
+    /// A reference to a copy of the exception in the buffer.
+    exn_new() -> u64; conv = SysV, traps = true, collects = true;
+    /// Throws an exception that no tag matches, now and then: the `exceptions` zeal mode.
+    zeal_throw(); conv = SysV, traps = true, collects = true, throws = true;
 }
 
 /// Number of builtins.

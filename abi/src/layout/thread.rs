@@ -65,16 +65,16 @@ pub struct ThreadContext {
     pub outer: *const ActivationLink,
     /// The faulting address of the last memory fault.
     pub fault_address: u64,
+    /// The engine's own state of this thread (a store).
+    pub host: *mut c_void,
+    /// Entry stub of each builtin, in the order of [`crate::builtin::Builtin`].
+    pub builtins: [*const u8; BUILTIN_COUNT],
     /// Where the stub goes on that finds [`Self::pending`] set: the handler of the innermost entry
     /// trampoline, or a landing pad of wasm code when an exception was thrown.
     pub landing: Landing,
     /// Where `throw` builds its exception: an [`super::ExnHeader`] and as many fields as the tag of
     /// the store with most has. It is copied when somebody wants a reference to it.
     pub exn_buffer: *mut u8,
-    /// The engine's own state of this thread (a store).
-    pub host: *mut c_void,
-    /// Entry stub of each builtin, in the order of [`crate::builtin::Builtin`].
-    pub builtins: [*const u8; BUILTIN_COUNT],
 }
 
 /// Where machine code goes on, other than by a return.

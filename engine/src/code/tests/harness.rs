@@ -3,8 +3,8 @@
 use crate::code::common::EntryStub;
 use crate::code::{ModuleCode, ModuleSource, OsrBody, compile_baseline};
 use crate::vm::{
-    Context, Exit, ExitReason, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef, Slot,
-    VmHost, enter,
+    Context, Exit, ExitReason, ExnPtr, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef,
+    Slot, VmHost, enter,
 };
 use anyhow::Error;
 use dynasmrt::x64::X64Relocation;
@@ -377,6 +377,22 @@ impl VmHost for TestStore {
 
     fn interrupted(&mut self, bits: u32) -> Result<(), Error> {
         (self.on_interrupt)(bits)
+    }
+
+    fn copy_exception(&mut self) -> Result<ExnPtr, Error> {
+        unreachable!("no test of this harness throws")
+    }
+
+    fn uncaught(&mut self, _: ExnPtr) -> Error {
+        unreachable!("no test of this harness throws")
+    }
+
+    fn thrown(&self, _: &Error) -> Option<ExnPtr> {
+        None
+    }
+
+    fn zeal_throws(&mut self) -> bool {
+        false
     }
 
     fn out_of_fuel(&mut self) -> Result<(), Error> {
