@@ -55,6 +55,7 @@ const SWITCHES: &[(&str, Switch, &str)] = &[
         "(module (func (param i64 i64) (result i64 i64)
             (i64.mul_wide_u (local.get 0) (local.get 1))))",
     ),
+    ("exceptions", Config::wasm_exceptions, "(module (tag))"),
     ("custom page sizes", Config::wasm_custom_page_sizes, "(module (memory 1 (pagesize 1)))"),
 ];
 
@@ -74,11 +75,9 @@ fn each_proposal_has_a_switch() {
 
 #[test]
 fn proposals_to_come_are_refused_by_name() {
-    let switches: [(Switch, &str); 6] = [
+    let switches: [(Switch, &str); 4] = [
         (Config::wasm_gc, "garbage collection"),
         (Config::wasm_function_references, "typed function references"),
-        (Config::wasm_exceptions, "exception handling"),
-        (Config::wasm_legacy_exceptions, "legacy exception handling"),
         (Config::wasm_stack_switching, "stack switching"),
         (Config::wasm_shared_everything_threads, "shared-everything threads"),
     ];
