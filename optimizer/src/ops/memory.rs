@@ -18,10 +18,15 @@ impl Translator<'_, '_> {
     /// Loads of a part that is extended to `ty`.
     pub(crate) fn load_extend(&mut self, memarg: &MemArg, part: Type, signed: bool, ty: Type) {
         let place = self.memory_operand(memarg, part.bytes());
-        let value = self.builder.ins().load(part, place.flags, place.base, place.offset);
-        let value = match signed {
-            true => self.builder.ins().sextend(ty, value),
-            false => self.builder.ins().uextend(ty, value),
+        let (base, offset, flags) = (place.base, place.offset, place.flags);
+        let ins = self.builder.ins();
+        let value = match (part.bits(), signed) {
+            (8, false) => ins.uload8(ty, flags, base, offset),
+            (8, true) => ins.sload8(ty, flags, base, offset),
+            (16, false) => ins.uload16(ty, flags, base, offset),
+            (16, true) => ins.sload16(ty, flags, base, offset),
+            (_, false) => ins.uload32(flags, base, offset),
+            (_, true) => ins.sload32(flags, base, offset),
         };
         self.push(value);
     }
