@@ -8,11 +8,12 @@
 
 use crate::control::block_args;
 use crate::memory_flags::Region;
+use crate::nothrow::Nothrow;
 use crate::translate::{Translator, value_type};
 use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Value, types};
 use smallvec::SmallVec;
 use std::collections::HashMap;
-use upshift_abi::index::TagIndex;
+use upshift_abi::index::{FuncIndex, TagIndex};
 use upshift_abi::layout::exn_field_offset;
 use wasmparser::{BinaryReader, FunctionBody, Operator, OperatorsReader};
 
@@ -63,6 +64,7 @@ pub(crate) struct Handlers {
     pub(crate) clauses: Vec<Clause>,
     /// Entries of exception tables so far.
     entries: usize,
+    nothrow: Nothrow,
     /// Clauses of each `try` by its offset, once there was one.
     tries: Option<HashMap<usize, TryClauses>>,
 }
@@ -135,6 +137,11 @@ impl Translator<'_, '_> {
         self.handlers.pads.push(Pad { block, target });
         self.handlers.scopes[scope].clauses.push(number);
         block
+    }
+
+    /// Whether a call of `func` needs the handlers around it.
+    pub(crate) fn may_throw(&mut self, func: FuncIndex) -> bool {
+        self.scope() != NONE && !self.handlers.nothrow.is_nothrow(&self.src.input, func)
     }
 
     /// Emits a call, with the handlers around it when it `throws`; the results.

@@ -16,6 +16,7 @@ mod handlers;
 mod isa;
 mod lower;
 mod memory_flags;
+mod nothrow;
 mod ops;
 mod osr;
 mod skip;

@@ -53,7 +53,8 @@ impl Translator<'_, '_> {
         let ty = self.src.input.module.funcs[func.index()];
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.direct_callee(func, ty);
-        self.call_function(callee, vmctx, &args);
+        let throws = self.may_throw(func);
+        self.call_function(callee, vmctx, &args, throws);
     }
 
     /// `call_indirect`
@@ -62,7 +63,7 @@ impl Translator<'_, '_> {
         let record = self.indirect_callee(ty, table);
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.record_callee(record, 0, ty);
-        self.call_function(callee, vmctx, &args);
+        self.call_function(callee, vmctx, &args, true);
     }
 
     /// `return_call`
@@ -85,10 +86,10 @@ impl Translator<'_, '_> {
         self.pop_many(self.src.input.module.func_type_at(ty).params.len())
     }
 
-    fn call_function(&mut self, callee: Callee, vmctx: Value, args: &[Value]) {
+    fn call_function(&mut self, callee: Callee, vmctx: Value, args: &[Value], throws: bool) {
         self.makes_calls = true;
         let args = [&[vmctx], args].concat();
-        for result in self.emit_call(callee, &args, true) {
+        for result in self.emit_call(callee, &args, throws) {
             self.push(result);
         }
         self.charge_fuel();
