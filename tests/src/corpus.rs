@@ -144,7 +144,7 @@ pub fn modules() -> Vec<(&'static str, Vec<u8>)> {
 pub fn generate(entropy: &[u8]) -> Option<Vec<u8>> {
     let config = Config {
         gc_enabled: false,
-        exceptions_enabled: false,
+        exceptions_enabled: true,
         compact_imports_enabled: false,
         export_everything: true,
         max_imports: 6,

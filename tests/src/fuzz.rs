@@ -5,8 +5,9 @@
 //! of exported memories and globals.
 
 use upshift::{
-    Config, DecodeError, Engine, Error, Extern, Func, Instance, LinkError, Linker, Module, Store,
-    StoreLimits, StoreLimitsBuilder, Trap, Val,
+    Caller, Config, DecodeError, Engine, Error, Exception, ExnRef, Extern, Func, FuncType,
+    Instance, LinkError, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, Tag, Trap, Val,
+    ValType,
 };
 use upshift_abi::code::CompileError;
 
@@ -33,6 +34,8 @@ pub struct Trace {
     steps: Vec<String>,
     /// Whether the steps from here on depend on more than the module: the stack's size, time.
     ended_early: bool,
+    /// Exports that were called.
+    calls: u64,
 }
 
 /// How far a module came.
@@ -44,6 +47,15 @@ pub enum Stage {
     Loaded,
     /// Its exports were called.
     Ran,
+}
+
+/// What a run under all configurations came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// How far the module came.
+    pub stage: Stage,
+    /// Calls of exports, of all configurations together.
+    pub calls: u64,
 }
 
 impl Engines {
@@ -76,14 +88,16 @@ impl Engines {
     ///
     /// # Errors
     /// A description of the first difference, or of an error that has no business there.
-    pub fn run(&self, bytes: &[u8], seed: u64) -> Result<Stage, String> {
+    pub fn run(&self, bytes: &[u8], seed: u64) -> Result<Outcome, String> {
+        let mut calls = 0;
         let mut first: Option<(Stage, Trace)> = None;
         for (i, engine) in self.engines.iter().enumerate() {
             let mut trace = Trace::default();
             let stage = run_module(engine, bytes, seed, &mut trace)?;
+            calls += trace.calls;
             let Some((first_stage, first_trace)) = &first else {
                 if stage == Stage::Rejected {
-                    return Ok(stage);
+                    return Ok(Outcome { stage, calls });
                 }
                 first = Some((stage, trace));
                 continue;
@@ -93,7 +107,7 @@ impl Engines {
             }
             first_trace.compare(&trace).map_err(|error| format!("configuration {i}: {error}"))?;
         }
-        Ok(first.map_or(Stage::Rejected, |(stage, _)| stage))
+        Ok(Outcome { stage: first.map_or(Stage::Rejected, |(stage, _)| stage), calls })
     }
 }
 
@@ -116,6 +130,7 @@ impl Trace {
         match trap {
             Some(Trap::StackOverflow | Trap::Interrupt) => self.ended_early = true,
             Some(trap) => self.note(format!("trap: {}", trap.message())),
+            None if error.is::<Exception>() => self.note("exception"),
             None if error.chain().any(|cause| cause.is::<LinkError>()) => self.note("link error"),
             None if error.chain().any(|cause| cause.is::<CompileError>()) => {
                 // Frames and code differ in size between configurations.
@@ -168,6 +183,7 @@ fn run_module(
     store.set_epoch_deadline(DEADLINE_TICKS);
     store.set_fuel(FUEL).map_err(|error| error.to_string())?;
     let mut linker = Linker::new(engine);
+    define_host(&mut linker, &mut store).map_err(|error| error.to_string())?;
     if let Err(error) = linker.define_unknown_imports_as_default_values(&mut store, &module) {
         trace.note("no default import");
         return if is_resource_error(&error) || error.to_string().contains("default") {
@@ -190,6 +206,23 @@ fn run_module(
     Ok(Stage::Ran)
 }
 
+/// What [`crate::loops`] imports: a tag, and a function that throws it for odd numbers.
+fn define_host(
+    linker: &mut Linker<StoreLimits>,
+    store: &mut Store<StoreLimits>,
+) -> Result<(), Error> {
+    let tag = Tag::new(&mut *store, &FuncType::new([ValType::I32], []));
+    linker.define(&*store, "host", "tag", tag.clone())?;
+    linker.func_wrap("host", "throw", move |mut caller: Caller<'_, StoreLimits>, n: i32| {
+        if n % 2 == 0 {
+            return Ok(n / 2);
+        }
+        let exn = ExnRef::new(&mut caller, &tag, &[Val::I32(n)])?;
+        caller.throw(exn)
+    })?;
+    Ok(())
+}
+
 fn call_exports(
     store: &mut Store<StoreLimits>,
     module: &Module,
@@ -203,9 +236,13 @@ fn call_exports(
             continue;
         };
         store.set_fuel(FUEL).map_err(|error| error.to_string())?;
+        trace.calls += 1;
         match call(store, func, &mut random) {
             Ok(results) => trace.note(results),
-            Err(error) => trace.note_error(&error)?,
+            Err(error) => match error.downcast_ref::<Exception>() {
+                Some(exception) => trace.note(exception_text(store, exception)),
+                None => trace.note_error(&error)?,
+            },
         }
         let fuel = store.get_fuel().map_err(|error| error.to_string())?;
         trace.note(format!("fuel {fuel}"));
@@ -229,7 +266,7 @@ fn call(
 }
 
 /// A value of type `ty` that is often a boundary case.
-fn argument(ty: upshift::ValType, random: &mut crate::mutate::Random) -> Val {
+fn argument(ty: ValType, random: &mut crate::mutate::Random) -> Val {
     const EDGES: [u64; 10] =
         [0, 1, 2, 8, 0x7f, 0xffff, 0x7fff_ffff, 0x8000_0000, u64::MAX, 0x7ff8_0000_0000_0000];
     let bits = match random.below(4) {
@@ -238,12 +275,12 @@ fn argument(ty: upshift::ValType, random: &mut crate::mutate::Random) -> Val {
     };
     let low = u32::try_from(bits & 0xffff_ffff).expect("masked");
     match ty {
-        upshift::ValType::I32 => Val::I32(low.cast_signed()),
-        upshift::ValType::I64 => Val::I64(bits.cast_signed()),
-        upshift::ValType::F32 => Val::F32(low),
-        upshift::ValType::F64 => Val::F64(bits),
-        upshift::ValType::V128 => Val::V128((u128::from(bits) << 64 | u128::from(low)).into()),
-        upshift::ValType::Ref(ty) => Val::null_ref(ty.heap).unwrap_or(Val::FuncRef(None)),
+        ValType::I32 => Val::I32(low.cast_signed()),
+        ValType::I64 => Val::I64(bits.cast_signed()),
+        ValType::F32 => Val::F32(low),
+        ValType::F64 => Val::F64(bits),
+        ValType::V128 => Val::V128((u128::from(bits) << 64 | u128::from(low)).into()),
+        ValType::Ref(ty) => Val::null_ref(ty.heap).unwrap_or(Val::FuncRef(None)),
     }
 }
 
@@ -259,6 +296,12 @@ fn value_text(value: &Val) -> String {
         Val::ExternRef(value) => format!("extern {}", value.is_some()),
         Val::ExnRef(value) => format!("exn {}", value.is_some()),
     }
+}
+
+/// An exception that nobody caught, with its fields.
+fn exception_text(store: &mut Store<StoreLimits>, exception: &Exception) -> String {
+    let fields = exception.fields(&mut *store);
+    format!("exception ({})", fields.iter().map(value_text).collect::<Vec<_>>().join(", "))
 }
 
 /// A number that changes with every byte of the start and of the end of `data`.

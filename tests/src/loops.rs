@@ -2,9 +2,10 @@
 //!
 //! [`module`] writes a valid module from a seed: nested loops with bounded trip counts, many live
 //! locals of all types, values on the operand stack below loops, loops with several parameters,
-//! calls, tail calls and traps inside, branches out of several levels. Every local is folded into
+//! calls, tail calls, exceptions and traps inside, branches out of several levels. Every local is folded into
 //! what a function returns, so that a value that gets lost on the way shows.
 
+mod exceptions;
 mod ops;
 
 use crate::mutate::Random;
@@ -83,7 +84,10 @@ struct Generator {
 
 impl Generator {
     fn module(&mut self) {
-        self.line("(module (memory (export \"memory\") 1 3)");
+        self.line("(module");
+        self.import_exceptions();
+        self.line("(memory (export \"memory\") 1 3)");
+        self.define_tags();
         for ty in Ty::NUMERIC {
             let start = match ty {
                 Ty::V128 => "v128.const i64x2 7 9".to_owned(),
@@ -92,24 +96,27 @@ impl Generator {
             self.line(format!("(global $g_{ty} (export \"{ty}\") (mut {ty}) ({start}))"));
         }
         self.line("(table $refs (export \"refs\") 4 4 funcref)");
-        let leaf = self.funcs.len() - 1;
         let hole = if self.random.below(8) == 0 { "(ref.null func)" } else { "(ref.func $leaf)" };
         self.line("(table $calls 4 4 funcref)");
         let leaves = "(ref.func $leaf) ".repeat(3);
         self.line(format!("(elem (table $calls) (i32.const 0) funcref {leaves} {hole})"));
         self.line("(elem declare func $leaf)");
         for index in 0..self.funcs.len() {
-            self.function(index, index == leaf);
+            self.function(index);
         }
         self.line(")");
     }
 
-    fn function(&mut self, index: usize, leaf: bool) {
+    fn func_name(&self, index: usize) -> String {
+        if index + 1 == self.funcs.len() { "leaf".to_owned() } else { format!("f{index}") }
+    }
+
+    fn function(&mut self, index: usize) {
         let Signature { params, results } = &self.funcs[index];
         let (mut locals, results) = (params.clone(), results.clone());
-        let name = if leaf { "$leaf".to_owned() } else { format!("$f{index}") };
+        let name = self.func_name(index);
         let header =
-            format!("(func {name} (export \"f{index}\") {}", signature_text(&locals, &results));
+            format!("(func ${name} (export \"f{index}\") {}", signature_text(&locals, &results));
         self.line(header);
         // One of each type at least, and sometimes more than there are registers.
         let spread = if self.random.below(4) == 0 { 9 } else { 2 };
@@ -164,7 +171,7 @@ impl Generator {
     fn statement(&mut self) {
         let Some(left) = self.func.statements_left.checked_sub(1) else { return };
         self.func.statements_left = left;
-        match self.random.below(24) {
+        match self.random.below(28) {
             0..=5 => {
                 let ty = self.any_type();
                 self.push(ty, 3);
@@ -184,6 +191,8 @@ impl Generator {
             19 | 20 => self.call(),
             21 => self.leave(),
             22 => self.trap(),
+            23..=25 => self.try_statement(),
+            26 => self.throw(),
             _ => self.rare(),
         }
     }
@@ -354,7 +363,7 @@ impl Generator {
             let types = signature_text(&params, &results);
             self.line(format!("i32.const 3 i32.and call_indirect $calls {types}"));
         } else {
-            self.line(format!("call {callee}"));
+            self.line(format!("call ${}", self.func_name(callee)));
         }
         self.pop_all(&results);
         self.pop_all(&below);
@@ -370,7 +379,7 @@ impl Generator {
         if let Some(callee) = callee.filter(|_| self.random.below(3) > 0) {
             let params = self.funcs[callee].params.clone();
             self.push_all(&params);
-            self.line(format!("return_call {callee} end"));
+            self.line(format!("return_call ${} end", self.func_name(callee)));
         } else if self.random.below(2) == 0 {
             self.fold(&results);
             self.line("return end");

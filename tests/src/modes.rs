@@ -63,10 +63,18 @@ pub fn tier_mixed(seed: u64) -> Mode {
     tier_zeal("tier-mixed", Some(seed))
 }
 
+/// Exceptions are thrown and caught before calls, with functions of both tiers.
+#[must_use]
+pub fn exceptions() -> Mode {
+    let mut zeal = Zeal::none();
+    (zeal.tier, zeal.seed, zeal.exceptions) = (true, Some(2), true);
+    with_zeal_of_both("exceptions", zeal)
+}
+
 /// All modes.
 #[must_use]
-pub fn all() -> [Mode; 7] {
-    [baseline(), spill(), interrupt(), optimizer(), tiered(), tier(), tier_mixed(1)]
+pub fn all() -> [Mode; 8] {
+    [baseline(), spill(), interrupt(), optimizer(), tiered(), tier(), tier_mixed(1), exceptions()]
 }
 
 fn with_zeal(name: &'static str, zeal: Zeal) -> Mode {
@@ -78,6 +86,10 @@ fn with_zeal(name: &'static str, zeal: Zeal) -> Mode {
 fn tier_zeal(name: &'static str, seed: Option<u64>) -> Mode {
     let mut zeal = Zeal::none();
     (zeal.tier, zeal.seed) = (true, seed);
+    with_zeal_of_both(name, zeal)
+}
+
+fn with_zeal_of_both(name: &'static str, zeal: Zeal) -> Mode {
     let mut config = Config::new();
     config.zeal(zeal);
     Mode { name, config }

@@ -1,6 +1,6 @@
 //! Generated modules full of loops do the same in every mode: see [`upshift_tests::loops`].
 
-use upshift_tests::fuzz::{Engines, Stage};
+use upshift_tests::fuzz::{Engines, Outcome, Stage};
 use upshift_tests::loops;
 
 /// Modules to try; the fuzzer's `--loops` tries as many as one likes.
@@ -11,8 +11,8 @@ fn modules_of_loops_do_the_same_in_every_mode() {
     let engines = Engines::new();
     for seed in 0..MODULES {
         match engines.run(&loops::module(seed), seed) {
-            Ok(Stage::Ran) => {}
-            Ok(stage) => panic!("seed {seed}: {stage:?}\n{}", loops::text(seed)),
+            Ok(Outcome { stage: Stage::Ran, .. }) => {}
+            Ok(outcome) => panic!("seed {seed}: {outcome:?}\n{}", loops::text(seed)),
             Err(difference) => panic!("seed {seed}: {difference}\n{}", loops::text(seed)),
         }
     }

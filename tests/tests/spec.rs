@@ -47,6 +47,11 @@ fn tiers_are_mixed() {
 }
 
 #[test]
+fn calls_throw_and_catch() {
+    run(&modes::exceptions());
+}
+
+#[test]
 fn every_expected_failure_names_a_script() {
     let scripts = [released(), conformance()].concat();
     if std::env::var_os("UPSHIFT_CONFORMANCE").is_some() {

@@ -52,6 +52,7 @@ struct Counts {
     rejected: AtomicU64,
     loaded: AtomicU64,
     ran: AtomicU64,
+    calls: AtomicU64,
 }
 
 /// What all iterations share.
@@ -156,12 +157,13 @@ impl Session {
         if done.is_multiple_of(100_000) {
             println!("{done} done");
         }
-        let stage = match result {
-            Ok(Ok(stage)) => stage,
+        let outcome = match result {
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(difference)) => return Some(report(number, options, &bytes, &difference)),
             Err(_) => return Some(report(number, options, &bytes, "panicked")),
         };
-        let counter = match stage {
+        counts.calls.fetch_add(outcome.calls, Ordering::Relaxed);
+        let counter = match outcome.stage {
             Stage::Rejected => &counts.rejected,
             Stage::Loaded => &counts.loaded,
             Stage::Ran => &counts.ran,
@@ -221,12 +223,13 @@ impl Counts {
     fn line(&self, elapsed: Duration) -> String {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         format!(
-            "{} modules in {:.1} s: {} rejected, {} not instantiated, {} ran",
+            "{} modules in {:.1} s: {} rejected, {} not instantiated, {} ran, {} executions",
             get(&self.done),
             elapsed.as_secs_f64(),
             get(&self.rejected),
             get(&self.loaded),
-            get(&self.ran)
+            get(&self.ran),
+            get(&self.calls)
         )
     }
 }

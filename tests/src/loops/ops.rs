@@ -12,15 +12,16 @@ pub(super) enum Ty {
     V128,
     Func,
     Extern,
+    Exn,
 }
 
-use Ty::{Extern, F32, F64, Func, I32, I64, V128};
+use Ty::{Exn, Extern, F32, F64, Func, I32, I64, V128};
 
 /// An operator and what it takes.
 type Operator = (&'static str, &'static [Ty]);
 
 impl Ty {
-    pub(super) const ALL: [Self; 7] = [I32, I64, F32, F64, V128, Func, Extern];
+    pub(super) const ALL: [Self; 8] = [I32, I64, F32, F64, V128, Func, Extern, Exn];
     pub(super) const NUMERIC: [Self; 5] = [I32, I64, F32, F64, V128];
 
     pub(super) fn name(self) -> &'static str {
@@ -32,11 +33,12 @@ impl Ty {
             V128 => "v128",
             Func => "funcref",
             Extern => "externref",
+            Exn => "exnref",
         }
     }
 
     pub(super) fn is_reference(self) -> bool {
-        matches!(self, Func | Extern)
+        matches!(self, Func | Extern | Exn)
     }
 
     /// Operators that give a value of this type and do not trap.
@@ -53,6 +55,7 @@ impl Ty {
                 ("i32.const 3 i32.and table.get $refs", &[I32]),
             ],
             Extern => &[("ref.null extern", &[])],
+            Exn => &[("ref.null exn", &[])],
         }
     }
 
@@ -65,6 +68,7 @@ impl Ty {
             V128 => &["v128.const i64x2 0 0", "v128.const i32x4 1 -2 3 0x40400000"],
             Func => &["ref.func $leaf", "ref.null func"],
             Extern => &["ref.null extern"],
+            Exn => &["ref.null exn"],
         }
     }
 
@@ -76,7 +80,7 @@ impl Ty {
             F32 => &["i32.reinterpret_f32 i64.extend_i32_u"],
             F64 => &["i64.reinterpret_f64"],
             V128 => &["i64x2.extract_lane 0", "i64x2.extract_lane 1"],
-            Func | Extern => &["ref.is_null i64.extend_i32_u"],
+            Func | Extern | Exn => &["ref.is_null i64.extend_i32_u"],
         }
     }
 
@@ -90,6 +94,7 @@ impl Ty {
             V128 => "i64x2.splat",
             Func => "drop ref.null func",
             Extern => "drop ref.null extern",
+            Exn => "drop ref.null exn",
         }
     }
 }
