@@ -8,6 +8,8 @@ mod calls;
 mod config;
 #[path = "api/errors.rs"]
 mod errors;
+#[path = "api/exceptions.rs"]
+mod exceptions;
 #[path = "api/handles.rs"]
 mod handles;
 #[path = "api/interrupt.rs"]

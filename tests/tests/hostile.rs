@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use upshift::{
-    Config, DecodeError, Engine, Instance, Module, Store, StoreLimits, StoreLimitsBuilder, Trap,
-    Val,
+    Config, DecodeError, Engine, Instance, Module, Store, StoreLimits, StoreLimitsBuilder, Tier,
+    Trap, Val,
 };
 use upshift_abi::code::CompileError;
 use upshift_tests::corpus;
@@ -179,6 +179,39 @@ fn deep_nesting() {
         });
         let outcome = in_time("deep nesting", || survive(&engine, &bytes));
         assert!(matches!(outcome, Outcome::Ran | Outcome::Trapped | Outcome::TooLarge));
+    }
+}
+
+#[test]
+fn many_handlers() {
+    const TAGS: usize = 1000;
+    for (nested, tries, calls) in [(1, 5000, 5000), (TAGS, 1000, 3000)] {
+        let mut text = String::from("(module (func $callee (param i32) (if (local.get 0) (then ");
+        text.push_str("(throw $t0))))");
+        for tag in 0..TAGS {
+            write!(text, "(tag $t{tag})").unwrap();
+        }
+        text.push_str("(func (export \"f\") block ");
+        for n in 0..tries {
+            write!(text, "try_table (catch $t{} {n}) ", n % nested).unwrap();
+        }
+        for n in 0..calls {
+            write!(text, "i32.const {} call $callee ", n / (calls - 1)).unwrap();
+        }
+        text.push_str(&"end ".repeat(tries + 1));
+        text.push_str("))");
+        let bytes = wat::parse_str(text).unwrap();
+        for tier in [Tier::Baseline, Tier::Optimizer] {
+            let mut config = Config::new();
+            config.consume_fuel(true).tier(tier);
+            let engine = Engine::new(&config).unwrap();
+            let outcome = in_time("many handlers", || survive(&engine, &bytes));
+            let expected = match tier {
+                Tier::Optimizer if nested > 1 => Outcome::TooLarge,
+                _ => Outcome::Ran,
+            };
+            assert_eq!(outcome, expected, "{tier:?}, {nested} tags");
+        }
     }
 }
 

@@ -20,6 +20,15 @@ pub struct Tag {
 #[derive(Debug)]
 pub(crate) struct TypeEntryOwner(Arc<TypeEntry>);
 
+/// Tags are equal when they are the same tag, whatever their parameters.
+impl PartialEq for Tag {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.identity, &other.identity)
+    }
+}
+
+impl Eq for Tag {}
+
 impl fmt::Debug for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tag").field("ty", self.identity.0.ty()).finish_non_exhaustive()

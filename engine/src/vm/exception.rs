@@ -25,7 +25,7 @@ use upshift_abi::layout::{ExnHeader, exn_field_offset};
 /// Bytes that are allocated before what is not in use is looked for.
 const MIN_THRESHOLD_BYTES: usize = 256 << 10;
 /// Most bytes of exceptions of a store.
-const MAX_BYTES: usize = 1 << 30;
+const MAX_BYTES: usize = 256 << 20;
 
 /// An exception; whoever keeps one sees to it that it is found as a root, or collects nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

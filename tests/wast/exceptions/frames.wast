@@ -1,0 +1,90 @@
+;; What a throw leaves behind: frames of callers keep their registers, handlers see the locals as
+;; they were at the call.
+
+(module
+  (tag $e (param i32))
+  (tag $other (param i64))
+  (func $thrower (param $depth i32) (param $value i32) (result i32)
+    (if (i32.eqz (local.get $depth)) (then (throw $e (local.get $value))))
+    (i32.add (call $thrower (i32.sub (local.get $depth) (i32.const 1)) (local.get $value))
+      (local.get $depth)))
+
+  ;; Many locals of all types live across the call, changed before and read in the handler.
+  (func (export "locals") (param $d i32) (result i64)
+    (local $a i32) (local $b i64) (local $c f32) (local $f f64) (local $v v128)
+    (local $a2 i32) (local $b2 i64) (local $c2 f32) (local $f2 f64)
+    (local.set $a (i32.const 11)) (local.set $b (i64.const 22)) (local.set $c (f32.const 33))
+    (local.set $f (f64.const 44)) (local.set $v (v128.const i64x2 55 66))
+    (local.set $a2 (i32.const 77)) (local.set $b2 (i64.const 88)) (local.set $c2 (f32.const 99))
+    (local.set $f2 (f64.const 110))
+    (block $caught (result i32)
+      (try_table (result i32) (catch $e $caught)
+        (local.set $a (i32.add (local.get $a) (i32.const 1000)))
+        (local.set $f (f64.add (local.get $f) (f64.const 1000)))
+        (call $thrower (local.get $d) (i32.const 5))))
+    (local.set $a2 (i32.add (local.get $a2)))
+    (i64.extend_i32_s (local.get $a))
+    (i64.add (local.get $b))
+    (i64.add (i64.trunc_f32_s (local.get $c)))
+    (i64.add (i64.trunc_f64_s (local.get $f)))
+    (i64.add (i64x2.extract_lane 0 (local.get $v)))
+    (i64.add (i64x2.extract_lane 1 (local.get $v)))
+    (i64.add (i64.extend_i32_s (local.get $a2)))
+    (i64.add (local.get $b2))
+    (i64.add (i64.trunc_f32_s (local.get $c2)))
+    (i64.add (i64.trunc_f64_s (local.get $f2))))
+
+  ;; The caller's values in callee-saved registers survive a throw through and into the callee.
+  (func $catches (param $d i32) (result i32)
+    (block $caught (result i32)
+      (try_table (result i32) (catch $e $caught)
+        (call $thrower (local.get $d) (i32.const 7)))))
+  (func (export "caller") (param $n i32) (result i32)
+    (local $i i32) (local $x i32) (local $y i32) (local $z i32) (local $s i32)
+    (local.set $x (i32.const 3)) (local.set $y (i32.const 5)) (local.set $z (i32.const 9))
+    (loop $again
+      (local.set $s (i32.add (local.get $s)
+        (i32.mul (call $catches (i32.and (local.get $i) (i32.const 15)))
+          (i32.add (local.get $x) (i32.add (local.get $y) (local.get $z))))))
+      (local.set $x (i32.add (local.get $x) (i32.const 1)))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (local.get $n))))
+    (i32.xor (local.get $s) (i32.xor (local.get $x) (i32.xor (local.get $y) (local.get $z)))))
+
+  ;; Operands below the block wait for the result of the handler.
+  (func (export "operands") (param $d i32) (result i32)
+    (i32.const 1000)
+    (i32.add (local.get $d) (i32.const 1))
+    (block $caught (result i32)
+      (try_table (result i32) (catch $e $caught)
+        (call $thrower (local.get $d) (i32.const 8))))
+    i32.mul
+    i32.add)
+
+  (func (export "deep") (result i32) (call $catches (i32.const 3000)))
+
+  ;; Recursion within handlers: each level catches what the one below throws.
+  (func $nest (export "nest") (param $n i32) (result i32)
+    (local $caught i32)
+    (if (i32.eqz (local.get $n)) (then (throw $e (i32.const 1))))
+    (local.set $caught
+      (block $caught (result i32)
+        (try_table (catch $e $caught)
+          (drop (call $nest (i32.sub (local.get $n) (i32.const 1))))
+          (throw $e (local.get $n)))
+        unreachable))
+    (if (i32.and (local.get $n) (i32.const 1))
+      (then (return (i32.add (local.get $caught) (local.get $n)))))
+    (throw $e (i32.add (local.get $caught) (local.get $n))))
+)
+
+(assert_return (invoke "locals" (i32.const 0)) (i64.const 2610))
+(assert_return (invoke "locals" (i32.const 20)) (i64.const 2610))
+(assert_return (invoke "caller" (i32.const 100)) (i32.const 46525))
+(assert_return (invoke "caller" (i32.const 5000)) (i32.const 88074043))
+(assert_return (invoke "operands" (i32.const 0)) (i32.const 1008))
+(assert_return (invoke "operands" (i32.const 4)) (i32.const 1040))
+(assert_return (invoke "deep") (i32.const 7))
+(assert_return (invoke "nest" (i32.const 1)) (i32.const 2))
+(assert_return (invoke "nest" (i32.const 3)) (i32.const 7))
+(assert_exception (invoke "nest" (i32.const 4)))
