@@ -24,7 +24,7 @@ mod table;
 mod thread;
 
 pub use exception::{EXN_FIELD_BYTES, ExnHeader, exn_field_offset};
-pub use func::{CanonTypeId, FuncImport, FuncRef};
+pub use func::{CanonTypeId, FuncImport, FuncRef, MAX_SUPERTYPES, Supertypes};
 pub use global::GlobalCell;
 pub use instance::{GlobalPlace, Instance, InstanceLayout};
 pub use memory::{MemoryDef, MemorySlot, MemoryStyle};

@@ -82,6 +82,19 @@ impl Module {
         }
     }
 
+    /// How many types a type is declared to be below, one above the other.
+    #[must_use]
+    pub fn supertype_depth(&self, index: TypeIndex) -> usize {
+        let above = |ty: &SubType| ty.supertype;
+        let mut depth = 0;
+        let mut next = above(&self.types[index.index()]);
+        while let Some(supertype) = next {
+            depth += 1;
+            next = above(&self.types[supertype.index()]);
+        }
+        depth
+    }
+
     /// The type of function `index`.
     #[inline]
     #[must_use]

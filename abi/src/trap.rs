@@ -77,6 +77,8 @@ traps! {
     UnhandledTag = 20, "unhandled tag";
     /// A float to integer conversion out of range.
     ConversionOverflow = 21, "integer overflow";
+    /// `call_ref` of a null reference.
+    NullFunctionReference = 22, "null function reference";
 }
 
 impl std::fmt::Display for Trap {

@@ -1,9 +1,9 @@
 //! Value, reference and composite types of a module.
 //!
 //! The types are those of the specification's
-//! [§2.3](https://webassembly.github.io/spec/core/syntax/types.html). Concrete heap types carry the
-//! module's own [`TypeIndex`]; the engine maps these to canonical ids that are equal exactly when
-//! the types are ([`crate::layout::CanonTypeId`]).
+//! [§2.3](https://webassembly.github.io/spec/core/syntax/types.html). A concrete heap type carries the
+//! module's own [`TypeIndex`] when it was decoded; the engine replaces it by a canonical number that is
+//! equal exactly when the types are ([`crate::layout::CanonTypeId`]).
 
 use crate::index::TypeIndex;
 use std::fmt;

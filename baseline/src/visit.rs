@@ -50,7 +50,6 @@ macro_rules! refuse {
     (@one custom_descriptors $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one memory_control $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one shared_everything_threads $($rest:tt)*) => { refuse!(@method $($rest)*); };
-    (@one function_references $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one stack_switching $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one acquire_release_atomics $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one $proposal:ident $($rest:tt)*) => {};
@@ -110,6 +109,10 @@ impl<'a> VisitOperator<'a> for FuncCompiler<'a> {
         visit_return_call(func: u32) => return_call(FuncIndex(func));
         visit_return_call_indirect(ty: u32, table: u32) =>
             return_call_indirect(TypeIndex(ty), TableIndex(table));
+        visit_call_ref(ty: u32) => call_ref(TypeIndex(ty));
+        visit_return_call_ref(ty: u32) => return_call_ref(TypeIndex(ty));
+        visit_br_on_null(depth: u32) => br_on_null(depth);
+        visit_br_on_non_null(depth: u32) => br_on_non_null(depth);
         visit_try_table(table: TryTable) => try_table(&table);
         visit_throw(tag: u32) => throw(TagIndex(tag));
         visit_try(ty: BlockType) => try_(ty);
@@ -157,6 +160,7 @@ impl<'a> VisitOperator<'a> for FuncCompiler<'a> {
         visit_drop => drop_operand();
         visit_select => select();
         visit_ref_is_null => ref_is_null();
+        visit_ref_as_non_null => ref_as_non_null();
 
         visit_i32_eqz => int_eqz(Ty::I32);
         visit_i32_eq => int_compare(Cond::E, Ty::I32);

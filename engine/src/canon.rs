@@ -1,45 +1,101 @@
-//! Canonical types: one engine-wide number per function type, equal exactly when the types are.
+//! Canonical types: one engine-wide number per type, equal exactly when the types are
+//! ([§3.3.1](https://webassembly.github.io/spec/core/valid/conventions.html#rolling-and-unrolling)).
+//!
+//! Types are equal when their recursion groups are, position by position. A group is looked up in
+//! a *closed* form: what it says of its own types is relative to the group, what it says of others
+//! are their numbers, which are canonical already.
+//!
+//! ```text
+//! (rec (type $a (func (param (ref $b) (ref $x)))) (type $b (func)))      $x has number 7
+//! closed:  [ func (ref REL+1) (ref 7) | func ]        registered as, say, numbers 12 and 13
+//! ```
 //!
 //! `call_indirect` compares these numbers ([`CanonTypeId`]), imports are matched by them, and what
 //! depends on a signature alone (the trampoline that enters functions of the type) hangs off the
-//! entry. Modules and host functions hold their entries by `Arc`; a number is used again only when
-//! nobody holds its entry any more. The registry is locked while a module is made or a host
-//! function defined, never while code runs or instances are made.
+//! group. Modules, host functions and tags hold groups, and groups hold those that they name; the
+//! numbers of a group are used again only when nobody holds it any more. The registry is locked
+//! while a module is made or a host function defined, never while code runs or instances are made.
 
 use crate::code::common::EntryStub;
 use crate::vm::Trampoline;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
-use upshift_abi::layout::CanonTypeId;
-use upshift_abi::types::FuncType;
+use upshift_abi::index::TypeIndex;
+use upshift_abi::layout::{CanonTypeId, MAX_SUPERTYPES, Supertypes};
+use upshift_abi::module::Module;
+use upshift_abi::types::{CompositeType, FuncType, HeapType, RefType, SubType, ValType};
 
-/// A function type with its number.
+/// Marks an index relative to the group in its closed form; there are far fewer types than that.
+const RELATIVE: u32 = 1 << 31;
+
+/// A recursion group with its numbers.
 #[derive(Debug)]
+struct Group {
+    ids: Box<[CanonTypeId]>,
+    /// Types whose concrete types are numbers.
+    types: Box<[SubType]>,
+    supertypes: Box<[Supertypes]>,
+    trampolines: Box<[OnceLock<EntryStub>]>,
+    /// Groups that the types name.
+    _named: Vec<Arc<Group>>,
+}
+
+/// A type with its number; keeps its group.
+#[derive(Clone)]
 pub(crate) struct TypeEntry {
-    id: CanonTypeId,
-    ty: FuncType,
-    trampoline: OnceLock<EntryStub>,
+    group: Arc<Group>,
+    position: usize,
+}
+
+impl fmt::Debug for TypeEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypeEntry").field(&self.id()).field(&self.composite()).finish()
+    }
 }
 
 impl TypeEntry {
     /// The number.
     pub(crate) fn id(&self) -> CanonTypeId {
-        self.id
+        self.group.ids[self.position]
     }
 
-    /// The type.
+    fn composite(&self) -> &CompositeType {
+        &self.group.types[self.position].composite
+    }
+
+    /// The type, whose concrete types are numbers.
+    ///
+    /// # Panics
+    /// When it is no function type.
     pub(crate) fn ty(&self) -> &FuncType {
-        &self.ty
+        match self.composite() {
+            CompositeType::Func(ty) => ty,
+            CompositeType::Struct(_) | CompositeType::Array(_) | CompositeType::Cont(_) => {
+                panic!("type {} is no function type", self.id().0)
+            }
+        }
+    }
+
+    /// The numbers of its supertypes by depth, itself included.
+    pub(crate) fn supertypes(&self) -> &Supertypes {
+        &self.group.supertypes[self.position]
+    }
+
+    /// Whether it is `other` or declared to be below it.
+    pub(crate) fn is_subtype_of(&self, other: CanonTypeId) -> bool {
+        self.id() == other || self.supertypes().ids.contains(&other)
     }
 
     /// The code through which the host enters functions of the type; valid as long as the entry.
     pub(crate) fn trampoline(&self) -> Trampoline {
-        self.trampoline.get_or_init(|| EntryStub::of(&self.ty)).trampoline()
+        let stub = self.group.trampolines[self.position].get_or_init(|| EntryStub::of(self.ty()));
+        stub.trampoline()
     }
 
     /// Slots that a call needs: parameters and results use the same.
     pub(crate) fn slot_count(&self) -> usize {
-        self.ty.params.len().max(self.ty.results.len())
+        self.ty().params.len().max(self.ty().results.len())
     }
 }
 
@@ -49,39 +105,119 @@ pub(crate) struct TypeRegistry {
     types: RwLock<Types>,
 }
 
+type Closed = Box<[SubType]>;
+
 #[derive(Debug, Default)]
 struct Types {
-    ids: HashMap<FuncType, CanonTypeId>,
-    /// By number; dead entries are free numbers after the next sweep.
-    entries: Vec<Weak<TypeEntry>>,
+    /// The group of each closed form, if it is alive, and its numbers.
+    groups: HashMap<Closed, (Weak<Group>, Box<[CanonTypeId]>)>,
+    /// By number.
+    entries: Vec<(Weak<Group>, usize)>,
     free: Vec<CanonTypeId>,
-    /// Number of entries at which dead ones are swept.
+    /// Number of groups at which dead ones are swept.
     sweep_at: usize,
 }
 
-/// Entries below which sweeping is not worth it.
+/// Groups below which sweeping is not worth it.
 const MIN_SWEEP: usize = 256;
 
 impl TypeRegistry {
-    /// The entry of `ty`.
-    pub(crate) fn register(&self, ty: &FuncType) -> Arc<TypeEntry> {
-        if let Some(entry) = self.read().lookup(ty) {
-            return entry;
+    /// The entry of a function type that stands alone; its concrete types are numbers in use.
+    pub(crate) fn register(&self, ty: &FuncType) -> TypeEntry {
+        let closed = SubType {
+            is_final: true,
+            supertype: None,
+            composite: CompositeType::Func(ty.clone()),
+            group_start: TypeIndex(0),
+            group_len: 1,
+        };
+        TypeEntry { group: self.register_group([closed].into()), position: 0 }
+    }
+
+    /// The entries of all types of a module, whose declarations have numbers for concrete types
+    /// afterwards.
+    pub(crate) fn register_module(&self, module: &mut Module) -> Box<[TypeEntry]> {
+        let mut entries: Vec<TypeEntry> = Vec::with_capacity(module.types.len());
+        while let Some(first) = module.types.get(entries.len()) {
+            let (start, len) = (entries.len(), first.group_len as usize);
+            let close = |index: TypeIndex| match index.index().checked_sub(start) {
+                None => TypeIndex(entries[index.index()].id().0),
+                Some(relative) => TypeIndex(RELATIVE | TypeIndex::new(relative).0),
+            };
+            let closed = module.types[start..start + len]
+                .iter()
+                .map(|ty| SubType { group_start: TypeIndex(0), ..map_types(ty, &close) });
+            let group = self.register_group(closed.collect());
+            let entry = |position| TypeEntry { group: Arc::clone(&group), position };
+            entries.extend((0..len).map(entry));
         }
-        let mut types = self.write();
-        match types.lookup(ty) {
-            Some(entry) => entry,
-            None => types.insert(ty),
-        }
+        let number = |index: TypeIndex| TypeIndex(entries[index.index()].id().0);
+        renumber(module, &number);
+        entries.into()
     }
 
     /// The entry of a number that something alive uses.
     ///
     /// # Panics
     /// When nothing uses it.
-    pub(crate) fn get(&self, id: CanonTypeId) -> Arc<TypeEntry> {
-        let entry = self.read().entries.get(id.0 as usize).and_then(Weak::upgrade);
-        entry.expect("a type in use is registered")
+    pub(crate) fn get(&self, id: CanonTypeId) -> TypeEntry {
+        self.read().entry(id).expect("a type in use is registered")
+    }
+
+    /// Whether values of type `sub` are values of type `of`, with numbers for concrete types
+    /// ([§3.3](https://webassembly.github.io/spec/core/valid/matching.html)).
+    pub(crate) fn is_subtype(&self, sub: ValType, of: ValType) -> bool {
+        match (sub, of) {
+            (ValType::Ref(sub), ValType::Ref(of)) => self.is_ref_subtype(sub, of),
+            _ => sub == of,
+        }
+    }
+
+    /// The same of reference types.
+    pub(crate) fn is_ref_subtype(&self, sub: RefType, of: RefType) -> bool {
+        (of.nullable || !sub.nullable) && self.is_heap_subtype(sub.heap, of.heap)
+    }
+
+    fn is_heap_subtype(&self, sub: HeapType, of: HeapType) -> bool {
+        use HeapType::{
+            Any, Array, Concrete, Cont, Eq, Exn, Extern, Func, I31, NoCont, NoExn, NoExtern,
+            NoFunc, None, Struct,
+        };
+        match (sub, of) {
+            (sub, of) if sub == of => true,
+            (Concrete(sub), Concrete(of)) => {
+                self.get(CanonTypeId(sub.0)).is_subtype_of(CanonTypeId(of.0))
+            }
+            (Concrete(sub), of) => self.is_heap_subtype(self.top_of(sub), of),
+            (NoFunc, Concrete(of)) => self.top_of(of) == Func,
+            (NoCont, Concrete(of)) => self.top_of(of) == Cont,
+            (None, Concrete(of)) => matches!(self.top_of(of), Struct | Array),
+            (NoFunc, Func) | (NoExtern, Extern) | (NoExn, Exn) | (NoCont, Cont) => true,
+            (Eq, Any) | (I31 | Struct | Array, Any | Eq) => true,
+            (None, Any | Eq | I31 | Struct | Array) => true,
+            _ => false,
+        }
+    }
+
+    /// The abstract type right above a concrete one.
+    fn top_of(&self, index: TypeIndex) -> HeapType {
+        match self.get(CanonTypeId(index.0)).composite() {
+            CompositeType::Func(_) => HeapType::Func,
+            CompositeType::Struct(_) => HeapType::Struct,
+            CompositeType::Array(_) => HeapType::Array,
+            CompositeType::Cont(_) => HeapType::Cont,
+        }
+    }
+
+    fn register_group(&self, closed: Closed) -> Arc<Group> {
+        if let Some(group) = self.read().lookup(&closed) {
+            return group;
+        }
+        let mut types = self.write();
+        match types.lookup(&closed) {
+            Some(group) => group,
+            None => types.insert(closed),
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Types> {
@@ -94,47 +230,166 @@ impl TypeRegistry {
 }
 
 impl Types {
-    fn lookup(&self, ty: &FuncType) -> Option<Arc<TypeEntry>> {
-        let id = self.ids.get(ty)?;
-        self.entries[id.0 as usize].upgrade()
+    fn lookup(&self, closed: &[SubType]) -> Option<Arc<Group>> {
+        self.groups.get(closed)?.0.upgrade()
     }
 
-    fn insert(&mut self, ty: &FuncType) -> Arc<TypeEntry> {
-        if self.entries.len() >= self.sweep_at.max(MIN_SWEEP) && self.free.is_empty() {
+    fn entry(&self, id: CanonTypeId) -> Option<TypeEntry> {
+        let (group, position) = self.entries.get(id.0 as usize)?;
+        Some(TypeEntry { group: group.upgrade()?, position: *position })
+    }
+
+    fn insert(&mut self, closed: Closed) -> Arc<Group> {
+        if self.groups.len() >= self.sweep_at.max(MIN_SWEEP) {
             self.sweep();
         }
-        // A dead entry of the same type keeps its number.
-        let id = self.ids.get(ty).copied().or_else(|| self.free.pop()).unwrap_or_else(|| {
-            let id = u32::try_from(self.entries.len()).expect("fewer than 2^32 types are alive");
-            self.entries.push(Weak::new());
-            CanonTypeId(id)
-        });
-        let entry = Arc::new(TypeEntry { id, ty: ty.clone(), trampoline: OnceLock::new() });
-        self.entries[id.0 as usize] = Arc::downgrade(&entry);
-        self.ids.insert(ty.clone(), id);
-        entry
+        // A dead group of the same types keeps its numbers.
+        let known = self.groups.get(&closed).map(|(_, ids)| ids.clone());
+        let ids = known.unwrap_or_else(|| closed.iter().map(|_| self.new_id()).collect());
+        let mut named: Vec<Arc<Group>> = Vec::new();
+        let types: Box<[SubType]> = closed
+            .iter()
+            .map(|ty| {
+                map_types(ty, &|index| match index.0 & RELATIVE {
+                    0 => index,
+                    _ => TypeIndex(ids[(index.0 & !RELATIVE) as usize].0),
+                })
+            })
+            .collect();
+        for ty in &closed {
+            for_each_type(ty, &mut |index| {
+                if index.0 & RELATIVE == 0 {
+                    let entry = self.entry(CanonTypeId(index.0));
+                    named.push(entry.expect("what a type names is in use").group);
+                }
+            });
+        }
+        let mut supertypes: Vec<Supertypes> = Vec::with_capacity(types.len());
+        for (ty, &id) in types.iter().zip(&ids) {
+            let above = ty.supertype.map(|above| CanonTypeId(above.0));
+            let of_group = above.and_then(|above| ids.iter().position(|&id| id == above));
+            let above = match (of_group, above) {
+                (Some(position), _) => Some(supertypes[position].clone()),
+                (None, Some(above)) => self.entry(above).map(|entry| entry.supertypes().clone()),
+                (None, None) => None,
+            };
+            supertypes.push(below(above, id));
+        }
+        let trampolines = types.iter().map(|_| OnceLock::new()).collect();
+        let supertypes = supertypes.into();
+        let group = Arc::new(Group { ids, types, supertypes, trampolines, _named: named });
+        for (position, id) in group.ids.iter().enumerate() {
+            self.entries[id.0 as usize] = (Arc::downgrade(&group), position);
+        }
+        self.groups.insert(closed, (Arc::downgrade(&group), group.ids.clone()));
+        group
+    }
+
+    fn new_id(&mut self) -> CanonTypeId {
+        self.free.pop().unwrap_or_else(|| {
+            let id = u32::try_from(self.entries.len()).ok().filter(|id| id & RELATIVE == 0);
+            self.entries.push((Weak::new(), 0));
+            CanonTypeId(id.expect("fewer than 2^31 types are alive"))
+        })
     }
 
     fn sweep(&mut self) {
-        let Self { ids, entries, free, sweep_at } = self;
-        ids.retain(|_, id| {
-            let alive = entries[id.0 as usize].strong_count() > 0;
-            if !alive {
-                free.push(*id);
-            }
-            alive
-        });
-        *sweep_at = 2 * (entries.len() - free.len());
+        self.groups.retain(|_, (group, _)| group.strong_count() > 0);
+        let entries = self.entries.iter_mut().enumerate();
+        self.free = entries
+            .filter(|(_, (group, _))| group.strong_count() == 0)
+            .map(|(id, _)| CanonTypeId(u32::try_from(id).expect("ids have 32 bits")))
+            .collect();
+        self.sweep_at = 2 * self.groups.len();
+    }
+}
+
+/// The supertypes of a type with number `id` below one with these.
+fn below(above: Option<Supertypes>, id: CanonTypeId) -> Supertypes {
+    let mut supertypes = above.unwrap_or_default();
+    let depth = supertypes.ids.iter().position(|&id| id == CanonTypeId::NONE);
+    let depth = depth.filter(|&depth| depth < MAX_SUPERTYPES);
+    supertypes.ids[depth.expect("validation limits the depth of subtypes")] = id;
+    supertypes
+}
+
+/// A type with all indices that it has mapped.
+fn map_types(ty: &SubType, map: &impl Fn(TypeIndex) -> TypeIndex) -> SubType {
+    let val = |ty: &ValType| map_val_type(*ty, map);
+    let field = |field: &upshift_abi::types::FieldType| {
+        use upshift_abi::types::{FieldType, StorageType};
+        let storage = match field.storage {
+            StorageType::Val(ty) => StorageType::Val(map_val_type(ty, map)),
+            packed => packed,
+        };
+        FieldType { storage, ..*field }
+    };
+    let composite = match &ty.composite {
+        CompositeType::Func(ty) => CompositeType::Func(FuncType {
+            params: ty.params.iter().map(val).collect(),
+            results: ty.results.iter().map(val).collect(),
+        }),
+        CompositeType::Struct(fields) => CompositeType::Struct(fields.iter().map(field).collect()),
+        CompositeType::Array(element) => CompositeType::Array(field(element)),
+        CompositeType::Cont(index) => CompositeType::Cont(map(*index)),
+    };
+    SubType { supertype: ty.supertype.map(map), composite, ..ty.clone() }
+}
+
+/// Calls `f` with all indices that a type has.
+fn for_each_type(ty: &SubType, f: &mut impl FnMut(TypeIndex)) {
+    let seen = std::cell::RefCell::new(f);
+    map_types(ty, &|index| {
+        (seen.borrow_mut())(index);
+        index
+    });
+}
+
+fn map_ref_type(ty: RefType, map: &impl Fn(TypeIndex) -> TypeIndex) -> RefType {
+    match ty.heap {
+        HeapType::Concrete(index) => RefType { heap: HeapType::Concrete(map(index)), ..ty },
+        _ => ty,
+    }
+}
+
+fn map_val_type(ty: ValType, map: &impl Fn(TypeIndex) -> TypeIndex) -> ValType {
+    match ty {
+        ValType::Ref(ty) => ValType::Ref(map_ref_type(ty, map)),
+        _ => ty,
+    }
+}
+
+/// Maps the concrete types of all declarations; what types a module's own types are below stays.
+fn renumber(module: &mut Module, map: &impl Fn(TypeIndex) -> TypeIndex) {
+    for ty in &mut module.types {
+        let supertype = ty.supertype;
+        *ty = SubType { supertype, ..map_types(ty, map) };
+    }
+    for table in &mut module.tables {
+        table.ty.element = map_ref_type(table.ty.element, map);
+    }
+    for global in &mut module.globals {
+        global.ty.content = map_val_type(global.ty.content, map);
+    }
+    for segment in &mut module.elems {
+        segment.ty = map_ref_type(segment.ty, map);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use upshift_abi::types::ValType;
+    use upshift_abi::decode::{DecodeOptions, decode};
 
     fn many_params(n: usize) -> FuncType {
         FuncType::new(vec![ValType::I32; n], vec![])
+    }
+
+    fn register(registry: &TypeRegistry, wat: &str) -> Box<[TypeEntry]> {
+        let bytes = wat::parse_str(wat).unwrap();
+        let features = wasmparser::WasmFeatures::all();
+        let options = DecodeOptions { features, parallel: false };
+        registry.register_module(&mut decode(&bytes, &options).unwrap())
     }
 
     #[test]
@@ -158,5 +413,75 @@ mod tests {
         assert!(registry.read().entries.len() <= 2 * MIN_SWEEP);
         assert_eq!(registry.get(kept.id()).ty().params.len(), 5000);
         assert_eq!(registry.register(&many_params(5000)).id(), kept.id());
+    }
+
+    #[test]
+    fn groups_are_equal_position_by_position() {
+        let registry = TypeRegistry::default();
+        let rec = "(rec (type $a (func (param (ref null $b)))) (type $b (func (result (ref $a)))))";
+        let a = register(&registry, &format!("(module (type (func)) {rec})"));
+        let b = register(&registry, &format!("(module {rec} (type (func (param i32))))"));
+        assert_eq!((a[1].id(), a[2].id()), (b[0].id(), b[1].id()));
+        assert_ne!(a[1].id(), a[2].id());
+        // The same types in groups of their own, and in another order, are others.
+        let alone = register(&registry, "(module (type $a (func (param (ref null $a)))))");
+        assert_ne!(alone[0].id(), a[1].id());
+        let turned = "(module (rec (type $b (func (result (ref $a))))
+            (type $a (func (param (ref null $b))))))";
+        assert_ne!(register(&registry, turned)[1].id(), a[1].id());
+    }
+
+    #[test]
+    fn what_a_type_names_lives_as_long() {
+        let registry = TypeRegistry::default();
+        let entries = register(
+            &registry,
+            "(module (type $x (func (param i64))) (type $y (func (param (ref $x)))))",
+        );
+        let (x, y) = (entries[0].id(), entries[1].clone());
+        drop(entries);
+        for n in 0..4 * MIN_SWEEP {
+            registry.register(&many_params(n));
+        }
+        assert_eq!(registry.get(x).ty().params[..], [ValType::I64]);
+        let ValType::Ref(named) = y.ty().params[0] else { panic!("a reference") };
+        assert_eq!(named.heap, HeapType::Concrete(TypeIndex(x.0)));
+    }
+
+    #[test]
+    fn supertypes_are_known_by_depth() {
+        let registry = TypeRegistry::default();
+        let text = "(module (type $a (sub (func))) (type $b (sub $a (func)))
+            (type $c (sub final $b (func))) (type $d (func)))";
+        let entries = register(&registry, text);
+        let ids: Vec<_> = entries.iter().map(TypeEntry::id).collect();
+        assert_eq!(entries[2].supertypes().ids[..4], [ids[0], ids[1], ids[2], CanonTypeId::NONE]);
+        assert!(entries[2].is_subtype_of(ids[0]) && !entries[0].is_subtype_of(ids[2]));
+        assert!(!entries[3].is_subtype_of(ids[0]));
+        let concrete = |id: CanonTypeId| {
+            ValType::Ref(RefType { nullable: false, heap: HeapType::Concrete(TypeIndex(id.0)) })
+        };
+        assert!(registry.is_subtype(concrete(ids[2]), concrete(ids[0])));
+        assert!(registry.is_subtype(concrete(ids[2]), ValType::FUNCREF));
+        assert!(!registry.is_subtype(concrete(ids[2]), ValType::EXTERNREF));
+        assert!(!registry.is_subtype(ValType::FUNCREF, concrete(ids[0])));
+    }
+
+    #[test]
+    fn threads_register_and_drop_the_same_types() {
+        let registry = TypeRegistry::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..2000 {
+                        let entry = registry.register(&many_params(n % 37));
+                        let again = registry.register(&many_params(n % 37));
+                        assert_eq!(entry.id(), again.id());
+                        assert_eq!(registry.get(entry.id()).ty().params.len(), n % 37);
+                    }
+                });
+            }
+        });
+        assert!(registry.read().entries.len() <= 2 * MIN_SWEEP);
     }
 }

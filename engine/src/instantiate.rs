@@ -246,9 +246,10 @@ fn write_func_records(instance: &InstanceData) {
     let declarations = module.declarations();
     for &index in &declarations.escaping_funcs {
         if let Some(defined) = declarations.defined_func(index) {
-            let type_id = module.type_ids()[declarations.funcs[index.index()].index()];
+            let ty = module.func_type_entry(index);
             let code = module.code().stub(defined);
-            instance.instance().set_func_record(module.layout(), index, code, type_id);
+            let ty = (ty.id(), ty.supertypes());
+            instance.instance().set_func_record(module.layout(), index, code, ty);
         }
     }
 }
@@ -291,7 +292,7 @@ fn define_tags(store: &mut StoreInner, module: &Module, instance: &mut InstanceD
         store.reserve_exception(most)?;
     }
     for i in declarations.imported.tags as usize..declarations.tags.len() {
-        let entry = Arc::clone(module.type_entry(declarations.tags[i]));
+        let entry = module.type_entry(declarations.tags[i]).clone();
         let tag = Tag::from_entry(store, entry);
         instance.instance().set_tag(module.layout(), TagIndex::new(i), tag.ptr(store));
         instance.tags.push(tag);

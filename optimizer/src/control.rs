@@ -340,6 +340,12 @@ impl Translator<'_, '_> {
     /// `br_if`
     pub(crate) fn br_if(&mut self, depth: u32) {
         let condition = self.pop();
+        self.branch_if(condition, depth);
+        self.charge_fuel();
+    }
+
+    /// Branches when `condition` is not zero; the operands stay for the path that goes on.
+    pub(crate) fn branch_if(&mut self, condition: Value, depth: u32) {
         let index = self.frame_at(depth);
         let (label, args) = self.branch_values(index);
         let next = self.builder.create_block();
@@ -349,7 +355,6 @@ impl Translator<'_, '_> {
         self.builder.ins().brif(condition, label, &args, next, &[]);
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
-        self.charge_fuel();
     }
 
     /// `br_table` with its targets, the default last.

@@ -1,6 +1,6 @@
 //! Validation of function bodies, in parallel where that pays.
 
-use super::error::DecodeError;
+use super::error::{DecodeError, DecodeErrorKind};
 use super::to_range;
 use super::visitor::ScanVisitor;
 use crate::module::Body;
@@ -77,6 +77,14 @@ fn validate_chunk(chunk: Vec<PendingBody<'_>>) -> Result<Vec<Body>, DecodeError>
         let mut validator = func.into_validator(allocations);
         let loops = validate_body(&mut validator, &body, &mut scanner)
             .map_err(|e| DecodeError::from(e).in_func(index))?;
+        if let Some((operator, offset)) = scanner.take_refused() {
+            let message =
+                format!("{operator} is not supported: garbage collection is not there yet");
+            let offset = to_range(body.range()).start + offset as usize;
+            return Err(
+                DecodeError::new(DecodeErrorKind::Unsupported, message, offset).in_func(index)
+            );
+        }
         allocations = validator.into_allocations();
         bodies.push(Body { range: to_range(body.range()), loops, branch_hints: Box::default() });
     }

@@ -155,11 +155,20 @@ macro_rules! note {
     ($s:ident $visit:ident $a:tt $b:tt) => {};
 }
 
+/// Operators that no tier has, by proposal.
+macro_rules! refuse {
+    ($s:ident gc $op:ident) => {
+        $s.scanner.refuse(stringify!($op), $s.offset)
+    };
+    ($s:ident $proposal:ident $op:ident) => {};
+}
+
 macro_rules! validate_and_note {
     ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {$(
         #[inline(always)]
         fn $visit(&mut self $($(, $arg: $argty)*)?) -> Result<()> {
             note!(self $visit [$($($arg)*)?] [$($($arg)*)?]);
+            refuse!(self $proposal $op);
             self.validator.$visit($($($arg),*)?)
         }
     )*};

@@ -7,6 +7,30 @@ use super::Instance;
 #[repr(transparent)]
 pub struct CanonTypeId(pub u32);
 
+impl CanonTypeId {
+    /// No type.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+/// Most types on the way from a type up to the one that is below no other, both included; the
+/// specification's limit.
+pub const MAX_SUPERTYPES: usize = 64;
+
+/// A type's supertypes by depth, the topmost first, the type itself last; [`CanonTypeId::NONE`]
+/// behind. So a type is below one of depth `d` exactly when it has that one's number at `d`.
+#[repr(C)]
+#[derive(Clone, Debug)]
+pub struct Supertypes {
+    /// The numbers.
+    pub ids: [CanonTypeId; MAX_SUPERTYPES],
+}
+
+impl Default for Supertypes {
+    fn default() -> Self {
+        Self { ids: [CanonTypeId::NONE; MAX_SUPERTYPES] }
+    }
+}
+
 /// What a function reference points to.
 ///
 /// `code` follows the wasm calling convention with `vmctx` as first argument. For a function of a
@@ -24,6 +48,8 @@ pub struct FuncRef {
     pub type_id: CanonTypeId,
     /// Function index in its module, `u32::MAX` for a host function.
     pub func_index: u32,
+    /// The type's supertypes, which `call_indirect` of a type that is not final looks at.
+    pub supertypes: *const Supertypes,
 }
 
 /// An imported function in an instance's tail.

@@ -34,6 +34,8 @@ enum Callee {
     Func(FuncIndex),
     /// The function whose record a register points to.
     Record(Gpr),
+    /// The same, which may be null.
+    Reference(Gpr),
 }
 
 impl FuncCompiler<'_> {
@@ -77,9 +79,50 @@ impl FuncCompiler<'_> {
         self.note_trap(Trap::UninitializedElement);
         let id = Addr::Base(record, offset_of!(FuncRef, type_id) as i32);
         self.asm.cmp_rm(Width::W32, SCRATCH, id);
-        self.trap_if(Cond::NE, Trap::BadSignature);
+        if self.src.input.module.types[ty.index()].is_final {
+            self.trap_if(Cond::NE, Trap::BadSignature);
+        } else {
+            self.check_supertype(record, ty);
+        }
         self.regs.locked = Reg::from(record).bit();
         record
+    }
+
+    /// After the comparison of a record's type with the expected one, whose number the scratch
+    /// register holds: a type below it has that number among its supertypes, at its depth.
+    fn check_supertype(&mut self, record: Gpr, ty: TypeIndex) {
+        let mut same = Label::new();
+        let supertypes = self.alloc_gpr();
+        self.asm.jcc(Cond::E, &mut same);
+        let place = Addr::Base(record, offset_of!(FuncRef, supertypes) as i32);
+        self.asm.load_w(Width::W64, supertypes, place);
+        let depth = self.src.input.module.supertype_depth(ty);
+        let id = Addr::Base(supertypes, depth as i32 * size_of::<u32>() as i32);
+        self.asm.cmp_rm(Width::W32, SCRATCH, id);
+        self.trap_if(Cond::NE, Trap::BadSignature);
+        self.asm.bind(&mut same);
+    }
+
+    /// `call_ref`
+    pub(crate) fn call_ref(&mut self, ty: TypeIndex) {
+        self.zeal_exception();
+        let record = self.referred_callee();
+        self.call_function(Callee::Reference(record), ty);
+    }
+
+    /// `return_call_ref`
+    pub(crate) fn return_call_ref(&mut self, ty: TypeIndex) {
+        let record = self.referred_callee();
+        self.tail_call(Callee::Reference(record), ty);
+    }
+
+    /// Pops a function reference into a register that no arguments are passed in.
+    fn referred_callee(&mut self) -> Gpr {
+        let reference = self.pop();
+        let record = self.alloc(Reg::from(RAX).bit() | 1 << 10 | CALLEE_SAVED_GPRS);
+        self.load_into(record, reference);
+        self.regs.locked = record.bit();
+        record.gpr()
     }
 
     fn call_function(&mut self, callee: Callee, ty: TypeIndex) {
@@ -169,11 +212,15 @@ impl FuncCompiler<'_> {
         self.asm.store_w(Width::W64, caller, SCRATCH);
         let (base, offset) = match callee {
             Callee::Func(func) => (SCRATCH, self.src.input.layout.imported_func(func) as i32),
-            Callee::Record(r) => (r, 0),
+            Callee::Record(r) | Callee::Reference(r) => (r, 0),
         };
         const _: () = assert!(offset_of!(FuncImport, code) == offset_of!(FuncRef, code));
         const _: () = assert!(offset_of!(FuncImport, vmctx) == offset_of!(FuncRef, vmctx));
         let callee_vmctx = Addr::Base(base, offset + offset_of!(FuncRef, vmctx) as i32);
+        if matches!(callee, Callee::Reference(_)) {
+            // A null record faults here.
+            self.note_trap(Trap::NullFunctionReference);
+        }
         self.asm.load_w(Width::W64, vmctx, callee_vmctx);
         Target::Code(Addr::Base(base, offset + offset_of!(FuncRef, code) as i32))
     }

@@ -179,7 +179,7 @@ feature_switches! {
     wasm_wide_arithmetic = WIDE_ARITHMETIC;
     /// Memories with pages of one byte. Off by default.
     wasm_custom_page_sizes = CUSTOM_PAGE_SIZES;
-    /// Typed function references. Not supported yet.
+    /// Typed function references, recursion groups and subtypes. On by default.
     wasm_function_references = FUNCTION_REFERENCES;
     /// Garbage-collected structures and arrays. Not supported yet.
     wasm_gc = GC;
@@ -194,8 +194,7 @@ feature_switches! {
 }
 
 /// Proposals that can be switched on in [`Config`] but that no compiler implements yet.
-const UNSUPPORTED: [(WasmFeatures, &str); 4] = [
-    (WasmFeatures::FUNCTION_REFERENCES, "typed function references"),
+const UNSUPPORTED: [(WasmFeatures, &str); 3] = [
     (WasmFeatures::GC, "garbage collection"),
     (WasmFeatures::STACK_SWITCHING, "stack switching"),
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
@@ -220,6 +219,7 @@ impl Config {
             | WasmFeatures::MEMORY64
             | WasmFeatures::EXTENDED_CONST
             | WasmFeatures::WIDE_ARITHMETIC
+            | WasmFeatures::FUNCTION_REFERENCES
             | WasmFeatures::EXCEPTIONS
             | WasmFeatures::LEGACY_EXCEPTIONS
             | WasmFeatures::GC_TYPES;

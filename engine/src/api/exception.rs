@@ -39,7 +39,7 @@ impl ExnRef {
             bail!("expected {} fields, got {}", ty.params.len(), fields.len());
         }
         for (i, (field, &expected)) in fields.iter().zip(&*ty.params).enumerate() {
-            if !field.matches(expected) {
+            if !field.matches(inner, expected) {
                 bail!("field {i} has type {}, expected {expected}", field.ty());
             }
         }

@@ -13,7 +13,6 @@ use crate::store::{AnyStore, Slot, StoreId, StoreInner};
 use crate::vm::FuncPtr;
 use anyhow::bail;
 use smallvec::{SmallVec, smallvec};
-use std::sync::Arc;
 use upshift_abi::index::FuncIndex;
 use upshift_abi::types::FuncType;
 
@@ -76,7 +75,7 @@ impl Func {
         }
         let mut slots: SmallVec<[Slot; 8]> = smallvec![[0; 2]; entry.slot_count()];
         for (i, (param, &expected)) in params.iter().zip(&*ty.params).enumerate() {
-            if !param.matches(expected) {
+            if !param.matches(store.inner(), expected) {
                 bail!("argument {i} has type {}, expected {expected}", param.ty());
             }
             slots[i] = param.to_slot(store.inner());
@@ -130,17 +129,17 @@ impl Func {
     }
 
     /// The type's entry.
-    pub(crate) fn entry(self, store: &StoreInner) -> Arc<TypeEntry> {
+    pub(crate) fn entry(self, store: &StoreInner) -> TypeEntry {
         type_of(store, self.ptr(store))
     }
 }
 
 /// The type's entry of a function in the store.
-pub(crate) fn type_of(store: &StoreInner, ptr: FuncPtr) -> Arc<TypeEntry> {
+pub(crate) fn type_of(store: &StoreInner, ptr: FuncPtr) -> TypeEntry {
     match ptr.instance() {
         Some((instance, index)) => {
             let module = &store.entities.instance_of(instance).module;
-            Arc::clone(module.func_type_entry(FuncIndex(index)))
+            module.func_type_entry(FuncIndex(index)).clone()
         }
         None => store.engine().types().get(ptr.type_id()),
     }
@@ -174,7 +173,7 @@ pub(crate) fn untyped_parts<T: 'static>(
         let (arguments, returned) = values.split_at_mut(params.len());
         body(caller.reborrow(), arguments, returned)?;
         for (i, (value, &expected)) in returned.iter().zip(&**results).enumerate() {
-            if !value.matches(expected) {
+            if !value.matches(caller.inner(), expected) {
                 bail!("host function returned {} as result {i}, expected {expected}", value.ty());
             }
             slots[i] = value.to_slot(caller.inner());

@@ -22,11 +22,11 @@ impl Global {
     /// # Errors
     /// When the value does not have the type.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
-        if !value.matches(ty.content) {
-            bail!("a global of type {} cannot start as {}", ty.content, value.ty());
-        }
         let mut store = store.as_context_mut();
         let inner = store.inner_mut();
+        if !value.matches(inner, ty.content) {
+            bail!("a global of type {} cannot start as {}", ty.content, value.ty());
+        }
         let global = GlobalBox::new(value.to_slot(inner));
         let ptr = inner.entities.push_global(global);
         Ok(Self::from_ptr(inner, ptr, ty))
@@ -54,7 +54,7 @@ impl Global {
         if !self.ty.mutable {
             bail!("an immutable global cannot be set");
         }
-        if !value.matches(self.ty.content) {
+        if !value.matches(store.inner(), self.ty.content) {
             bail!("a global of type {} cannot be set to {}", self.ty.content, value.ty());
         }
         ptr.set(value.to_slot(store.inner()));

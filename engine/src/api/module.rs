@@ -22,7 +22,6 @@ use upshift_abi::index::FuncIndex;
 use upshift_abi::layout::{CanonTypeId, InstanceLayout};
 use upshift_abi::module::ExternIndex;
 use upshift_abi::names::NameSection;
-use upshift_abi::types::CompositeType;
 
 /// A module. Cheap to clone; may be used by many stores of its engine on many threads.
 ///
@@ -37,7 +36,7 @@ struct ModuleInner {
     source: ModuleSource,
     code: Arc<ModuleCode>,
     /// Entry of each type that is a function type.
-    types: Box<[Option<Arc<TypeEntry>>]>,
+    types: Box<[TypeEntry]>,
     /// The same as machine code compares them; other types have number 0 and are never compared.
     type_ids: Box<[CanonTypeId]>,
     exports: HashMap<String, ExternIndex>,
@@ -108,19 +107,9 @@ impl Module {
     fn from_bytes(engine: &Engine, bytes: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Result<Self> {
         let content = (*bytes).as_ref();
         let file_bytes = content.len();
-        let module = decode(content, &decode_options(engine))?;
-        let types: Box<[Option<Arc<TypeEntry>>]> = module
-            .types
-            .iter()
-            .map(|ty| match &ty.composite {
-                CompositeType::Func(ty) => Some(engine.types().register(ty)),
-                CompositeType::Struct(_) | CompositeType::Array(_) | CompositeType::Cont(_) => None,
-            })
-            .collect();
-        let type_ids = types
-            .iter()
-            .map(|entry| entry.as_ref().map_or(CanonTypeId(0), |entry| entry.id()))
-            .collect();
+        let mut module = decode(content, &decode_options(engine))?;
+        let types = engine.types().register_module(&mut module);
+        let type_ids = types.iter().map(TypeEntry::id).collect();
         let exports =
             module.exports.iter().map(|export| (export.name.clone(), export.item)).collect();
         let layout = Arc::new(InstanceLayout::of(&module));
@@ -277,13 +266,13 @@ impl Module {
     }
 
     /// The entry of a function's type.
-    pub(crate) fn func_type_entry(&self, func: FuncIndex) -> &Arc<TypeEntry> {
+    pub(crate) fn func_type_entry(&self, func: FuncIndex) -> &TypeEntry {
         self.type_entry(self.declarations().funcs[func.index()])
     }
 
     /// The entry of a type that is a function type.
-    pub(crate) fn type_entry(&self, index: upshift_abi::index::TypeIndex) -> &Arc<TypeEntry> {
-        self.inner.types[index.index()].as_ref().expect("validation made sure of a function type")
+    pub(crate) fn type_entry(&self, index: upshift_abi::index::TypeIndex) -> &TypeEntry {
+        &self.inner.types[index.index()]
     }
 
     /// What is exported as `name`.
@@ -335,7 +324,12 @@ fn tiering(engine: &Engine, source: &ModuleSource, names: &Names) -> ModuleTieri
 
 fn decode_options(engine: &Engine) -> DecodeOptions {
     let config = engine.config();
-    DecodeOptions { features: config.features, parallel: config.parallel_validation }
+    let mut features = config.features;
+    if features.contains(wasmparser::WasmFeatures::FUNCTION_REFERENCES) {
+        // Recursion groups and subtypes of function types are part of this proposal's text.
+        features.insert(wasmparser::WasmFeatures::GC);
+    }
+    DecodeOptions { features, parallel: config.parallel_validation }
 }
 
 /// An import of a module.

@@ -118,7 +118,7 @@ impl Table {
 }
 
 fn element_bits(store: &StoreInner, ty: &TableType, value: Ref) -> Result<u64> {
-    if !value.matches(ty.element) {
+    if !value.matches(store, ty.element) {
         bail!("a table of {} cannot hold a value of type {}", ty.element, value.ty());
     }
     Ok(value.to_bits(store))

@@ -18,7 +18,7 @@ pub struct Tag {
 
 /// What a tag's identity is the address of.
 #[derive(Debug)]
-pub(crate) struct TypeEntryOwner(Arc<TypeEntry>);
+pub(crate) struct TypeEntryOwner(TypeEntry);
 
 /// Tags are equal when they are the same tag, whatever their parameters.
 impl PartialEq for Tag {
@@ -50,14 +50,14 @@ impl Tag {
         self.identity.0.ty().clone()
     }
 
-    pub(crate) fn from_entry(store: &mut StoreInner, entry: Arc<TypeEntry>) -> Self {
+    pub(crate) fn from_entry(store: &mut StoreInner, entry: TypeEntry) -> Self {
         let identity = Arc::new(TypeEntryOwner(entry));
         let tag = Self { store: store.id(), identity };
         store.exceptions.add_tag(tag.ptr(store), tag.clone());
         tag
     }
 
-    pub(crate) fn entry(&self, store: &StoreInner) -> &Arc<TypeEntry> {
+    pub(crate) fn entry(&self, store: &StoreInner) -> &TypeEntry {
         store.check(self.store);
         &self.identity.0
     }

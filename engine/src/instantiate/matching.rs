@@ -5,17 +5,18 @@ use super::Definition;
 use crate::api::engine::Engine;
 use crate::api::externs::Extern;
 use crate::api::module::Module;
+use crate::canon::TypeRegistry;
 use crate::store::StoreInner;
 use crate::store::entities::StoreMemory;
 use std::fmt::Display;
 use upshift_abi::module::ExternIndex;
-use upshift_abi::types::{GlobalType, HeapType, MemoryType, RefType, TableType, ValType};
+use upshift_abi::types::{GlobalType, MemoryType, TableType};
 
 /// The type of a definition with the sizes it has now.
 #[derive(Clone, Debug)]
 pub(crate) enum ProvidedType {
     /// A function: its canonical type.
-    Func(std::sync::Arc<crate::canon::TypeEntry>),
+    Func(crate::canon::TypeEntry),
     /// A global.
     Global(GlobalType),
     /// A table.
@@ -23,7 +24,7 @@ pub(crate) enum ProvidedType {
     /// A memory.
     Memory(MemoryType),
     /// A tag: its canonical type.
-    Tag(std::sync::Arc<crate::canon::TypeEntry>),
+    Tag(crate::canon::TypeEntry),
 }
 
 impl ProvidedType {
@@ -45,7 +46,7 @@ impl ProvidedType {
             Extern::SharedMemory(memory) => {
                 Self::Memory(MemoryType { minimum: memory.size(), ..memory.ty() })
             }
-            Extern::Tag(tag) => Self::Tag(std::sync::Arc::clone(tag.entry(store))),
+            Extern::Tag(tag) => Self::Tag(tag.entry(store).clone()),
         }
     }
 }
@@ -60,7 +61,7 @@ pub(crate) fn check(
     let host;
     let ty = match provided {
         Definition::Host(func) => {
-            host = ProvidedType::Func(std::sync::Arc::clone(func.entry()));
+            host = ProvidedType::Func(func.entry().clone());
             &host
         }
         // Code of another engine may rely on another way to reserve memory.
@@ -71,17 +72,18 @@ pub(crate) fn check(
         }
         Definition::Item { ty, .. } => ty,
     };
+    let types = module.engine().types();
     match (import, ty) {
         (ExternIndex::Func(index), ProvidedType::Func(found)) => {
             let wanted = module.func_type_entry(index);
-            equal(wanted.id() == found.id(), "function type", wanted.ty(), found.ty())
+            equal(found.is_subtype_of(wanted.id()), "function type", wanted.ty(), found.ty())
         }
         (ExternIndex::Tag(index), ProvidedType::Tag(found)) => {
             let wanted = module.type_entry(declarations.tags[index.index()]);
             equal(wanted.id() == found.id(), "tag type", wanted.ty(), found.ty())
         }
         (ExternIndex::Global(index), ProvidedType::Global(found)) => {
-            global(&declarations.globals[index.index()].ty, found)
+            global(types, &declarations.globals[index.index()].ty, found)
         }
         (ExternIndex::Table(index), ProvidedType::Table(found)) => {
             table(&declarations.tables[index.index()].ty, found)
@@ -100,7 +102,7 @@ fn equal(same: bool, what: &str, wanted: &dyn Display, found: &dyn Display) -> R
     if same { Ok(()) } else { Err(format!("expected {what} {wanted}, found {found}")) }
 }
 
-fn global(wanted: &GlobalType, found: &GlobalType) -> Result<(), String> {
+fn global(types: &TypeRegistry, wanted: &GlobalType, found: &GlobalType) -> Result<(), String> {
     if wanted.mutable != found.mutable {
         let mutability = |mutable| if mutable { "mutable" } else { "immutable" };
         let (wanted, found) = (mutability(wanted.mutable), mutability(found.mutable));
@@ -109,7 +111,7 @@ fn global(wanted: &GlobalType, found: &GlobalType) -> Result<(), String> {
     let fits = if wanted.mutable {
         wanted.content == found.content
     } else {
-        is_subtype(found.content, wanted.content)
+        types.is_subtype(found.content, wanted.content)
     };
     equal(fits, "global type", &wanted.content, &found.content)
 }
@@ -158,24 +160,6 @@ fn limits(
     }
 }
 
-fn is_subtype(sub: ValType, of: ValType) -> bool {
-    match (sub, of) {
-        (ValType::Ref(sub), ValType::Ref(of)) => is_ref_subtype(sub, of),
-        _ => sub == of,
-    }
-}
-
-fn is_ref_subtype(sub: RefType, of: RefType) -> bool {
-    let heap = sub.heap == of.heap
-        || matches!(
-            (sub.heap, of.heap),
-            (HeapType::NoFunc, HeapType::Func)
-                | (HeapType::NoExtern, HeapType::Extern)
-                | (HeapType::NoExn, HeapType::Exn)
-        );
-    heap && (of.nullable || !sub.nullable)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,13 +171,5 @@ mod tests {
         assert!(limits("memory", "pages", (3, None), (2, None)).is_err());
         assert!(limits("memory", "pages", (1, Some(4)), (2, None)).is_err());
         assert!(limits("memory", "pages", (1, Some(4)), (2, Some(5))).is_err());
-    }
-
-    #[test]
-    fn nullability_is_covariant() {
-        let nullable = RefType::FUNCREF;
-        let non_null = RefType { nullable: false, ..nullable };
-        assert!(is_ref_subtype(non_null, nullable));
-        assert!(!is_ref_subtype(nullable, non_null));
     }
 }

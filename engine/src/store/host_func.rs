@@ -35,7 +35,8 @@ impl HostFuncParts {
     /// The function, for all stores of an engine.
     pub(crate) fn register(self, types: &TypeRegistry) -> HostFunc {
         let entry = types.register(&self.ty);
-        let func = vm::HostFunc::new(&self.ty, entry.id(), self.body);
+        let ty = (entry.id(), entry.supertypes());
+        let func = vm::HostFunc::new(&self.ty, ty, self.body);
         HostFunc(Arc::new(HostFuncInner { func, entry }))
     }
 }
@@ -48,7 +49,7 @@ pub(crate) struct HostFunc(Arc<HostFuncInner>);
 struct HostFuncInner {
     /// Boxed: its address is its identity.
     func: Box<vm::HostFunc>,
-    entry: Arc<TypeEntry>,
+    entry: TypeEntry,
 }
 
 impl HostFunc {
@@ -58,7 +59,7 @@ impl HostFunc {
     }
 
     /// Its type.
-    pub(crate) fn entry(&self) -> &Arc<TypeEntry> {
+    pub(crate) fn entry(&self) -> &TypeEntry {
         &self.0.entry
     }
 }

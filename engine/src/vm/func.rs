@@ -9,7 +9,7 @@ use anyhow::Error;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ptr::NonNull;
-use upshift_abi::layout::{CanonTypeId, FuncImport, FuncRef, GlobalCell, Instance};
+use upshift_abi::layout::{CanonTypeId, FuncImport, FuncRef, GlobalCell, Instance, Supertypes};
 use upshift_abi::types::FuncType;
 
 /// An address in code memory that follows the wasm calling convention.
@@ -120,15 +120,21 @@ impl fmt::Debug for HostFunc {
 }
 
 impl HostFunc {
-    /// A host function of type `ty`. It must stay where it is, hence the box; keep it (or an `Arc`
-    /// of it) as long as a [`FuncPtr`] of it is in use.
-    pub(crate) fn new(ty: &FuncType, type_id: CanonTypeId, body: HostFuncBody) -> Box<Self> {
+    /// A host function of type `ty`, with its number and supertypes, which must stay where they
+    /// are. So must the function, hence the box; keep it (or an `Arc` of it) as long as a
+    /// [`FuncPtr`] of it is in use.
+    pub(crate) fn new(
+        ty: &FuncType,
+        (type_id, supertypes): (CanonTypeId, &Supertypes),
+        body: HostFuncBody,
+    ) -> Box<Self> {
         let stub = HostStub::of(ty);
         let record = FuncRef {
             code: stub.code().as_ptr(),
             vmctx: std::ptr::null_mut(),
             type_id,
             func_index: u32::MAX,
+            supertypes,
         };
         let func = Box::new(Self {
             _handler: shims::host_function,

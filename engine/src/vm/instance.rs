@@ -12,7 +12,7 @@ use upshift_abi::index::{
 };
 use upshift_abi::layout::{
     CanonTypeId, FuncImport, FuncRef, GlobalCell, GlobalPlace, Instance, InstanceLayout,
-    MemorySlot, TableDef,
+    MemorySlot, Supertypes, TableDef,
 };
 
 /// An instance's memory: head and tail. Owned by the store.
@@ -180,18 +180,24 @@ impl InstanceRef {
         self.write(layout, layout.tag(index), tag.0);
     }
 
-    /// Writes the record of a function with a body; `code` is the function's stub. Functions that
-    /// do not escape have none, and nothing happens for them.
+    /// Writes the record of a function with a body; `code` is the function's stub, and its type's
+    /// supertypes stay where they are as long as the instance. Functions that do not escape have
+    /// none, and nothing happens for them.
     pub(crate) fn set_func_record(
         self,
         layout: &InstanceLayout,
         index: FuncIndex,
         code: CodePtr,
-        type_id: CanonTypeId,
+        (type_id, supertypes): (CanonTypeId, &Supertypes),
     ) {
         if let Some(offset) = layout.func_ref(index) {
-            let record =
-                FuncRef { code: code.as_ptr(), vmctx: self.as_ptr(), type_id, func_index: index.0 };
+            let record = FuncRef {
+                code: code.as_ptr(),
+                vmctx: self.as_ptr(),
+                type_id,
+                func_index: index.0,
+                supertypes,
+            };
             self.write(layout, offset, record);
         }
     }

@@ -66,6 +66,23 @@ impl Translator<'_, '_> {
         self.call_function(callee, vmctx, &args, true);
     }
 
+    /// `call_ref`
+    pub(crate) fn call_ref(&mut self, ty: TypeIndex) {
+        self.zeal_exception();
+        let record = self.pop();
+        let args = self.pop_arguments(ty);
+        let (callee, vmctx) = self.referred_callee(record, ty);
+        self.call_function(callee, vmctx, &args, true);
+    }
+
+    /// `return_call_ref`
+    pub(crate) fn return_call_ref(&mut self, ty: TypeIndex) {
+        let record = self.pop();
+        let args = self.pop_arguments(ty);
+        let (callee, vmctx) = self.referred_callee(record, ty);
+        self.tail_call_function(callee, vmctx, &args);
+    }
+
     /// `return_call`
     pub(crate) fn return_call(&mut self, func: FuncIndex) {
         let ty = self.src.input.module.funcs[func.index()];
@@ -155,6 +172,15 @@ impl Translator<'_, '_> {
         (Callee::Code(signature, code), vmctx)
     }
 
+    /// The callee of a function reference; a null one faults.
+    fn referred_callee(&mut self, record: Value, ty: TypeIndex) -> (Callee, Value) {
+        let trap = Trap::NullFunctionReference;
+        let flags = self.regions.faulting(self.builder.func, Region::Fixed, trap);
+        let place = crate::offset(offset_of!(FuncRef, code));
+        self.builder.ins().load(types::I64, flags.with_readonly(), record, place);
+        self.record_callee(record, 0, ty)
+    }
+
     /// Pops an index; the record of the function there, of the right type.
     fn indirect_callee(&mut self, ty: TypeIndex, table: TableIndex) -> Value {
         let index = self.pop();
@@ -168,8 +194,33 @@ impl Translator<'_, '_> {
         let id = crate::offset(offset_of!(FuncRef, type_id));
         let id = self.builder.ins().load(types::I32, flags.with_readonly(), record, id);
         let differs = self.builder.ins().icmp(IntCC::NotEqual, id, expected);
-        self.builder.ins().trapnz(differs, crate::lower::trap_code(Trap::BadSignature));
+        if self.src.input.module.types[ty.index()].is_final {
+            self.builder.ins().trapnz(differs, crate::lower::trap_code(Trap::BadSignature));
+        } else {
+            self.check_supertype(differs, record, expected, ty);
+        }
         record
+    }
+
+    /// When the type of a record `differs` from the expected one: a type below it has that one's
+    /// number among its supertypes, at its depth.
+    fn check_supertype(&mut self, differs: Value, record: Value, expected: Value, ty: TypeIndex) {
+        let other = self.builder.create_block();
+        let next = self.builder.create_block();
+        self.builder.ins().brif(differs, other, &[], next, &[]);
+        self.builder.seal_block(other);
+        self.builder.switch_to_block(other);
+        let fixed = self.regions.fixed_here(self.builder.func);
+        let place = crate::offset(offset_of!(FuncRef, supertypes));
+        let supertypes = self.builder.ins().load(types::I64, fixed, record, place);
+        let depth = self.src.input.module.supertype_depth(ty);
+        let place = crate::offset(depth * size_of::<u32>());
+        let id = self.builder.ins().load(types::I32, fixed, supertypes, place);
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, id, expected);
+        self.builder.ins().trapnz(differs, crate::lower::trap_code(Trap::BadSignature));
+        self.builder.ins().jump(next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
     }
 
     fn signature(&mut self, ty: TypeIndex) -> ir::SigRef {

@@ -4,6 +4,7 @@ use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, types};
 use upshift_abi::index::FuncIndex;
+use upshift_abi::trap::Trap;
 
 impl Translator<'_, '_> {
     /// `ref.null`
@@ -19,6 +20,32 @@ impl Translator<'_, '_> {
         let is_null = self.builder.ins().icmp(IntCC::Equal, reference, null);
         let is_null = self.builder.ins().uextend(types::I32, is_null);
         self.push(is_null);
+    }
+
+    /// `ref.as_non_null`
+    pub(crate) fn ref_as_non_null(&mut self) {
+        let reference = self.pop();
+        self.builder.ins().trapz(reference, crate::lower::trap_code(Trap::NullReference));
+        self.push(reference);
+    }
+
+    /// `br_on_null`
+    pub(crate) fn br_on_null(&mut self, depth: u32) {
+        let reference = self.pop();
+        let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
+        self.branch_if(is_null, depth);
+        self.push(reference);
+        self.charge_fuel();
+    }
+
+    /// `br_on_non_null`
+    pub(crate) fn br_on_non_null(&mut self, depth: u32) {
+        let reference = self.pop();
+        self.push(reference);
+        let is_some = self.builder.ins().icmp_imm_s(IntCC::NotEqual, reference, 0);
+        self.branch_if(is_some, depth);
+        self.pop();
+        self.charge_fuel();
     }
 
     /// `ref.func`: the function's record lies in the instance.

@@ -176,11 +176,10 @@ fn proposals_that_are_off_are_named() {
         let bytes = wat::parse_str(wat).unwrap();
         Module::new(&engine, bytes).unwrap_err().to_string()
     };
-    let structs = reject("(module (type (struct)))");
-    assert!(structs.contains("gc"), "{structs}");
-    let call_ref =
-        reject("(module (type $f (func)) (func (param funcref) (call_ref $f (ref.null $f))))");
-    assert!(call_ref.contains("function references"), "{call_ref}");
+    let structs = reject("(module (type $s (struct)) (func (drop (struct.new $s))))");
+    assert!(structs.contains("StructNew is not supported"), "{structs}");
+    let cont = reject("(module (type $f (func)) (type (cont $f)))");
+    assert!(cont.contains("stack switching"), "{cont}");
     let mut config = upshift::Config::new();
     config.wasm_gc(true);
     assert!(Engine::new(&config).unwrap_err().to_string().contains("garbage collection"));

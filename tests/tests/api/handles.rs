@@ -110,3 +110,35 @@ fn globals_and_tables_are_checked() {
     Table::copy(&mut store, &table, 4, &table, 1, 1).unwrap();
     assert!(matches!(table.get(&mut store, 4), Some(Ref::Extern(Some(_)))));
 }
+
+#[test]
+fn typed_function_references_are_checked_at_the_border() {
+    let module = r#"(module
+        (type $f (func (param i32) (result i32)))
+        (func (export "apply") (param (ref null $f) i32) (result i32)
+            (call_ref $f (local.get 1) (local.get 0)))
+        (func (export "neg") (type $f) (i32.sub (i32.const 0) (local.get 0)))
+        (func (export "other") (param i64))
+        (global (export "g") (mut (ref null $f)) (ref.null $f))
+        (table (export "t") 1 (ref null $f)))"#;
+    let (mut store, instance) = instantiate(&Engine::default(), module);
+    let func = |store: &mut Store<()>, name| instance.get_func(store, name).unwrap();
+    let (apply, neg) = (func(&mut store, "apply"), func(&mut store, "neg"));
+    let other = func(&mut store, "other");
+    let host = Func::wrap(&mut store, |n: i32| n + 100);
+    let mut result = [Val::I32(0)];
+    for (callee, expected) in [(neg, -5), (host, 105)] {
+        apply.call(&mut store, &[callee.into(), Val::I32(5)], &mut result).unwrap();
+        assert_eq!(result[0].unwrap_i32(), expected);
+    }
+    let error = apply.call(&mut store, &[other.into(), Val::I32(5)], &mut result).unwrap_err();
+    assert!(error.downcast_ref::<Trap>().is_none(), "{error:#}");
+    let null = apply.call(&mut store, &[Val::FuncRef(None), Val::I32(5)], &mut result);
+    assert_eq!(null.unwrap_err().downcast_ref(), Some(&Trap::NullFunctionReference));
+    let global = instance.get_global(&mut store, "g").unwrap();
+    global.set(&mut store, neg.into()).unwrap();
+    assert!(global.set(&mut store, other.into()).is_err());
+    let table = instance.get_table(&mut store, "t").unwrap();
+    table.set(&mut store, 0, host.into()).unwrap();
+    assert!(table.set(&mut store, 0, other.into()).is_err());
+}

@@ -18,7 +18,7 @@ use upshift_abi::code::{CompileError, CompiledFunction, PcMap, Reloc, RelocTarge
 use upshift_abi::config::{CodegenConfig, FunctionInput};
 use upshift_abi::decode::{DecodeOptions, decode as decode_module};
 use upshift_abi::index::*;
-use upshift_abi::layout::{CanonTypeId, InstanceLayout, ThreadContext};
+use upshift_abi::layout::{CanonTypeId, InstanceLayout, MAX_SUPERTYPES, Supertypes, ThreadContext};
 use upshift_abi::module::{Body, Module};
 use upshift_abi::trap::Trap;
 use upshift_abi::types::{FuncType, ValType};
@@ -159,6 +159,8 @@ pub(super) struct TestStore {
     pub(super) on_interrupt: OnInterrupt,
 }
 
+static NO_SUPERTYPES: Supertypes = Supertypes { ids: [CanonTypeId::NONE; MAX_SUPERTYPES] };
+
 impl TestStore {
     pub(super) fn new(code: &Arc<ModuleCode>) -> Self {
         let layout = &code.source().layout;
@@ -167,7 +169,12 @@ impl TestStore {
         for i in 0..code.source().module.bodies.len() {
             let stub = code.stub(DefinedFuncIndex::new(i));
             let id = CanonTypeId(0);
-            instance.instance().set_func_record(layout, FuncIndex::new(i), stub, id);
+            instance.instance().set_func_record(
+                layout,
+                FuncIndex::new(i),
+                stub,
+                (id, &NO_SUPERTYPES),
+            );
         }
         Self {
             context: Context::new(256 << 10),
@@ -237,7 +244,7 @@ pub(super) fn host(
     let body = move |host: &mut dyn VmHost, slots: &mut [Slot]| {
         body(host.as_any_mut().downcast_mut::<TestStore>().unwrap(), slots)
     };
-    HostFunc::new(ty, CanonTypeId(0), Box::new(body))
+    HostFunc::new(ty, (CanonTypeId(0), &NO_SUPERTYPES), Box::new(body))
 }
 
 impl VmHost for TestStore {
