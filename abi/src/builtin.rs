@@ -6,7 +6,7 @@
 //! landing pad of their caller, like any call of a function.
 //!
 //! Ordinary builtins follow the System V convention: `rdi` = thread context, `rsi` = vmctx, then up
-//! to four integer arguments in `rdx rcx r8 r9`; result in `rax`. The four of the second group
+//! to four integer arguments in `rdx rcx r8 r9`; result in `rax`. Those of the second group
 //! (`preserves`) take no arguments and preserve every register, so that a slow path is one call;
 //! they find what they need through the return address.
 //!
@@ -138,6 +138,25 @@ builtins! {
     exn_new() -> u64; conv = SysV, traps = true, collects = true;
     /// Throws an exception that no tag matches, now and then: the `exceptions` zeal mode.
     zeal_throw(); conv = SysV, traps = true, collects = true, throws = true;
+    /// Makes room for [`crate::layout::ThreadContext::alloc_request`] bytes at the cursor, which is
+    /// 128 KiB at most.
+    gc_refill(); conv = PreservesAll, traps = true, collects = true;
+    /// A new array of a type of the module, all elements zero.
+    array_alloc(ty, length) -> u64; conv = SysV, traps = true, collects = true;
+    /// `array.new_data`; first argument packs type and data segment.
+    array_new_data(ty_data, offset, length) -> u64; conv = SysV, traps = true, collects = true;
+    /// `array.new_elem`; first argument packs type and element segment.
+    array_new_elem(ty_elem, offset, length) -> u64; conv = SysV, traps = true, collects = true;
+    /// `array.fill` with [`crate::layout::ThreadContext::value`], as it is in registers.
+    array_fill(array, index, length); conv = SysV, traps = true, collects = false;
+    /// `array.copy`; the third argument packs the indices of destination and source.
+    array_copy(dst, src, indices, length); conv = SysV, traps = true, collects = false;
+    /// `array.init_data`; the third argument packs the indices in array and segment.
+    array_init_data(array, data, indices, length); conv = SysV, traps = true, collects = false;
+    /// `array.init_elem`; the third argument packs the indices in array and segment.
+    array_init_elem(array, elem, indices, length); conv = SysV, traps = true, collects = true;
+    /// The position that stands for a function record in objects, for one that has none yet.
+    func_heap_index(record) -> u64; conv = SysV, traps = true, collects = false;
 }
 
 /// Number of builtins.

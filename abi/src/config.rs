@@ -23,6 +23,8 @@ pub struct CodegenConfig {
     pub memory_may_move: bool,
     /// Leave the baseline compiler only two allocatable registers of each class (a test mode).
     pub zeal_spill: bool,
+    /// Keep the log of written objects that a generational collector needs.
+    pub gc_barrier: bool,
     /// Throw and catch an exception before calls of functions now and then (a test mode).
     pub zeal_exceptions: bool,
 }
@@ -37,6 +39,7 @@ impl Default for CodegenConfig {
             memory_guard_bytes: 32 << 20,
             memory_may_move: true,
             zeal_spill: false,
+            gc_barrier: true,
             zeal_exceptions: false,
         }
     }

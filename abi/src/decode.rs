@@ -24,8 +24,11 @@ mod visitor;
 
 pub use error::{DecodeError, DecodeErrorKind};
 
+use crate::index::TypeIndex;
+use crate::layout::ObjectLayout;
 use crate::module::Module;
 use crate::names::NameSection;
+use crate::types::CompositeType;
 use bodies::PendingBody;
 use hints::BranchHints;
 use std::ops::Range;
@@ -60,14 +63,25 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Module, DecodeErr
     let outcome = decoder.read_sections(bytes, options.features);
     let Decoder { mut module, pending, hints, .. } = decoder;
     // An invalid body precedes whatever went wrong behind it.
-    module.bodies = bodies::validate(pending, module.code_section.len(), options.parallel)
+    let validated = bodies::validate(pending, module.code_section.len(), options.parallel)
         .map_err(|e| e.with_name(bytes, module.name_section.clone()))?;
+    (module.bodies, module.uses_objects) = (validated.bodies, validated.use_objects);
     outcome?;
     hints.attach(&mut module);
+    place_objects(&mut module);
     module.escaping_funcs.sort_unstable();
     module.escaping_funcs.dedup();
     module.name = module.name_section.clone().and_then(|r| NameSection::module_name_of(bytes, r));
     Ok(module)
+}
+
+/// Computes the layouts of the module's objects.
+fn place_objects(module: &mut Module) {
+    let is_func =
+        |index: TypeIndex| matches!(module.types[index.index()].composite, CompositeType::Func(_));
+    module.objects = module.types.iter().map(|ty| ObjectLayout::of(ty, is_func)).collect();
+    let mut objects = module.objects.iter();
+    module.uses_objects |= objects.any(|layout| *layout != ObjectLayout::None);
 }
 
 /// State of the pass over the sections.

@@ -13,13 +13,15 @@
 //!
 //! Null is all-zero bits for every reference kind. A reference occupies 8 bytes in every slot,
 //! register and table element: a function reference is the address of a [`FuncRef`], a reference to
-//! an exception that of an [`ExnHeader`], an external reference a 32-bit handle, zero-extended.
+//! an exception that of an [`ExnHeader`]; all others are 32 bits, zero-extended ([`ObjectHeader`]
+//! tells what they mean).
 
 mod exception;
 mod func;
 mod global;
 mod instance;
 mod memory;
+mod object;
 mod table;
 mod thread;
 
@@ -28,6 +30,11 @@ pub use func::{CanonTypeId, FuncImport, FuncRef, MAX_SUPERTYPES, Supertypes};
 pub use global::GlobalCell;
 pub use instance::{GlobalPlace, Instance, InstanceLayout};
 pub use memory::{MemoryDef, MemorySlot, MemoryStyle};
+pub use object::{
+    ArrayHeader, ArrayLayout, Cell, DESCRIPTOR_SHIFT, DISPLAY_LENGTH, GC_UNLOGGED, HOST_BIT,
+    HOST_SHIFT, I31_BIT, MAX_ARRAY_LENGTH, MIN_OBJECT_BYTES, NULL_GUARD_BYTES, OBJECT_ALIGN,
+    ObjectHeader, ObjectLayout, StructLayout, TypeDescriptor, TypeKind,
+};
 pub use table::TableDef;
 pub use thread::{
     ActivationLink, HOT_FIELD_RANGE, Landing, OsrTransfer, STACK_HEADROOM_BYTES, ThreadContext,

@@ -7,6 +7,7 @@
 use crate::index::{
     DefinedFuncIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex,
 };
+use crate::layout::{ArrayLayout, ObjectLayout, StructLayout};
 use crate::scan::LoopScan;
 use crate::types::{CompositeType, FuncType, GlobalType, MemoryType, RefType, SubType, TableType};
 use std::ops::Range;
@@ -18,6 +19,10 @@ pub struct Module {
     pub name: Option<String>,
     /// All types, recursion groups flattened.
     pub types: Vec<SubType>,
+    /// How the objects of each type lie in memory.
+    pub objects: Box<[ObjectLayout]>,
+    /// Whether code may touch objects: then instances need a heap.
+    pub uses_objects: bool,
     /// Imports in their order.
     pub imports: Vec<Import>,
     /// Types of all functions, imports first.
@@ -78,6 +83,34 @@ impl Module {
             CompositeType::Func(ty) => ty,
             CompositeType::Struct(_) | CompositeType::Array(_) | CompositeType::Cont(_) => {
                 panic!("type {} is no function type", index.0)
+            }
+        }
+    }
+
+    /// The layout of structures of type `index`.
+    ///
+    /// # Panics
+    /// When it is no structure type; validation rules that out for every use of the compilers.
+    #[must_use]
+    pub fn structure(&self, index: TypeIndex) -> &StructLayout {
+        match &self.objects[index.index()] {
+            ObjectLayout::Struct(layout) => layout,
+            ObjectLayout::Array(_) | ObjectLayout::None => {
+                panic!("type {} is no structure type", index.0)
+            }
+        }
+    }
+
+    /// The layout of arrays of type `index`.
+    ///
+    /// # Panics
+    /// When it is no array type; validation rules that out for every use of the compilers.
+    #[must_use]
+    pub fn array(&self, index: TypeIndex) -> ArrayLayout {
+        match &self.objects[index.index()] {
+            ObjectLayout::Array(layout) => *layout,
+            ObjectLayout::Struct(_) | ObjectLayout::None => {
+                panic!("type {} is no array type", index.0)
             }
         }
     }

@@ -86,8 +86,8 @@ pub struct LoopScanner {
     spare_counts: Vec<u64>,
     /// Number of locals of the function.
     local_count: usize,
-    /// The first operator that no tier has, and its offset in the body.
-    refused: Option<(&'static str, u32)>,
+    /// Whether any function had an operator on objects.
+    objects: bool,
 }
 
 /// A loop whose end was not seen yet, and what was counted for the loop around it.
@@ -228,14 +228,15 @@ impl LoopScanner {
         self.has_call = true;
     }
 
-    /// Notes an operator that no tier has, at an offset in the body.
-    pub fn refuse(&mut self, operator: &'static str, offset: u32) {
-        self.refused.get_or_insert((operator, offset));
+    /// An operator on objects.
+    pub fn object(&mut self) {
+        self.objects = true;
     }
 
-    /// The first operator of the body that no tier has.
-    pub fn take_refused(&mut self) -> Option<(&'static str, u32)> {
-        self.refused.take()
+    /// Whether any function so far had an operator on objects.
+    #[must_use]
+    pub fn takes_objects(&self) -> bool {
+        self.objects
     }
 }
 

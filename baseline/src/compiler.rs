@@ -367,7 +367,7 @@ impl<'a> FuncCompiler<'a> {
         let mut stack_maps = StackMaps::new(self.frame.ref_slots.clone());
         for &(at, from, to) in &tables.safepoints {
             let slots = &tables.ref_slots[from as usize..to as usize];
-            stack_maps.push(at - shift, slots.iter().copied());
+            stack_maps.push(at - shift, slots.iter().copied(), 0);
         }
         let shift_all = |entry: &(u32, u32)| (entry.0 - shift, entry.1);
         CompiledFunction {

@@ -1,6 +1,6 @@
 //! Validation of function bodies, in parallel where that pays.
 
-use super::error::{DecodeError, DecodeErrorKind};
+use super::error::DecodeError;
 use super::to_range;
 use super::visitor::ScanVisitor;
 use crate::module::Body;
@@ -26,12 +26,20 @@ const MIN_CHUNK_BYTES: usize = 32 << 10;
 /// Chunks per thread: enough that a thread that finishes early finds more to do.
 const CHUNKS_PER_THREAD: usize = 8;
 
+/// Bodies of a module, or some of them.
+#[derive(Default)]
+pub(super) struct Validated {
+    pub(super) bodies: Vec<Body>,
+    /// Whether any has an operator on objects.
+    pub(super) use_objects: bool,
+}
+
 /// Validates all bodies; reports the first error in module order.
 pub(super) fn validate(
     pending: Vec<PendingBody<'_>>,
     code_bytes: usize,
     parallel: bool,
-) -> Result<Vec<Body>, DecodeError> {
+) -> Result<Validated, DecodeError> {
     // Asking for the number of threads starts them, so the size comes first.
     if !parallel || code_bytes < MIN_PARALLEL_BYTES {
         return validate_chunk(pending);
@@ -42,13 +50,15 @@ pub(super) fn validate(
     }
     let count = pending.len();
     let chunk_bytes = (code_bytes / (threads * CHUNKS_PER_THREAD)).max(MIN_CHUNK_BYTES);
-    let results: Vec<Result<Vec<Body>, DecodeError>> =
+    let results: Vec<Result<Validated, DecodeError>> =
         split(pending, chunk_bytes).into_par_iter().map(validate_chunk).collect();
-    let mut bodies = Vec::with_capacity(count);
+    let mut all = Validated { bodies: Vec::with_capacity(count), use_objects: false };
     for chunk in results {
-        bodies.append(&mut chunk?);
+        let mut chunk = chunk?;
+        all.bodies.append(&mut chunk.bodies);
+        all.use_objects |= chunk.use_objects;
     }
-    Ok(bodies)
+    Ok(all)
 }
 
 /// Splits the bodies in their order into chunks of at least `chunk_bytes`.
@@ -68,7 +78,7 @@ fn split(pending: Vec<PendingBody<'_>>, chunk_bytes: usize) -> Vec<Vec<PendingBo
     chunks
 }
 
-fn validate_chunk(chunk: Vec<PendingBody<'_>>) -> Result<Vec<Body>, DecodeError> {
+fn validate_chunk(chunk: Vec<PendingBody<'_>>) -> Result<Validated, DecodeError> {
     let mut allocations = FuncValidatorAllocations::default();
     let mut scanner = LoopScanner::default();
     let mut bodies = Vec::with_capacity(chunk.len());
@@ -77,18 +87,10 @@ fn validate_chunk(chunk: Vec<PendingBody<'_>>) -> Result<Vec<Body>, DecodeError>
         let mut validator = func.into_validator(allocations);
         let loops = validate_body(&mut validator, &body, &mut scanner)
             .map_err(|e| DecodeError::from(e).in_func(index))?;
-        if let Some((operator, offset)) = scanner.take_refused() {
-            let message =
-                format!("{operator} is not supported: garbage collection is not there yet");
-            let offset = to_range(body.range()).start + offset as usize;
-            return Err(
-                DecodeError::new(DecodeErrorKind::Unsupported, message, offset).in_func(index)
-            );
-        }
         allocations = validator.into_allocations();
         bodies.push(Body { range: to_range(body.range()), loops, branch_hints: Box::default() });
     }
-    Ok(bodies)
+    Ok(Validated { bodies, use_objects: scanner.takes_objects() })
 }
 
 fn validate_body(

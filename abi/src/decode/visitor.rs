@@ -155,12 +155,12 @@ macro_rules! note {
     ($s:ident $visit:ident $a:tt $b:tt) => {};
 }
 
-/// Operators that no tier has, by proposal.
-macro_rules! refuse {
-    ($s:ident gc $op:ident) => {
-        $s.scanner.refuse(stringify!($op), $s.offset)
+/// Operators on objects.
+macro_rules! note_objects {
+    ($s:ident gc) => {
+        $s.scanner.object()
     };
-    ($s:ident $proposal:ident $op:ident) => {};
+    ($s:ident $proposal:ident) => {};
 }
 
 macro_rules! validate_and_note {
@@ -168,7 +168,7 @@ macro_rules! validate_and_note {
         #[inline(always)]
         fn $visit(&mut self $($(, $arg: $argty)*)?) -> Result<()> {
             note!(self $visit [$($($arg)*)?] [$($($arg)*)?]);
-            refuse!(self $proposal $op);
+            note_objects!(self $proposal);
             self.validator.$visit($($($arg),*)?)
         }
     )*};

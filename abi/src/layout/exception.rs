@@ -21,8 +21,8 @@ pub struct ExnHeader {
     pub tag: *const c_void,
     /// The number of fields.
     pub fields: u32,
-    /// The engine's; machine code leaves it alone.
-    pub mark: u32,
+    /// Its position in the store's table of exceptions, which stands for it in objects.
+    pub heap_index: u32,
 }
 
 /// Bytes of a field.

@@ -50,6 +50,11 @@ pub struct FuncRef {
     pub func_index: u32,
     /// The type's supertypes, which `call_indirect` of a type that is not final looks at.
     pub supertypes: *const Supertypes,
+    /// Its position in the store's table of function records, which stands for it in objects; 0
+    /// until it first gets into one.
+    pub heap_index: u32,
+    /// Padding, always 0.
+    pub reserved: u32,
 }
 
 /// An imported function in an instance's tail.

@@ -1,6 +1,6 @@
 //! The instance (vmctx) and the offsets of its module-dependent tail.
 
-use super::{FuncImport, FuncRef, GlobalCell, MemorySlot, TableDef};
+use super::{FuncImport, FuncRef, GlobalCell, MemorySlot, TableDef, TypeDescriptor};
 use crate::conv::CallLayout;
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
 use crate::module::Module;
@@ -18,6 +18,11 @@ pub struct Instance {
     pub counters: *mut i32,
     /// Canonical id of each type of the module.
     pub type_ids: *const u32,
+    /// The base of the store's heap of objects, when the module uses any
+    /// ([`Module::uses_objects`]). It never changes.
+    pub heap: *mut u8,
+    /// Descriptors of all types of the engine, by canonical id.
+    pub descriptors: *const TypeDescriptor,
     /// The engine's own data of this instance.
     pub host: *mut c_void,
     /// The engine's runtime module.

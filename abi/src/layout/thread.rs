@@ -50,10 +50,13 @@ pub struct ThreadContext {
     /// all locals, then the operand stack from the bottom. Only valid in the entry block of an
     /// OSR body.
     pub osr_buffer: *mut u8,
-    /// Next free address and end of the allocation area of the collector's nursery.
+    /// Where the next object goes, as offset in the heap, and the end of the room for objects.
     pub alloc_cursor: u64,
     /// See [`Self::alloc_cursor`].
     pub alloc_limit: u64,
+    /// Where the next entry of the log of written objects goes; there is always room for one per
+    /// object. An entry is the object's offset in the heap.
+    pub gc_log: *mut u32,
 
     /// The limit that `stack_limit` holds when nothing was requested.
     pub true_stack_limit: AtomicU64,
@@ -75,6 +78,14 @@ pub struct ThreadContext {
     /// Where `throw` builds its exception: an [`super::ExnHeader`] and as many fields as the tag of
     /// the store with most has. It is copied when somebody wants a reference to it.
     pub exn_buffer: *mut u8,
+    /// Bytes that [`crate::builtin::Builtin::gc_refill`] is to make room for.
+    pub alloc_request: u64,
+    /// A value that a builtin takes besides its arguments: references and scalars in the low half.
+    pub value: [u64; 2],
+    /// Function records by their position in objects; grows, so it is read anew at each use.
+    pub func_table: *const *const super::FuncRef,
+    /// Exceptions by their position in objects; grows, so it is read anew at each use.
+    pub exn_table: *const *const super::ExnHeader,
 }
 
 /// Where machine code goes on, other than by a return.
@@ -137,4 +148,4 @@ pub struct OsrTransfer {
 }
 
 const _: () = assert!(offset_of!(ThreadContext, stack_limit) == 0);
-const _: () = assert!(offset_of!(ThreadContext, alloc_limit) < HOT_FIELD_RANGE);
+const _: () = assert!(offset_of!(ThreadContext, gc_log) < HOT_FIELD_RANGE);

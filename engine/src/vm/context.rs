@@ -406,6 +406,11 @@ fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
         fault_address: 0,
         landing: Landing::default(),
         exn_buffer: ptr::null_mut(),
+        gc_log: ptr::null_mut(),
+        alloc_request: 0,
+        value: [0; 2],
+        func_table: ptr::null(),
+        exn_table: ptr::null(),
         host: ptr::null_mut(),
         builtins,
     }

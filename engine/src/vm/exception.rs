@@ -17,6 +17,7 @@ use super::entry::Slot;
 use super::func::TagPtr;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::arch::asm;
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr::NonNull;
@@ -79,6 +80,8 @@ impl ExnPtr {
 struct ExnBox {
     exn: ExnPtr,
     capacity: usize,
+    /// Whether it was found in use.
+    mark: Cell<bool>,
 }
 
 impl fmt::Debug for ExnBox {
@@ -93,7 +96,7 @@ impl ExnBox {
         // SAFETY: the size is not 0.
         let memory = unsafe { alloc_zeroed(layout(fields)) };
         let exn = ExnPtr(NonNull::new(memory.cast::<ExnHeader>())?);
-        Some(Self { exn, capacity: fields })
+        Some(Self { exn, capacity: fields, mark: Cell::new(false) })
     }
 
     fn bytes(&self) -> usize {
@@ -107,7 +110,7 @@ impl ExnBox {
     fn fill(&mut self, tag: *const c_void, fields: impl ExactSizeIterator<Item = Slot>) {
         assert!(fields.len() <= self.capacity);
         let count = u32::try_from(fields.len()).expect("a tag has few parameters");
-        let header = ExnHeader { tag, fields: count, mark: 0 };
+        let header = ExnHeader { tag, fields: count, heap_index: 0 };
         // SAFETY: the box owns the memory.
         unsafe { self.exn.0.as_ptr().write(header) };
         for (i, field) in fields.enumerate() {
@@ -118,11 +121,7 @@ impl ExnBox {
 
     /// Sets the mark; what it was.
     fn set_mark(&self, mark: bool) -> bool {
-        // SAFETY: the box owns the exception, and nobody else looks at the mark.
-        let place = unsafe { &raw mut (*self.exn.0.as_ptr()).mark };
-        // SAFETY: as above.
-        let old = unsafe { place.replace(u32::from(mark)) };
-        old != 0
+        self.mark.replace(mark)
     }
 }
 

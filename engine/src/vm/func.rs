@@ -135,6 +135,8 @@ impl HostFunc {
             type_id,
             func_index: u32::MAX,
             supertypes,
+            heap_index: 0,
+            reserved: 0,
         };
         let func = Box::new(Self {
             _handler: shims::host_function,

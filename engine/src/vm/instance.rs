@@ -55,6 +55,8 @@ impl InstanceBox {
             memory0: MemorySlot { base: std::ptr::null_mut(), def: std::ptr::null_mut() },
             counters: head.counters,
             type_ids: head.type_ids.as_ptr().cast::<u32>(),
+            heap: std::ptr::null_mut(),
+            descriptors: std::ptr::null(),
             host: std::ptr::without_provenance_mut::<c_void>(head.id as usize),
             module: std::ptr::null(),
         };
@@ -197,6 +199,8 @@ impl InstanceRef {
                 type_id,
                 func_index: index.0,
                 supertypes,
+                heap_index: 0,
+                reserved: 0,
             };
             self.write(layout, offset, record);
         }
