@@ -155,8 +155,9 @@ builtins! {
     array_init_data(array, data, indices, length); conv = SysV, traps = true, collects = false;
     /// `array.init_elem`; the third argument packs the indices in array and segment.
     array_init_elem(array, elem, indices, length); conv = SysV, traps = true, collects = true;
-    /// The position that stands for a function record in objects, for one that has none yet.
-    func_heap_index(record) -> u64; conv = SysV, traps = true, collects = false;
+    /// Gives the function record at the low half of [`crate::layout::ThreadContext::value`], which
+    /// has none yet, a position that stands for it in objects: [`crate::layout::FuncRef::heap_index`].
+    func_heap_index(); conv = PreservesAll, traps = true, collects = false;
 }
 
 /// Number of builtins.

@@ -63,6 +63,13 @@ pub(super) fn ref_type(ty: wasmparser::RefType) -> RefType {
     RefType { nullable: ty.is_nullable(), heap: heap_type(ty.heap_type()) }
 }
 
+/// Concrete types carry an index of the module, as everywhere in a body.
+impl From<wasmparser::HeapType> for HeapType {
+    fn from(ty: wasmparser::HeapType) -> Self {
+        heap_type(ty)
+    }
+}
+
 pub(super) fn heap_type(ty: wasmparser::HeapType) -> HeapType {
     match ty {
         wasmparser::HeapType::Concrete(index) | wasmparser::HeapType::Exact(index) => {
