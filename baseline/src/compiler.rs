@@ -30,7 +30,7 @@ const PROLOGUE_BYTES: usize = 96;
 /// Largest machine code of a function.
 const MAX_CODE_BYTES: usize = 1 << 30;
 /// Most entries of all stack maps of a function together.
-pub(crate) const MAX_REF_SLOTS: usize = 1 << 22;
+const MAX_REF_SLOTS: usize = 1 << 22;
 /// Frames below this size compare the stack pointer itself with the limit.
 const SMALL_FRAME_BYTES: u64 = STACK_HEADROOM_BYTES as u64 / 2;
 
@@ -54,9 +54,20 @@ pub(crate) struct Tables {
     pub(crate) traps: Vec<(u32, Trap)>,
     pub(crate) pcs: Vec<(u32, u32)>,
     pub(crate) osr: Vec<(u32, OsrEntry)>,
-    /// Return offset, start and end in `ref_slots`.
-    pub(crate) safepoints: Vec<(u32, u32, u32)>,
+    pub(crate) safepoints: Vec<Safepoint>,
     pub(crate) ref_slots: Vec<u32>,
+}
+
+/// What holds references at a return address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Safepoint {
+    /// The return address.
+    pub(crate) at: u32,
+    /// Its part of the slots.
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// General registers, at calls that preserve them.
+    pub(crate) registers: u16,
 }
 
 /// What does not change while a function is compiled, and where it stands in the body.
@@ -94,8 +105,8 @@ pub(crate) struct FuncCompiler<'a> {
     pub(crate) makes_calls: bool,
     /// Operands in OSR entries so far.
     pub(crate) osr_operands: usize,
-    /// Where the vmctx and the base of memory 0 were found last.
-    pub(crate) hints: [Reg; 2],
+    /// Where the vmctx, the base of memory 0 and that of the heap were found last.
+    pub(crate) hints: [Reg; 3],
     /// References on the operand stack.
     pub(crate) ref_operands: u32,
     /// The first operator that this tier does not have, and its offset.
@@ -134,7 +145,7 @@ impl<'a> FuncCompiler<'a> {
             fuel: FuelState::default(),
             refused: None,
             ref_operands: 0,
-            hints: [Reg(0); 2],
+            hints: [Reg(0); 3],
             osr_operands: 0,
             dead: false,
             makes_calls: false,
@@ -209,7 +220,12 @@ impl<'a> FuncCompiler<'a> {
 
     /// Whether code or tables exceed what a function may have.
     fn is_too_large(&self) -> bool {
-        self.asm.code().len() > MAX_CODE_BYTES || self.tables.ref_slots.len() > MAX_REF_SLOTS
+        self.asm.code().len() > MAX_CODE_BYTES || self.has_too_many_slots()
+    }
+
+    /// Whether stack maps have more entries than a function may have.
+    pub(crate) fn has_too_many_slots(&self) -> bool {
+        self.tables.ref_slots.len() > MAX_REF_SLOTS
     }
 
     /// Parameters in their registers, other locals zero, counter, outermost label.
@@ -365,9 +381,9 @@ impl<'a> FuncCompiler<'a> {
         let handlers = self.handler_map(shift, frame_bytes);
         let tables = &self.tables;
         let mut stack_maps = StackMaps::new(self.frame.ref_slots.clone());
-        for &(at, from, to) in &tables.safepoints {
-            let slots = &tables.ref_slots[from as usize..to as usize];
-            stack_maps.push(at - shift, slots.iter().copied(), 0);
+        for &Safepoint { at, start, end, registers } in &tables.safepoints {
+            let slots = &tables.ref_slots[start as usize..end as usize];
+            stack_maps.push(at - shift, slots.iter().copied(), registers);
         }
         let shift_all = |entry: &(u32, u32)| (entry.0 - shift, entry.1);
         CompiledFunction {

@@ -26,6 +26,7 @@ pub(crate) mod vex;
 pub(crate) use atomic::AtomicLogic;
 pub(crate) use simd::{FloatCompare, FusedOp, LaneShift, LaneWidth, Lanes};
 
+pub(crate) use branch::ShortJump;
 pub(crate) use memory::LoadKind;
 
 use dynasmrt::{AssemblyOffset, DynasmApi};

@@ -25,8 +25,8 @@ pub(crate) enum Source {
     Const(Ty, u64),
     /// A frame slot.
     Slot(Ty, u32),
-    /// The base of memory 0, through the vmctx in its slot.
-    Memory0,
+    /// What the vmctx, which is in its slot, has at an offset.
+    Instance(i32),
 }
 
 /// What an edge has to do.
@@ -103,8 +103,11 @@ impl Present<'_> {
             Source::Slot(local.ty, local.slot)
         } else if holder == Holder::VMCTX {
             Source::Slot(Ty::I64, VMCTX_SLOT)
+        } else if holder == Holder::MEMORY0 {
+            let base = offset_of!(Instance, memory0) + offset_of!(MemorySlot, base);
+            Source::Instance(base as i32)
         } else {
-            Source::Memory0
+            Source::Instance(offset_of!(Instance, heap) as i32)
         };
         moves.push_load(r, source);
     }
@@ -172,10 +175,9 @@ impl FuncCompiler<'_> {
             match source {
                 Source::Const(ty, bits) => self.load_const(r, ty, bits),
                 Source::Slot(ty, slot) => self.load_slot(r, ty, slot),
-                Source::Memory0 => {
-                    let base = offset_of!(Instance, memory0) + offset_of!(MemorySlot, base);
+                Source::Instance(offset) => {
                     self.asm.load_w(Width::W64, r.gpr(), slot_addr(VMCTX_SLOT));
-                    self.asm.load_w(Width::W64, r.gpr(), Addr::Base(r.gpr(), base as i32));
+                    self.asm.load_w(Width::W64, r.gpr(), Addr::Base(r.gpr(), offset));
                 }
             }
         }

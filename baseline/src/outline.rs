@@ -1,7 +1,8 @@
 //! Out-of-line code: what is rarely executed stands behind the function.
 
-use crate::compiler::{FuncCompiler, Prologue};
-use crate::masm::{Addr, Cond, Label, RBP, THREAD};
+use crate::compiler::{FuncCompiler, Prologue, Safepoint};
+use crate::masm::{Addr, Cond, Gpr, Label, RBP, THREAD};
+use crate::ops::object::Object;
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::OsrEntry;
@@ -15,6 +16,7 @@ pub(crate) struct Outline {
     traps: Vec<TrapSite>,
     slow_calls: Vec<SlowCall>,
     pub(crate) tail_calls: Vec<TailCall>,
+    pub(crate) colds: Vec<ColdSite>,
 }
 
 impl Outline {
@@ -23,6 +25,7 @@ impl Outline {
         self.traps.clear();
         self.slow_calls.clear();
         self.tail_calls.clear();
+        self.colds.clear();
     }
 }
 
@@ -42,6 +45,40 @@ struct SlowCall {
     builtin: Builtin,
     pc: u32,
     osr: Option<OsrEntry>,
+}
+
+/// A cold path of an operator on objects.
+#[derive(Debug)]
+pub(crate) struct ColdSite {
+    /// What leads to it.
+    pub(crate) label: Label,
+    /// Where it goes back to.
+    pub(crate) back: u32,
+    /// The operator.
+    pub(crate) pc: u32,
+    /// What it does.
+    pub(crate) cold: Cold,
+}
+
+/// What a cold path does; all registers are as they were when it goes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cold {
+    /// Makes room for a new object.
+    Refill {
+        /// Its size.
+        bytes: u32,
+        /// What holds references there.
+        map: Safepoint,
+    },
+    /// Notes an old object that is written.
+    Barrier(Object),
+    /// Gives a function record its position in the table of the store.
+    FuncIndex {
+        /// The record.
+        record: Gpr,
+        /// The register that gets the position.
+        position: Gpr,
+    },
 }
 
 /// The end of a tail call, which must know which registers the prologue saves.
@@ -98,11 +135,25 @@ impl FuncCompiler<'_> {
             }
             self.asm.jmp_to(slow.back);
         }
+        self.cold_paths();
         for mut site in std::mem::take(&mut self.outline.traps) {
             self.asm.bind(&mut site.label);
             self.tables.pcs.push((self.asm.pos(), site.pc));
             self.tables.traps.push((self.asm.pos(), site.trap));
             self.asm.ud2();
+        }
+    }
+
+    fn cold_paths(&mut self) {
+        for mut site in std::mem::take(&mut self.outline.colds) {
+            self.asm.bind(&mut site.label);
+            self.tables.pcs.push((self.asm.pos(), site.pc));
+            match site.cold {
+                Cold::Refill { bytes, map } => self.emit_refill(bytes, map),
+                Cold::Barrier(object) => self.emit_barrier(object),
+                Cold::FuncIndex { record, position } => self.emit_func_index(record, position),
+            }
+            self.asm.jmp_to(site.back);
         }
     }
 

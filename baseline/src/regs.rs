@@ -1,6 +1,7 @@
 //! The register file: what each register holds at this point of the code.
 //!
-//! A register is free, belongs to an operand, or caches a local, the vmctx or the base of memory 0.
+//! A register is free, belongs to an operand, or caches a local, the vmctx or the base of memory 0
+//! or of the heap.
 //! Locals are cached: their home is a frame slot, and a *dirty* register holds a newer value than
 //! the slot. The whole state is a fixed number of words ([`State`]), so saving it at a branch and
 //! comparing it at a label costs the same in a function with ten locals and with fifty thousand.
@@ -36,6 +37,8 @@ impl Holder {
     pub(crate) const VMCTX: Self = Self(0x4000_0000);
     /// The base of memory 0.
     pub(crate) const MEMORY0: Self = Self(0x4000_0001);
+    /// The base of the heap of objects.
+    pub(crate) const HEAP: Self = Self(0x4000_0002);
 
     /// A local.
     #[inline]

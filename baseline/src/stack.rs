@@ -343,6 +343,21 @@ impl FuncCompiler<'_> {
         r.gpr()
     }
 
+    /// The register that holds the base of the heap of objects, which never moves; locked.
+    pub(crate) fn heap_base(&mut self) -> Gpr {
+        let found = self.find_cached(Holder::HEAP, 2);
+        let r = found.unwrap_or_else(|| {
+            let vmctx = self.vmctx();
+            let r = self.alloc_lasting();
+            let heap = Addr::Base(vmctx, offset_of!(Instance, heap) as i32);
+            self.asm.load_w(Width::W64, r.gpr(), heap);
+            self.regs.cache(r, Holder::HEAP, false);
+            r
+        });
+        self.regs.lock(r);
+        r.gpr()
+    }
+
     /// A register for a value that is used all over: one that survives calls once calls are made.
     fn alloc_lasting(&mut self) -> Reg {
         let lasting = crate::regs::CALLEE_SAVED_GPRS & !self.regs.state.used & !self.regs.locked;

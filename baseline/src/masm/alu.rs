@@ -267,6 +267,11 @@ impl Asm {
         self.op_rmi(w, Opcode::one(0x81), 5, mem, Imm::I32(imm));
     }
 
+    /// `test byte [mem], imm`
+    pub(crate) fn test_mi8(&mut self, mem: Addr, imm: u8) {
+        self.op_rmi(Width::W32, Opcode::one(0xf6), 0, mem, Imm::I8(imm.into()));
+    }
+
     /// Compares `rsp` with a memory operand.
     pub(crate) fn cmp_rsp(&mut self, mem: Addr) {
         self.cmp_rm(Width::W64, RSP, mem);

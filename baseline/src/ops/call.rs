@@ -1,6 +1,6 @@
 //! Calls of functions and of the runtime.
 
-use crate::compiler::{FuncCompiler, MAX_REF_SLOTS};
+use crate::compiler::{FuncCompiler, Safepoint};
 use crate::frame::{RETURN_AREA_SLOT, VMCTX_SLOT, slot_addr};
 use crate::masm::{
     Addr, Cond, Gpr, Label, Prec, RAX, RBP, RDI, RSP, SCRATCH, THREAD, Width, XSCRATCH,
@@ -289,7 +289,7 @@ impl FuncCompiler<'_> {
     /// Records which operand slots hold references at the call that was just emitted; those of
     /// locals hold at every call.
     fn note_safepoint(&mut self) {
-        if self.ref_operands == 0 || self.tables.ref_slots.len() > MAX_REF_SLOTS {
+        if self.ref_operands == 0 || self.has_too_many_slots() {
             return;
         }
         let start = self.tables.ref_slots.len() as u32;
@@ -299,7 +299,8 @@ impl FuncCompiler<'_> {
         }
         let end = self.tables.ref_slots.len() as u32;
         if end > start {
-            self.tables.safepoints.push((self.asm.pos(), start, end));
+            let at = self.asm.pos();
+            self.tables.safepoints.push(Safepoint { at, start, end, registers: 0 });
         }
     }
 
