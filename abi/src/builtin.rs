@@ -139,7 +139,7 @@ builtins! {
     /// Throws an exception that no tag matches, now and then: the `exceptions` zeal mode.
     zeal_throw(); conv = SysV, traps = true, collects = true, throws = true;
     /// Makes room for [`crate::layout::ThreadContext::alloc_request`] bytes at the cursor, which is
-    /// 128 KiB at most.
+    /// 256 KiB at most.
     gc_refill(); conv = PreservesAll, traps = true, collects = true;
     /// A new array of a type of the module, all elements zero.
     array_alloc(ty, length) -> u64; conv = SysV, traps = true, collects = true;
@@ -147,7 +147,8 @@ builtins! {
     array_new_data(ty_data, offset, length) -> u64; conv = SysV, traps = true, collects = true;
     /// `array.new_elem`; first argument packs type and element segment.
     array_new_elem(ty_elem, offset, length) -> u64; conv = SysV, traps = true, collects = true;
-    /// `array.fill` with [`crate::layout::ThreadContext::value`], as it is in registers.
+    /// `array.fill` with [`crate::layout::ThreadContext::value`], as it is stored: of functions and
+    /// exceptions, their position.
     array_fill(array, index, length); conv = SysV, traps = true, collects = false;
     /// `array.copy`; the third argument packs the indices of destination and source.
     array_copy(dst, src, indices, length); conv = SysV, traps = true, collects = false;
@@ -155,8 +156,8 @@ builtins! {
     array_init_data(array, data, indices, length); conv = SysV, traps = true, collects = false;
     /// `array.init_elem`; the third argument packs the indices in array and segment.
     array_init_elem(array, elem, indices, length); conv = SysV, traps = true, collects = true;
-    /// Gives the function record at the low half of [`crate::layout::ThreadContext::value`], which
-    /// has none yet, a position that stands for it in objects: [`crate::layout::FuncRef::heap_index`].
+    /// Replaces the function record in the low half of [`crate::layout::ThreadContext::value`] by the
+    /// position that stands for it in objects, for one without [`crate::layout::FuncRef::heap_index`].
     func_heap_index(); conv = PreservesAll, traps = true, collects = false;
 }
 

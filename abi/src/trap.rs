@@ -79,6 +79,12 @@ traps! {
     ConversionOverflow = 21, "integer overflow";
     /// `call_ref` of a null reference.
     NullFunctionReference = 22, "null function reference";
+    /// An access to a field of a null reference.
+    NullStructReference = 23, "null structure reference";
+    /// An access to an element or the length of a null reference.
+    NullArrayReference = 24, "null array reference";
+    /// `i31.get` of a null reference.
+    NullI31Reference = 25, "null i31 reference";
 }
 
 impl std::fmt::Display for Trap {

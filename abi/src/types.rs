@@ -31,6 +31,9 @@ impl ValType {
     /// A nullable `externref`.
     pub const EXTERNREF: Self = Self::Ref(RefType { nullable: true, heap: HeapType::Extern });
 
+    /// A nullable `anyref`.
+    pub const ANYREF: Self = Self::Ref(RefType::ANYREF);
+
     /// A nullable `exnref`.
     pub const EXNREF: Self = Self::Ref(RefType { nullable: true, heap: HeapType::Exn });
 
@@ -91,6 +94,8 @@ impl RefType {
     pub const EXTERNREF: Self = Self { nullable: true, heap: HeapType::Extern };
     /// A nullable `exnref`.
     pub const EXNREF: Self = Self { nullable: true, heap: HeapType::Exn };
+    /// A nullable `anyref`.
+    pub const ANYREF: Self = Self { nullable: true, heap: HeapType::Any };
 }
 
 impl fmt::Display for RefType {
@@ -99,6 +104,12 @@ impl fmt::Display for RefType {
             (true, HeapType::Func) => f.write_str("funcref"),
             (true, HeapType::Extern) => f.write_str("externref"),
             (true, HeapType::Exn) => f.write_str("exnref"),
+            (true, HeapType::Any) => f.write_str("anyref"),
+            (true, HeapType::Eq) => f.write_str("eqref"),
+            (true, HeapType::I31) => f.write_str("i31ref"),
+            (true, HeapType::Struct) => f.write_str("structref"),
+            (true, HeapType::Array) => f.write_str("arrayref"),
+            (true, HeapType::None) => f.write_str("nullref"),
             (true, heap) => write!(f, "(ref null {heap})"),
             (false, heap) => write!(f, "(ref {heap})"),
         }

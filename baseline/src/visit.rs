@@ -163,7 +163,7 @@ impl<'a> VisitOperator<'a> for FuncCompiler<'a> {
         visit_array_get_u(ty: u32) => array_get(TypeIndex(ty), false);
         visit_array_set(ty: u32) => array_set(TypeIndex(ty));
         visit_array_len() => array_len();
-        visit_array_fill(_ty: u32) => array_fill();
+        visit_array_fill(ty: u32) => array_fill(TypeIndex(ty));
         visit_array_copy(_dst: u32, _src: u32) => array_copy();
         visit_array_init_data(_ty: u32, data: u32) => array_init_data(data);
         visit_array_init_elem(_ty: u32, elem: u32) => array_init_elem(elem);

@@ -113,9 +113,6 @@ pub(crate) fn parse_zeal(text: &str) -> Result<Zeal, String> {
         None => text,
     };
     for name in names.split(',').map(str::trim) {
-        if name == "gc" {
-            return Err("the zeal mode `gc` does not exist yet".to_owned());
-        }
         zeal.enable(name).map_err(|error| error.to_string())?;
     }
     Ok(zeal)
@@ -131,7 +128,7 @@ mod tests {
         assert!(zeal.spill && zeal.interrupt && !zeal.tier);
         assert_eq!(zeal.seed, Some(7));
         assert!(parse_zeal("tier,spill").unwrap().tier);
-        assert!(parse_zeal("gc").unwrap_err().contains("does not exist yet"));
+        assert!(parse_zeal("gc").unwrap().gc);
         assert!(parse_zeal("zest").unwrap_err().contains("unknown"));
         assert!(parse_zeal("spill:x").is_err());
     }

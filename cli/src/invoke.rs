@@ -60,10 +60,16 @@ pub(crate) fn format_value(value: &Val) -> String {
         Val::F32(bits) => f32::from_bits(*bits).to_string(),
         Val::F64(bits) => f64::from_bits(*bits).to_string(),
         Val::V128(value) => format!("0x{:032x}", value.as_u128()),
-        Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None) => "null".into(),
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None) | Val::AnyRef(None) => {
+            "null".into()
+        }
         Val::FuncRef(Some(_)) => "<funcref>".into(),
         Val::ExternRef(Some(_)) => "<externref>".into(),
         Val::ExnRef(Some(_)) => "<exnref>".into(),
+        Val::AnyRef(Some(any)) => match any.as_i31() {
+            Some(value) => format!("<i31 {value}>"),
+            None => "<anyref>".into(),
+        },
     }
 }
 

@@ -1,5 +1,7 @@
 //! The embedder's API: what the crate's root re-exports.
 
+pub(crate) mod anyref;
+pub(crate) mod arrayref;
 pub(crate) mod backtrace;
 pub(crate) mod caller;
 pub(crate) mod config;
@@ -21,6 +23,7 @@ pub(crate) mod module;
 pub(crate) mod module_stats;
 pub(crate) mod shared_memory;
 pub(crate) mod store;
+pub(crate) mod structref;
 pub(crate) mod table;
 pub(crate) mod tag;
 pub(crate) mod typed_func;

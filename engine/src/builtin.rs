@@ -5,6 +5,7 @@
 
 pub(crate) mod atomics;
 pub(crate) mod memory;
+pub(crate) mod object;
 pub(crate) mod parking;
 pub(crate) mod poll;
 pub(crate) mod table;

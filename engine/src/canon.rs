@@ -17,12 +17,12 @@
 //! while a module is made or a host function defined, never while code runs or instances are made.
 
 use crate::code::common::EntryStub;
-use crate::vm::Trampoline;
+use crate::vm::{MAX_TYPES, Trampoline, TypeTable};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{CanonTypeId, MAX_SUPERTYPES, Supertypes};
+use upshift_abi::layout::{CanonTypeId, MAX_SUPERTYPES, ObjectLayout, Supertypes};
 use upshift_abi::module::Module;
 use upshift_abi::types::{CompositeType, FuncType, HeapType, RefType, SubType, ValType};
 
@@ -36,6 +36,8 @@ struct Group {
     /// Types whose concrete types are numbers.
     types: Box<[SubType]>,
     supertypes: Box<[Supertypes]>,
+    /// How objects of the types lie in memory.
+    layouts: Box<[ObjectLayout]>,
     trampolines: Box<[OnceLock<EntryStub>]>,
     /// Groups that the types name.
     _named: Vec<Arc<Group>>,
@@ -60,7 +62,13 @@ impl TypeEntry {
         self.group.ids[self.position]
     }
 
-    fn composite(&self) -> &CompositeType {
+    /// What objects of the type look like.
+    pub(crate) fn layout(&self) -> &ObjectLayout {
+        &self.group.layouts[self.position]
+    }
+
+    /// The composite type, whose concrete types are numbers.
+    pub(crate) fn composite(&self) -> &CompositeType {
         &self.group.types[self.position].composite
     }
 
@@ -93,6 +101,11 @@ impl TypeEntry {
         stub.trampoline()
     }
 
+    /// Whether both are the same type of the same engine.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.group, &other.group) && self.position == other.position
+    }
+
     /// Slots that a call needs: parameters and results use the same.
     pub(crate) fn slot_count(&self) -> usize {
         self.ty().params.len().max(self.ty().results.len())
@@ -100,9 +113,10 @@ impl TypeEntry {
 }
 
 /// All types of an engine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TypeRegistry {
     types: RwLock<Types>,
+    table: TypeTable,
 }
 
 type Closed = Box<[SubType]>;
@@ -122,6 +136,16 @@ struct Types {
 const MIN_SWEEP: usize = 256;
 
 impl TypeRegistry {
+    /// A registry without types.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self { types: RwLock::default(), table: TypeTable::new()? })
+    }
+
+    /// What machine code and collector know of the types.
+    pub(crate) fn table(&self) -> &TypeTable {
+        &self.table
+    }
+
     /// The entry of a function type that stands alone; its concrete types are numbers in use.
     pub(crate) fn register(&self, ty: &FuncType) -> TypeEntry {
         let closed = SubType {
@@ -132,6 +156,36 @@ impl TypeRegistry {
             group_len: 1,
         };
         TypeEntry { group: self.register_group([closed].into()), position: 0 }
+    }
+
+    /// The entry of a final type that stands alone.
+    ///
+    /// # Errors
+    /// When it names a number that is not in use.
+    pub(crate) fn register_composite(&self, composite: CompositeType) -> crate::Result<TypeEntry> {
+        let closed = SubType {
+            is_final: true,
+            supertype: None,
+            composite,
+            group_start: TypeIndex(0),
+            group_len: 1,
+        };
+        // Held until the group holds what it names.
+        let mut named = Vec::new();
+        let mut unknown = None;
+        for_each_type(&closed, &mut |index| match self.read().entry(CanonTypeId(index.0)) {
+            Some(entry) => named.push(entry),
+            None => unknown = Some(index),
+        });
+        if let Some(index) = unknown {
+            anyhow::bail!("the engine has no type {}", index.0);
+        }
+        Ok(TypeEntry { group: self.register_group([closed].into()), position: 0 })
+    }
+
+    /// Whether an entry is one of this registry's.
+    pub(crate) fn owns(&self, entry: &TypeEntry) -> bool {
+        self.read().entry(entry.id()).is_some_and(|found| found.same(entry))
     }
 
     /// The entries of all types of a module, whose declarations have numbers for concrete types
@@ -216,7 +270,7 @@ impl TypeRegistry {
         let mut types = self.write();
         match types.lookup(&closed) {
             Some(group) => group,
-            None => types.insert(closed),
+            None => types.insert(closed, &self.table),
         }
     }
 
@@ -239,7 +293,7 @@ impl Types {
         Some(TypeEntry { group: group.upgrade()?, position: *position })
     }
 
-    fn insert(&mut self, closed: Closed) -> Arc<Group> {
+    fn insert(&mut self, closed: Closed, table: &TypeTable) -> Arc<Group> {
         if self.groups.len() >= self.sweep_at.max(MIN_SWEEP) {
             self.sweep();
         }
@@ -250,58 +304,83 @@ impl Types {
         let types: Box<[SubType]> = closed
             .iter()
             .map(|ty| {
-                map_types(ty, &|index| match index.0 & RELATIVE {
-                    0 => index,
-                    _ => TypeIndex(ids[(index.0 & !RELATIVE) as usize].0),
+                map_types(ty, &|index| match relative(index) {
+                    None => index,
+                    Some(position) => TypeIndex(ids[position].0),
                 })
             })
             .collect();
         for ty in &closed {
             for_each_type(ty, &mut |index| {
-                if index.0 & RELATIVE == 0 {
-                    let entry = self.entry(CanonTypeId(index.0));
-                    named.push(entry.expect("what a type names is in use").group);
+                if relative(index).is_none() {
+                    named.push(self.named(index).group);
                 }
             });
         }
         let mut supertypes: Vec<Supertypes> = Vec::with_capacity(types.len());
-        for (ty, &id) in types.iter().zip(&ids) {
-            let above = ty.supertype.map(|above| CanonTypeId(above.0));
-            let of_group = above.and_then(|above| ids.iter().position(|&id| id == above));
-            let above = match (of_group, above) {
-                (Some(position), _) => Some(supertypes[position].clone()),
-                (None, Some(above)) => self.entry(above).map(|entry| entry.supertypes().clone()),
-                (None, None) => None,
-            };
+        for (ty, &id) in closed.iter().zip(&ids) {
+            let above = ty.supertype.map(|above| match relative(above) {
+                Some(position) => supertypes[position].clone(),
+                None => self.named(above).supertypes().clone(),
+            });
             supertypes.push(below(above, id));
         }
+        let layouts = closed.iter().map(|ty| ObjectLayout::of(ty, |of| self.is_func(&closed, of)));
+        let (layouts, supertypes) = (layouts.collect(), supertypes.into());
         let trampolines = types.iter().map(|_| OnceLock::new()).collect();
-        let supertypes = supertypes.into();
-        let group = Arc::new(Group { ids, types, supertypes, trampolines, _named: named });
+        let group = Arc::new(Group { ids, types, supertypes, layouts, trampolines, _named: named });
         for (position, id) in group.ids.iter().enumerate() {
+            let layout = &group.layouts[position];
+            table.write(*id, layout.descriptor(&group.supertypes[position]));
             self.entries[id.0 as usize] = (Arc::downgrade(&group), position);
         }
         self.groups.insert(closed, (Arc::downgrade(&group), group.ids.clone()));
         group
     }
 
+    /// Whether a concrete type of a closed form is a function type.
+    fn is_func(&self, closed: &[SubType], index: TypeIndex) -> bool {
+        let composite = |ty: &CompositeType| matches!(ty, CompositeType::Func(_));
+        match relative(index) {
+            Some(position) => composite(&closed[position].composite),
+            None => composite(self.named(index).composite()),
+        }
+    }
+
+    /// The entry of a type that a closed form names.
+    fn named(&self, index: TypeIndex) -> TypeEntry {
+        self.entry(CanonTypeId(index.0)).expect("what a type names is in use")
+    }
+
     fn new_id(&mut self) -> CanonTypeId {
         self.free.pop().unwrap_or_else(|| {
-            let id = u32::try_from(self.entries.len()).ok().filter(|id| id & RELATIVE == 0);
+            let id = u32::try_from(self.entries.len()).ok().filter(|&id| (id as usize) < MAX_TYPES);
             self.entries.push((Weak::new(), 0));
-            CanonTypeId(id.expect("fewer than 2^31 types are alive"))
+            CanonTypeId(id.expect("fewer than 2^24 types are alive"))
         })
     }
 
+    /// Forgets the groups that nobody holds. Each is asked once: one may die at any time, and what
+    /// is still looked up must keep its numbers.
     fn sweep(&mut self) {
-        self.groups.retain(|_, (group, _)| group.strong_count() > 0);
-        let entries = self.entries.iter_mut().enumerate();
-        self.free = entries
-            .filter(|(_, (group, _))| group.strong_count() == 0)
-            .map(|(id, _)| CanonTypeId(u32::try_from(id).expect("ids have 32 bits")))
-            .collect();
+        let (entries, free) = (&mut self.entries, &mut self.free);
+        self.groups.retain(|_, (group, ids)| {
+            if group.strong_count() > 0 {
+                return true;
+            }
+            for id in ids.iter() {
+                entries[id.0 as usize] = (Weak::new(), 0);
+                free.push(*id);
+            }
+            false
+        });
         self.sweep_at = 2 * self.groups.len();
     }
+}
+
+/// The position in its own group that an index of a closed form stands for.
+fn relative(index: TypeIndex) -> Option<usize> {
+    (index.0 & RELATIVE != 0).then_some((index.0 & !RELATIVE) as usize)
 }
 
 /// The supertypes of a type with number `id` below one with these.
@@ -394,7 +473,7 @@ mod tests {
 
     #[test]
     fn equal_types_share_a_number() {
-        let registry = TypeRegistry::default();
+        let registry = TypeRegistry::new().unwrap();
         let a = registry.register(&many_params(1));
         let b = registry.register(&many_params(1));
         let c = registry.register(&many_params(2));
@@ -405,7 +484,7 @@ mod tests {
 
     #[test]
     fn numbers_of_dead_types_are_used_again_and_others_are_not() {
-        let registry = TypeRegistry::default();
+        let registry = TypeRegistry::new().unwrap();
         let kept = registry.register(&many_params(5000));
         for n in 0..4 * MIN_SWEEP {
             registry.register(&many_params(n));
@@ -417,7 +496,7 @@ mod tests {
 
     #[test]
     fn groups_are_equal_position_by_position() {
-        let registry = TypeRegistry::default();
+        let registry = TypeRegistry::new().unwrap();
         let rec = "(rec (type $a (func (param (ref null $b)))) (type $b (func (result (ref $a)))))";
         let a = register(&registry, &format!("(module (type (func)) {rec})"));
         let b = register(&registry, &format!("(module {rec} (type (func (param i32))))"));
@@ -433,7 +512,7 @@ mod tests {
 
     #[test]
     fn what_a_type_names_lives_as_long() {
-        let registry = TypeRegistry::default();
+        let registry = TypeRegistry::new().unwrap();
         let entries = register(
             &registry,
             "(module (type $x (func (param i64))) (type $y (func (param (ref $x)))))",
@@ -450,7 +529,7 @@ mod tests {
 
     #[test]
     fn supertypes_are_known_by_depth() {
-        let registry = TypeRegistry::default();
+        let registry = TypeRegistry::new().unwrap();
         let text = "(module (type $a (sub (func))) (type $b (sub $a (func)))
             (type $c (sub final $b (func))) (type $d (func)))";
         let entries = register(&registry, text);
@@ -469,19 +548,30 @@ mod tests {
 
     #[test]
     fn threads_register_and_drop_the_same_types() {
-        let registry = TypeRegistry::default();
+        const FORMS: usize = 3 * MIN_SWEEP;
+        let registry = TypeRegistry::new().unwrap();
         std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for n in 0..2000 {
-                        let entry = registry.register(&many_params(n % 37));
-                        let again = registry.register(&many_params(n % 37));
+            for thread in 0..4 {
+                let registry = &registry;
+                scope.spawn(move || {
+                    let mut alive = std::collections::VecDeque::new();
+                    for n in 0..10_000 {
+                        let form = (n * 7 + thread) % FORMS;
+                        let entry = registry.register(&many_params(form));
+                        let again = registry.register(&many_params(form));
                         assert_eq!(entry.id(), again.id());
-                        assert_eq!(registry.get(entry.id()).ty().params.len(), n % 37);
+                        alive.push_back((form, entry));
+                        if alive.len() > 50 {
+                            alive.pop_front();
+                        }
+                        // What is alive is what its number stands for, and nothing else is.
+                        let (form, entry) = &alive[n % alive.len()];
+                        assert_eq!(registry.get(entry.id()).ty().params.len(), *form);
                     }
                 });
             }
         });
-        assert!(registry.read().entries.len() <= 2 * MIN_SWEEP);
+        // Dead groups are swept when their number has doubled.
+        assert!(registry.read().entries.len() <= 2 * FORMS);
     }
 }

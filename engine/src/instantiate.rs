@@ -26,6 +26,7 @@ use crate::store::host_func::HostFunc;
 use crate::store::{AnyStore, StoreInner};
 use crate::vm::{FuncPtr, InstanceBox, InstanceHead};
 use anyhow::bail;
+use const_expr::Origin;
 use matching::ProvidedType;
 use std::sync::Arc;
 use upshift_abi::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
@@ -148,20 +149,31 @@ pub(crate) fn instantiate(
         store.inner_mut().entities.keep(Arc::<Resolved>::clone(imports));
     }
     let id = store.inner().entities.next_instance();
-    let head =
-        InstanceHead { id: id.0, counters: module.code().counters(), type_ids: module.type_ids() };
+    let heap = match module.declarations().uses_objects {
+        true => store.inner_mut().ensure_heap()?.base(),
+        false => std::ptr::null_mut(),
+    };
+    store.inner_mut().objects_hold_exceptions |= module.objects_hold_exceptions();
+    let head = InstanceHead {
+        id: id.0,
+        counters: module.code().counters(),
+        type_ids: module.type_ids(),
+        heap,
+        descriptors: module.engine().types().table().base(),
+    };
     let vm = InstanceBox::new(module.layout(), head);
     let mut instance = InstanceData::new(vm, module.clone());
     connect_imports(store.inner_mut(), module, &mut instance, &imports.imports);
     define_memories(store, module, &mut instance)?;
     write_func_records(&instance);
-    define_globals(&instance)?;
+    define_globals(store.inner_mut(), &instance)?;
     define_tables(store, module, &mut instance)?;
     define_tags(store.inner_mut(), module, &mut instance)?;
     let id = store.inner_mut().entities.push_instance(instance);
-    segments::copy_active_elems(store.inner(), id)?;
+    segments::copy_active_elems(store.inner_mut(), id)?;
+    segments::make_elem_values(store.inner_mut(), id)?;
     if !image::map(store.inner_mut(), id) {
-        segments::copy_active_data(store.inner(), id)?;
+        segments::copy_active_data(store.inner_mut(), id)?;
     }
     run_start(store, id)?;
     Ok(Instance::from_id(store.inner(), id))
@@ -254,11 +266,12 @@ fn write_func_records(instance: &InstanceData) {
     }
 }
 
-fn define_globals(instance: &InstanceData) -> Result<()> {
+fn define_globals(store: &mut StoreInner, instance: &InstanceData) -> Result<()> {
+    let at = Origin::of(instance);
     let module = &instance.module;
     for (i, global) in module.declarations().globals.iter().enumerate() {
         if let Some(init) = &global.init {
-            let value = const_expr::evaluate(instance, init)?;
+            let value = const_expr::evaluate(store, &at, init)?;
             instance.instance().global(module.layout(), GlobalIndex::new(i)).set(value);
         }
     }
@@ -274,7 +287,7 @@ fn define_tables(
     for i in declarations.imported.tables as usize..declarations.tables.len() {
         let table = &declarations.tables[i];
         let init = match &table.init {
-            Some(init) => const_expr::evaluate(instance, init)?[0],
+            Some(init) => const_expr::evaluate(store.inner_mut(), &Origin::of(instance), init)?[0],
             None => 0,
         };
         let id: TableId = limits::new_table(store, &table.ty, init)?;

@@ -10,8 +10,10 @@
 pub(crate) mod entities;
 pub(crate) mod exceptions;
 pub(crate) mod externs;
+pub(crate) mod gc;
 pub(crate) mod host_func;
 pub(crate) mod interrupt;
+pub(crate) mod roots;
 mod vm_host;
 
 use crate::Result;
@@ -19,11 +21,14 @@ use crate::api::engine::Engine;
 use crate::api::interrupt::UpdateDeadline;
 use crate::api::limits::ResourceLimiter;
 use crate::api::store::StoreContextMut;
+use crate::canon::TypeEntry;
+use crate::gc::Heap;
 use crate::vm::{self, VmHost};
 use entities::Entities;
 use exceptions::Exceptions;
 use externs::ExternTable;
 use interrupt::InterruptState;
+use roots::Roots;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +57,15 @@ pub struct StoreInner {
     pub(crate) entities: Entities,
     pub(crate) externs: ExternTable,
     pub(crate) exceptions: Exceptions,
+    pub(crate) roots: Roots,
+    /// Objects, when there are any.
+    heap: Option<Box<Heap>>,
+    /// Types of objects that the host made.
+    kept_types: Vec<TypeEntry>,
+    /// Whether objects may hold exceptions.
+    pub(crate) objects_hold_exceptions: bool,
+    /// Whether references in frames can be found where machine code was left.
+    pub(crate) may_collect: bool,
 }
 
 impl fmt::Debug for StoreInner {
@@ -73,6 +87,11 @@ impl StoreInner {
             entities: Entities::default(),
             externs: ExternTable::default(),
             exceptions: Exceptions::default(),
+            roots: Roots::default(),
+            heap: None,
+            kept_types: Vec::new(),
+            objects_hold_exceptions: false,
+            may_collect: true,
         }
     }
 

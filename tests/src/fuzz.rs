@@ -295,6 +295,10 @@ fn value_text(value: &Val) -> String {
         Val::FuncRef(func) => format!("func {}", func.is_some()),
         Val::ExternRef(value) => format!("extern {}", value.is_some()),
         Val::ExnRef(value) => format!("exn {}", value.is_some()),
+        Val::AnyRef(value) => match value.and_then(|any| any.as_i31()) {
+            Some(value) => format!("i31 {value}"),
+            None => format!("any {}", value.is_some()),
+        },
     }
 }
 

@@ -247,7 +247,7 @@ fn to_bits(value: &Val) -> u128 {
         Val::F32(bits) => bits.into(),
         Val::F64(bits) => bits.into(),
         Val::V128(value) => value.as_u128(),
-        Val::FuncRef(_) | Val::ExternRef(_) | Val::ExnRef(_) => 0,
+        Val::FuncRef(_) | Val::ExternRef(_) | Val::ExnRef(_) | Val::AnyRef(_) => 0,
     }
 }
 

@@ -51,7 +51,7 @@ pub struct FuncRef {
     /// The type's supertypes, which `call_indirect` of a type that is not final looks at.
     pub supertypes: *const Supertypes,
     /// Its position in the store's table of function records, which stands for it in objects; 0
-    /// until it first gets into one.
+    /// until it first gets into one, and always in records that stores share (host functions).
     pub heap_index: u32,
     /// Padding, always 0.
     pub reserved: u32,

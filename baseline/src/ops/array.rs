@@ -55,7 +55,7 @@ impl FuncCompiler<'_> {
         self.call_builtin(Builtin::array_alloc, &args, Some(Ty::Ref));
         let object = self.pop_object();
         let value = self.pop();
-        self.pass_value(value);
+        self.pass_value(layout.element, value);
         let length = self.alloc_gpr();
         let place = object.at(offset_of!(ArrayHeader, length) as u32);
         self.asm.load_w(Width::W32, length, place);
@@ -67,10 +67,11 @@ impl FuncCompiler<'_> {
         self.call_builtin(Builtin::array_fill, &args, None);
     }
 
-    /// Puts a popped operand where a builtin takes it.
-    fn pass_value(&mut self, value: Operand) {
+    /// Puts what is stored for a popped operand where a builtin takes it.
+    fn pass_value(&mut self, cell: Cell, value: Operand) {
+        let stored = self.stored_form(cell, value);
         let place = thread_field(offset_of!(ThreadContext, value));
-        self.store_value(value, place);
+        self.store_form(cell, place, stored);
     }
 
     /// `array.new_default`
@@ -115,7 +116,7 @@ impl FuncCompiler<'_> {
         let locked = self.regs.locked;
         for index in (0..length).rev() {
             let value = self.pop();
-            self.set_cell(object, Self::element_at(layout, index), value, false);
+            self.set_cell(object, Self::element_at(layout, index), value, None);
             self.regs.locked = locked;
         }
         self.push_gpr(object.offset, Ty::Ref);
@@ -147,7 +148,7 @@ impl FuncCompiler<'_> {
         let layout = self.array(ty);
         let index = self.pop();
         let element = self.array_element(layout, index);
-        self.push_cell(element, (layout.element, layout.first), signed, false);
+        self.push_cell(element, (layout.element, layout.first), signed, None);
     }
 
     /// `array.set`
@@ -176,7 +177,7 @@ impl FuncCompiler<'_> {
 
     /// Traps when the array is null or has no element at an index.
     fn check_index(&mut self, array: Object, index: Gpr) {
-        self.note_trap(Trap::NullReference);
+        self.note_trap(Trap::NullArrayReference);
         let length = array.at(offset_of!(ArrayHeader, length) as u32);
         self.asm.cmp_rm(Width::W32, index, length);
         self.trap_if(Cond::AE, Trap::ArrayOutOfBounds);
@@ -203,10 +204,10 @@ impl FuncCompiler<'_> {
     }
 
     /// `array.fill`
-    pub(crate) fn array_fill(&mut self) {
+    pub(crate) fn array_fill(&mut self, ty: TypeIndex) {
         let length = self.pop();
         let value = self.pop();
-        self.pass_value(value);
+        self.pass_value(self.array(ty).element, value);
         let index = self.pop();
         let array = self.pop();
         let args = [array, index, length].map(BuiltinArg::Operand);

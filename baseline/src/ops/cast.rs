@@ -46,7 +46,7 @@ impl FuncCompiler<'_> {
         let reference = self.pop();
         let r = self.own_gpr(reference);
         self.asm.test_rr(Width::W32, r, r);
-        self.trap_if(Cond::E, Trap::NullReference);
+        self.trap_if(Cond::E, Trap::NullI31Reference);
         if signed {
             self.asm.sar_ri(Width::W32, r, 1);
         } else {

@@ -127,13 +127,13 @@ impl FuncCompiler<'_> {
         object: Object,
         (cell, displacement): (Cell, u32),
         signed: bool,
-        faults: bool,
+        faults: Option<Trap>,
     ) {
         let mem = object.at(displacement);
         let ty = class_of(cell);
         let r = self.alloc_for(ty);
-        if faults {
-            self.note_trap(Trap::NullReference);
+        if let Some(trap) = faults {
+            self.note_trap(trap);
         }
         match cell {
             Cell::I8 if signed => self.asm.load(LoadKind::S8To32, r.gpr(), mem),
@@ -182,11 +182,11 @@ impl FuncCompiler<'_> {
         object: Object,
         (cell, displacement): (Cell, u32),
         value: Operand,
-        faults: bool,
+        faults: Option<Trap>,
     ) {
         let r = self.stored_form(cell, value);
-        if faults {
-            self.note_trap(Trap::NullReference);
+        if let Some(trap) = faults {
+            self.note_trap(trap);
         }
         if cell == Cell::Ref && !matches!(value.value(), Value::Const(_)) {
             self.write_barrier(object);
@@ -249,7 +249,7 @@ impl FuncCompiler<'_> {
 
     /// The length of an array; null faults.
     pub(crate) fn load_length(&mut self, d: Gpr, array: Object) {
-        self.note_trap(Trap::NullReference);
+        self.note_trap(Trap::NullArrayReference);
         let length = array.at(offset_of!(ArrayHeader, length) as u32);
         self.asm.load_w(Width::W32, d, length);
     }
@@ -277,7 +277,6 @@ impl FuncCompiler<'_> {
         self.asm.store_w(Width::W64, value, record);
         let builtin = upshift_abi::builtin::Builtin::func_heap_index;
         self.asm.call_mem(crate::outline::builtin_addr(builtin));
-        let place = Addr::Base(record, offset_of!(FuncRef, heap_index) as i32);
-        self.asm.load_w(Width::W32, position, place);
+        self.asm.load_w(Width::W32, position, value);
     }
 }

@@ -5,6 +5,7 @@ use crate::ops::object::Object;
 use crate::value::Ty;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{Cell, StructLayout};
+use upshift_abi::trap::Trap;
 
 impl FuncCompiler<'_> {
     fn structure(&self, ty: TypeIndex) -> &StructLayout {
@@ -53,7 +54,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn struct_get(&mut self, ty: TypeIndex, field: u32, signed: bool) {
         let cell = self.structure(ty).fields[field as usize];
         let object = self.pop_object();
-        self.push_cell(object, cell, signed, true);
+        self.push_cell(object, cell, signed, Some(Trap::NullStructReference));
     }
 
     /// `struct.set`
@@ -61,6 +62,6 @@ impl FuncCompiler<'_> {
         let cell = self.structure(ty).fields[field as usize];
         let value = self.pop();
         let object = self.pop_object();
-        self.set_cell(object, cell, value, true);
+        self.set_cell(object, cell, value, Some(Trap::NullStructReference));
     }
 }

@@ -1,7 +1,7 @@
 //! Arguments and expected results of test scripts.
 
 use anyhow::{Result, bail};
-use upshift::{ExternRef, HeapType, Store, Val};
+use upshift::{AnyRef, ExternRef, HeapType, Store, Val};
 use wast::core::{
     AbstractHeapType, HeapType as WastHeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore,
 };
@@ -19,7 +19,10 @@ pub(super) fn argument(store: &mut Store<()>, arg: &WastArg<'_>) -> Result<Val> 
         WastArgCore::V128(value) => Val::V128(u128::from_le_bytes(value.to_le_bytes()).into()),
         WastArgCore::RefNull(heap) => null(*heap)?,
         WastArgCore::RefExtern(number) => Val::ExternRef(Some(ExternRef::new(store, *number)?)),
-        WastArgCore::RefHost(_) => bail!("host references inside `any` are not supported"),
+        WastArgCore::RefHost(number) => {
+            let value = ExternRef::new(&mut *store, *number)?;
+            Val::AnyRef(Some(AnyRef::convert_extern(&*store, value)))
+        }
     })
 }
 
@@ -31,6 +34,12 @@ fn null(heap: WastHeapType<'_>) -> Result<Val> {
         WastHeapType::Abstract { ty: AbstractHeapType::NoExtern, .. } => HeapType::NoExtern,
         WastHeapType::Abstract { ty: AbstractHeapType::Exn, .. } => HeapType::Exn,
         WastHeapType::Abstract { ty: AbstractHeapType::NoExn, .. } => HeapType::NoExn,
+        WastHeapType::Abstract { ty: AbstractHeapType::Any, .. } => HeapType::Any,
+        WastHeapType::Abstract { ty: AbstractHeapType::Eq, .. } => HeapType::Eq,
+        WastHeapType::Abstract { ty: AbstractHeapType::I31, .. } => HeapType::I31,
+        WastHeapType::Abstract { ty: AbstractHeapType::Struct, .. } => HeapType::Struct,
+        WastHeapType::Abstract { ty: AbstractHeapType::Array, .. } => HeapType::Array,
+        WastHeapType::Abstract { ty: AbstractHeapType::None, .. } => HeapType::None,
         _ => bail!("null references of type {heap:?} are not supported"),
     };
     match Val::null_ref(heap) {
@@ -76,7 +85,7 @@ fn matches(store: &Store<()>, actual: Val, expected: &WastRetCore<'_>) -> Result
             matches_v128(actual.as_u128(), expected)
         }
         (
-            Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None),
+            Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None) | Val::AnyRef(None),
             WastRetCore::RefNull(None),
         ) => true,
         (Val::ExnRef(None), WastRetCore::RefNull(Some(heap))) => {
@@ -97,8 +106,29 @@ fn matches(store: &Store<()>, actual: Val, expected: &WastRetCore<'_>) -> Result
             None => true,
         },
         (Val::FuncRef(Some(_)), WastRetCore::RefFunc(_)) => true,
+        (Val::AnyRef(None), WastRetCore::RefNull(Some(heap))) => {
+            matches!(null(*heap), Ok(Val::AnyRef(None)))
+                || matches!(heap, WastHeapType::Concrete(_))
+        }
+        (Val::AnyRef(Some(any)), expected) => matches_any(store, any, expected),
         _ => false,
     })
+}
+
+/// Whether a reference of the `any` hierarchy is one of those that a pattern stands for.
+fn matches_any(store: &Store<()>, any: AnyRef, expected: &WastRetCore<'_>) -> bool {
+    match expected {
+        WastRetCore::RefAny => true,
+        WastRetCore::RefEq => any.is_eqref(),
+        WastRetCore::RefI31 => any.as_i31().is_some(),
+        WastRetCore::RefStruct => any.as_struct(store).is_some(),
+        WastRetCore::RefArray => any.as_array(store).is_some(),
+        WastRetCore::RefHost(expected) => {
+            let value = ExternRef::convert_any(store, any);
+            value.data(store).and_then(|data| data.downcast_ref::<u32>()) == Some(expected)
+        }
+        _ => false,
+    }
 }
 
 fn matches_f32(actual: u32, expected: &NanPattern<F32>) -> bool {
@@ -154,6 +184,11 @@ pub(super) fn value_text(value: &Val) -> String {
         Val::ExternRef(Some(_)) => "a host reference".to_owned(),
         Val::ExnRef(None) => "null exnref".to_owned(),
         Val::ExnRef(Some(_)) => "an exception".to_owned(),
+        Val::AnyRef(None) => "null anyref".to_owned(),
+        Val::AnyRef(Some(any)) => match any.as_i31() {
+            Some(value) => format!("i31 {value}"),
+            None => "an object".to_owned(),
+        },
     }
 }
 

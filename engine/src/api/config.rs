@@ -6,6 +6,7 @@
 use super::function_set::FunctionSet;
 use crate::tier::controller::{Mode, Settings};
 use crate::tier::policy::Policy;
+use crate::gc::{CollectorKind, HeapConfig};
 use upshift_abi::config::CodegenConfig;
 use wasmparser::WasmFeatures;
 
@@ -45,6 +46,8 @@ pub struct Zeal {
     pub tier: bool,
     /// Throw an exception before one call of a function in four, and catch it right there.
     pub exceptions: bool,
+    /// Collect garbage at every allocation, overwrite what was moved, and check all objects.
+    pub gc: bool,
     /// With [`Self::tier`], draw for each function whether it stays in the baseline, is optimised at
     /// its first call, or goes over at its second call or a loop header.
     pub seed: Option<u64>,
@@ -54,7 +57,7 @@ impl Zeal {
     /// No test mode.
     #[must_use]
     pub const fn none() -> Self {
-        Self { spill: false, interrupt: false, tier: false, exceptions: false, seed: None }
+        Self { spill: false, interrupt: false, tier: false, exceptions: false, gc: false, seed: None }
     }
 
     /// Sets the mode called `name`.
@@ -67,8 +70,9 @@ impl Zeal {
             "interrupt" => self.interrupt = true,
             "tier" => self.tier = true,
             "exceptions" => self.exceptions = true,
+            "gc" => self.gc = true,
             _ => anyhow::bail!(
-                "unknown zeal mode `{name}`; known are: spill, interrupt, tier, exceptions"
+                "unknown zeal mode `{name}`; known are: spill, interrupt, tier, exceptions, gc"
             ),
         }
         Ok(())
@@ -96,6 +100,7 @@ pub struct Config {
     pub(crate) parallel_validation: bool,
     pub(crate) tier: Tier,
     pub(crate) zeal: Zeal,
+    pub(crate) heap: HeapConfig,
     tiering: TieringConfig,
 }
 
@@ -181,7 +186,7 @@ feature_switches! {
     wasm_custom_page_sizes = CUSTOM_PAGE_SIZES;
     /// Typed function references, recursion groups and subtypes. On by default.
     wasm_function_references = FUNCTION_REFERENCES;
-    /// Garbage-collected structures and arrays. Not supported yet.
+    /// Garbage-collected structures and arrays. On by default.
     wasm_gc = GC;
     /// Exceptions with `try_table`. On by default.
     wasm_exceptions = EXCEPTIONS;
@@ -194,8 +199,7 @@ feature_switches! {
 }
 
 /// Proposals that can be switched on in [`Config`] but that no compiler implements yet.
-const UNSUPPORTED: [(WasmFeatures, &str); 3] = [
-    (WasmFeatures::GC, "garbage collection"),
+const UNSUPPORTED: [(WasmFeatures, &str); 2] = [
     (WasmFeatures::STACK_SWITCHING, "stack switching"),
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
 ];
@@ -222,6 +226,7 @@ impl Config {
             | WasmFeatures::FUNCTION_REFERENCES
             | WasmFeatures::EXCEPTIONS
             | WasmFeatures::LEGACY_EXCEPTIONS
+            | WasmFeatures::GC
             | WasmFeatures::GC_TYPES;
         Self {
             features,
@@ -233,8 +238,36 @@ impl Config {
             parallel_validation: true,
             tier: Tier::Auto,
             zeal: Zeal::none(),
+            heap: HeapConfig::default(),
             tiering: TieringConfig::default(),
         }
+    }
+
+    /// Which collector frees objects; [`CollectorKind::Generational`] by default. Changes generated
+    /// code.
+    pub fn collector(&mut self, collector: CollectorKind) -> &mut Self {
+        self.heap.collector = collector;
+        self.codegen.gc_barrier = collector != CollectorKind::Null;
+        self
+    }
+
+    /// The most bytes of objects that a store may have, room for new ones included: 2 GiB unless
+    /// set, and less than 4 GiB in any case. Beyond it, allocation traps.
+    pub fn gc_heap_max(&mut self, bytes: u64) -> &mut Self {
+        self.heap.max_bytes = bytes;
+        self
+    }
+
+    /// Bytes of the nursery, which new objects are in: 1 MiB unless set. It starts smaller. A larger
+    /// one collects less often and may pause longer.
+    pub fn gc_nursery(&mut self, bytes: u32) -> &mut Self {
+        self.heap.nursery_bytes = bytes;
+        self
+    }
+
+    /// What the heaps of stores are made with.
+    pub(crate) fn heap_config(&self) -> HeapConfig {
+        self.heap
     }
 
     /// The proposals that modules may use.
@@ -334,6 +367,7 @@ impl Config {
         self.zeal = zeal;
         self.codegen.zeal_spill = zeal.spill;
         self.codegen.zeal_exceptions = zeal.exceptions;
+        self.heap.zeal = zeal.gc;
         self
     }
 

@@ -66,7 +66,7 @@ impl Engine {
             inner: Arc::new(EngineInner {
                 codegen: Arc::new(config.codegen.clone()),
                 config: config.clone(),
-                types: TypeRegistry::default(),
+                types: TypeRegistry::new()?,
                 epoch: Arc::new(AtomicU64::new(0)),
                 tiers: Controller::new(config.tier_settings(), optimize),
                 deadlines: Mutex::new(Vec::new()),

@@ -7,7 +7,7 @@
 use super::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 use super::tag::Tag;
 use super::val::Val;
-use crate::store::exceptions::{OwnedRoot, RootIndex};
+use crate::store::roots::{OwnedRoot, RootIndex};
 use crate::store::{Slot, StoreId, StoreInner};
 use crate::vm::ExnPtr;
 use crate::{Error, Result};
@@ -84,12 +84,12 @@ impl ExnRef {
     }
 
     pub(crate) fn from_ptr(store: &StoreInner, exn: ExnPtr) -> Self {
-        Self { store: store.id(), root: store.exceptions.root(exn) }
+        Self { store: store.id(), root: store.roots.add(exn.bits()) }
     }
 
     pub(crate) fn ptr(self, store: &StoreInner) -> ExnPtr {
         store.check(self.store);
-        store.exceptions.rooted(self.root)
+        ExnPtr::from_bits(store.roots.get(self.root)).expect("a root of an exception")
     }
 
     pub(crate) fn to_bits(self, store: &StoreInner) -> u64 {
@@ -122,13 +122,13 @@ impl Exception {
         let params: Vec<String> = ty.params.iter().map(ToString::to_string).collect();
         let message = format!("uncaught exception with a tag of ({})", params.join(" ")).into();
         let id = store.id();
-        Self { root: store.exceptions.own(id, exn), message }
+        Self { root: store.roots.own(id, exn.bits()), message }
     }
 
     /// The exception that an error carries, if it belongs to this store.
     pub(crate) fn in_error(store: &StoreInner, error: &Error) -> Option<ExnPtr> {
         let found = error.downcast_ref::<Self>()?;
-        (found.root.store == store.id()).then_some(found.root.exn)
+        if found.root.store == store.id() { ExnPtr::from_bits(found.root.bits()) } else { None }
     }
 
     /// A reference to the exception.
@@ -160,7 +160,7 @@ impl Exception {
 
     fn ptr(&self, store: &StoreInner) -> ExnPtr {
         store.check(self.root.store);
-        self.root.exn
+        ExnPtr::from_bits(self.root.bits()).expect("a root of an exception")
     }
 }
 
@@ -229,7 +229,8 @@ impl<T: 'static> super::caller::Caller<'_, T> {
     }
 }
 
-/// A scope for references to exceptions: those obtained from the store within it end with it.
+/// A scope for references to objects and exceptions: those obtained from the store within it end
+/// with it.
 pub struct RootScope<C: AsContextMut> {
     store: C,
     outer: usize,
@@ -238,7 +239,7 @@ pub struct RootScope<C: AsContextMut> {
 impl<C: AsContextMut> RootScope<C> {
     /// Opens a scope.
     pub fn new(mut store: C) -> Self {
-        let outer = store.as_context_mut().inner_mut().exceptions.open_scope();
+        let outer = store.as_context_mut().inner_mut().roots.open_scope();
         Self { store, outer }
     }
 }
@@ -251,7 +252,7 @@ impl<C: AsContextMut> fmt::Debug for RootScope<C> {
 
 impl<C: AsContextMut> Drop for RootScope<C> {
     fn drop(&mut self) {
-        self.store.as_context_mut().inner_mut().exceptions.close_scope(self.outer);
+        self.store.as_context_mut().inner_mut().roots.close_scope(self.outer);
     }
 }
 

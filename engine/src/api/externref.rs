@@ -1,28 +1,32 @@
-//! [`ExternRef`]: values of the host that wasm code holds but cannot look into.
+//! [`ExternRef`]: values of the host that wasm code holds but cannot look into, or references of the
+//! `any` hierarchy that were converted.
 
+use super::anyref::Rooted;
 use super::store::{AsContext, AsContextMut};
 use crate::Result;
+use crate::gc::access::Reference;
 use crate::store::{StoreId, StoreInner};
 use std::any::Any;
 
-/// A reference to a host value. The value lives as long as its store.
+/// A reference of the `extern` hierarchy that is not null. A host value lives as long as its store;
+/// a reference to an object that was converted is valid as the [`AnyRef`](crate::AnyRef) is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExternRef {
     store: StoreId,
-    handle: u32,
+    value: Rooted,
 }
 
 impl ExternRef {
     /// Puts a value into the store.
     ///
     /// # Errors
-    /// When the store holds 2³² − 1 values.
+    /// When the store holds 2³⁰ − 1 values.
     pub fn new<T: Any + Send + Sync>(mut store: impl AsContextMut, value: T) -> Result<Self> {
         let mut store = store.as_context_mut();
         let inner = store.inner_mut();
         let handle = inner.externs.insert(Box::new(value));
         let handle = handle.ok_or_else(|| anyhow::anyhow!("the store holds too many values"))?;
-        Ok(Self { store: inner.id(), handle })
+        Ok(Self { store: inner.id(), value: Rooted::Host(handle) })
     }
 
     /// The value; `None` for a reference that did not come from [`Self::new`].
@@ -35,7 +39,10 @@ impl ExternRef {
     ) -> Option<&'a (dyn Any + Send + Sync)> {
         let inner = store.into().inner();
         inner.check(self.store);
-        inner.externs.get(self.handle)
+        match self.value {
+            Rooted::Host(handle) => inner.externs.get(handle),
+            Rooted::I31(_) | Rooted::Object(_) => None,
+        }
     }
 
     /// Whether both refer to the same value.
@@ -44,18 +51,29 @@ impl ExternRef {
     /// When one of them belongs to another store.
     pub fn same(store: impl AsContext, a: &Self, b: &Self) -> bool {
         let store = store.as_context();
-        store.inner().check(a.store);
-        store.inner().check(b.store);
-        a == b
+        a.reference(store.inner()) == b.reference(store.inner())
+    }
+
+    #[track_caller]
+    pub(crate) fn reference(&self, store: &StoreInner) -> Reference {
+        store.check(self.store);
+        self.value.reference(store)
+    }
+
+    pub(crate) const fn parts(self) -> (StoreId, Rooted) {
+        (self.store, self.value)
+    }
+
+    pub(crate) const fn from_parts(store: StoreId, value: Rooted) -> Self {
+        Self { store, value }
     }
 
     pub(crate) fn to_bits(self, store: &StoreInner) -> u64 {
-        store.check(self.store);
-        u64::from(self.handle)
+        self.reference(store).bits().into()
     }
 
     pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Option<Self> {
-        let handle = u32::try_from(bits).expect("external references have 32 bits");
-        (handle != 0).then(|| Self { store: store.id(), handle })
+        let value = Rooted::from_bits(store, bits)?;
+        Some(Self { store: store.id(), value })
     }
 }

@@ -28,7 +28,7 @@ impl Global {
             bail!("a global of type {} cannot start as {}", ty.content, value.ty());
         }
         let global = GlobalBox::new(value.to_slot(inner));
-        let ptr = inner.entities.push_global(global);
+        let ptr = inner.entities.push_global(ty.content, global);
         Ok(Self::from_ptr(inner, ptr, ty))
     }
 

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use upshift_abi::decode::{DecodeOptions, decode};
 use upshift_abi::index::FuncIndex;
-use upshift_abi::layout::{CanonTypeId, InstanceLayout};
+use upshift_abi::layout::{CanonTypeId, Cell, InstanceLayout, ObjectLayout};
 use upshift_abi::module::ExternIndex;
 use upshift_abi::names::NameSection;
 
@@ -270,7 +270,16 @@ impl Module {
         self.type_entry(self.declarations().funcs[func.index()])
     }
 
-    /// The entry of a type that is a function type.
+    /// Whether objects of the module's types may hold exceptions.
+    pub(crate) fn objects_hold_exceptions(&self) -> bool {
+        self.declarations().objects.iter().any(|layout| match layout {
+            ObjectLayout::Struct(layout) => layout.fields.iter().any(|field| field.0 == Cell::Exn),
+            ObjectLayout::Array(layout) => layout.element == Cell::Exn,
+            ObjectLayout::None => false,
+        })
+    }
+
+    /// The entry of a type.
     pub(crate) fn type_entry(&self, index: upshift_abi::index::TypeIndex) -> &TypeEntry {
         &self.inner.types[index.index()]
     }

@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::interrupt::{InterruptHandle, UpdateDeadline};
 use super::limits::ResourceLimiter;
 use crate::Result;
+use crate::gc::stats::GcStats;
 use crate::store::{StoreBox, StoreInner};
 use std::fmt;
 use std::sync::Arc;
@@ -102,6 +103,22 @@ impl<T: 'static> Store<T> {
     }
 }
 
+impl<T: 'static> Store<T> {
+    /// Collects garbage: all objects that nothing refers to are freed.
+    ///
+    /// # Errors
+    /// When the heap's limit leaves no room to move the young objects.
+    pub fn gc(&mut self) -> Result<()> {
+        self.as_context_mut().gc()
+    }
+
+    /// What the collections of the store did so far.
+    #[must_use]
+    pub fn gc_stats(&self) -> GcStats {
+        self.as_context().inner().gc_stats()
+    }
+}
+
 impl<T: Default + 'static> Default for Store<T> {
     fn default() -> Self {
         Self::new(&Engine::default(), T::default())
@@ -181,6 +198,14 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     /// When the engine was not made with [`Config::consume_fuel`](crate::Config::consume_fuel).
     pub fn get_fuel(&self) -> Result<u64> {
         self.as_context().get_fuel()
+    }
+
+    /// As [`Store::gc`].
+    ///
+    /// # Errors
+    /// As [`Store::gc`].
+    pub fn gc(&mut self) -> Result<()> {
+        self.0.inner.collect_all()
     }
 
     /// Sets the fuel that is left.

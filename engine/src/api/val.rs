@@ -1,8 +1,11 @@
 //! [`Val`]: a WebAssembly value of any type, for calls whose signature is known at run time only.
 
+use super::anyref::{AnyRef, top_of};
+use super::arrayref::ArrayRef;
 use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
+use super::structref::StructRef;
 use crate::store::{Slot, StoreInner};
 use upshift_abi::layout::CanonTypeId;
 use upshift_abi::types::{HeapType, RefType, ValType};
@@ -51,6 +54,8 @@ pub enum Val {
     ExternRef(Option<ExternRef>),
     /// An exception or null.
     ExnRef(Option<ExnRef>),
+    /// A reference of the `any` hierarchy or null.
+    AnyRef(Option<AnyRef>),
 }
 
 /// A reference value, as tables hold it.
@@ -62,6 +67,8 @@ pub enum Ref {
     Extern(Option<ExternRef>),
     /// An exception or null.
     Exn(Option<ExnRef>),
+    /// A reference of the `any` hierarchy or null.
+    Any(Option<AnyRef>),
 }
 
 macro_rules! accessors {
@@ -111,6 +118,8 @@ accessors! {
     extern_ref unwrap_extern_ref Option<ExternRef>, "externref", Val::ExternRef(v) => v;
     /// The reference to an exception, if it is one.
     exn_ref unwrap_exn_ref Option<ExnRef>, "exnref", Val::ExnRef(v) => v;
+    /// The reference of the `any` hierarchy, if it is one.
+    any_ref unwrap_any_ref Option<AnyRef>, "anyref", Val::AnyRef(v) => v;
 }
 
 impl Val {
@@ -126,6 +135,7 @@ impl Val {
             Self::FuncRef(_) => ValType::FUNCREF,
             Self::ExternRef(_) => ValType::EXTERNREF,
             Self::ExnRef(_) => ValType::EXNREF,
+            Self::AnyRef(_) => ValType::ANYREF,
         }
     }
 
@@ -155,6 +165,7 @@ impl Val {
             Self::FuncRef(func) => Some(Ref::Func(func)),
             Self::ExternRef(value) => Some(Ref::Extern(value)),
             Self::ExnRef(exn) => Some(Ref::Exn(exn)),
+            Self::AnyRef(any) => Some(Ref::Any(any)),
             _ => None,
         }
     }
@@ -181,6 +192,7 @@ impl Val {
             Self::FuncRef(v) => [Ref::Func(v).to_bits(store), 0],
             Self::ExternRef(v) => [Ref::Extern(v).to_bits(store), 0],
             Self::ExnRef(v) => [Ref::Exn(v).to_bits(store), 0],
+            Self::AnyRef(v) => [Ref::Any(v).to_bits(store), 0],
         }
     }
 
@@ -218,7 +230,10 @@ impl Ref {
     /// Whether the reference is null.
     #[must_use]
     pub const fn is_null(&self) -> bool {
-        matches!(self, Self::Func(None) | Self::Extern(None) | Self::Exn(None))
+        matches!(
+            self,
+            Self::Func(None) | Self::Extern(None) | Self::Exn(None) | Self::Any(None)
+        )
     }
 
     /// The nullable type of the reference's hierarchy.
@@ -228,6 +243,7 @@ impl Ref {
             Self::Func(_) => RefType::FUNCREF,
             Self::Extern(_) => RefType::EXTERNREF,
             Self::Exn(_) => RefType::EXNREF,
+            Self::Any(_) => RefType::ANYREF,
         }
     }
 
@@ -236,7 +252,7 @@ impl Ref {
     pub const fn as_func(&self) -> Option<Func> {
         match self {
             Self::Func(func) => *func,
-            Self::Extern(_) | Self::Exn(_) => None,
+            Self::Extern(_) | Self::Exn(_) | Self::Any(_) => None,
         }
     }
 
@@ -245,7 +261,7 @@ impl Ref {
     pub const fn as_extern(&self) -> Option<ExternRef> {
         match self {
             Self::Extern(value) => *value,
-            Self::Func(_) | Self::Exn(_) => None,
+            Self::Func(_) | Self::Exn(_) | Self::Any(_) => None,
         }
     }
 
@@ -255,7 +271,13 @@ impl Ref {
             HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => Some(Self::Func(None)),
             HeapType::Extern | HeapType::NoExtern => Some(Self::Extern(None)),
             HeapType::Exn | HeapType::NoExn => Some(Self::Exn(None)),
-            _ => None,
+            HeapType::Any
+            | HeapType::Eq
+            | HeapType::I31
+            | HeapType::Struct
+            | HeapType::Array
+            | HeapType::None => Some(Self::Any(None)),
+            HeapType::Cont | HeapType::NoCont => None,
         }
     }
 
@@ -267,15 +289,26 @@ impl Ref {
             HeapType::Func => matches!(self, Self::Func(_)),
             HeapType::Concrete(id) => match self {
                 Self::Func(Some(func)) => func.entry(store).is_subtype_of(CanonTypeId(id.0)),
-                Self::Func(None) => true,
+                Self::Any(Some(any)) => any.matches(store, ty.heap),
+                // What is null of a type of this module, only the engine knows.
+                Self::Func(None) | Self::Any(None) => true,
                 Self::Extern(_) | Self::Exn(_) => false,
+            },
+            HeapType::Any
+            | HeapType::Eq
+            | HeapType::I31
+            | HeapType::Struct
+            | HeapType::Array
+            | HeapType::None => match self {
+                Self::Any(any) => any.is_none_or(|any| any.matches(store, ty.heap)),
+                Self::Func(_) | Self::Extern(_) | Self::Exn(_) => false,
             },
             HeapType::Extern => matches!(self, Self::Extern(_)),
             HeapType::NoFunc => matches!(self, Self::Func(None)),
             HeapType::NoExtern => matches!(self, Self::Extern(None)),
             HeapType::Exn => matches!(self, Self::Exn(_)),
             HeapType::NoExn => matches!(self, Self::Exn(None)),
-            _ => false,
+            HeapType::Cont | HeapType::NoCont => false,
         }
     }
 
@@ -285,16 +318,18 @@ impl Ref {
     /// When it is a handle of another store.
     pub(crate) fn to_bits(self, store: &StoreInner) -> u64 {
         match self {
-            Self::Func(None) | Self::Extern(None) | Self::Exn(None) => 0,
+            Self::Func(None) | Self::Extern(None) | Self::Exn(None) | Self::Any(None) => 0,
             Self::Func(Some(func)) => func.to_bits(store),
             Self::Extern(Some(value)) => value.to_bits(store),
             Self::Exn(Some(exn)) => exn.to_bits(store),
+            Self::Any(Some(any)) => any.to_bits(store),
         }
     }
 
     /// The reference of type `ty` that `bits` stand for in `store`.
     pub(crate) fn from_bits(store: &StoreInner, ty: RefType, bits: u64) -> Self {
-        match ty.heap {
+        match top_of(store, ty.heap).heap {
+            HeapType::Any => Self::Any(AnyRef::from_bits(store, bits)),
             HeapType::Extern | HeapType::NoExtern => {
                 Self::Extern(ExternRef::from_bits(store, bits))
             }
@@ -327,6 +362,10 @@ from_impls! {
     Option<ExternRef> => |v| Self::ExternRef(v);
     ExnRef => |v| Self::ExnRef(Some(v));
     Option<ExnRef> => |v| Self::ExnRef(v);
+    AnyRef => |v| Self::AnyRef(Some(v));
+    Option<AnyRef> => |v| Self::AnyRef(v);
+    StructRef => |v| Self::AnyRef(Some(v.to_any_ref()));
+    ArrayRef => |v| Self::AnyRef(Some(v.to_any_ref()));
 }
 
 impl From<Ref> for Val {
@@ -335,6 +374,7 @@ impl From<Ref> for Val {
             Ref::Func(func) => Self::FuncRef(func),
             Ref::Extern(value) => Self::ExternRef(value),
             Ref::Exn(exn) => Self::ExnRef(exn),
+            Ref::Any(any) => Self::AnyRef(any),
         }
     }
 }
@@ -348,6 +388,12 @@ impl From<Option<Func>> for Ref {
 impl From<Func> for Ref {
     fn from(func: Func) -> Self {
         Self::Func(Some(func))
+    }
+}
+
+impl From<Option<AnyRef>> for Ref {
+    fn from(any: Option<AnyRef>) -> Self {
+        Self::Any(any)
     }
 }
 

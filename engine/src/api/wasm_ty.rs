@@ -5,6 +5,7 @@
 //! result, in order. A narrow value lies in the low bytes of its slot.
 
 use super::exception::ExnRef;
+use super::anyref::AnyRef;
 use super::externref::ExternRef;
 use super::func::Func;
 use super::val::{V128, join_u128, low_u32, split_u128};
@@ -22,6 +23,7 @@ use upshift_abi::types::ValType;
 /// | [`V128`] | `v128` |
 /// | `Option<`[`Func`]`>` | `funcref` |
 /// | `Option<`[`ExternRef`]`>` | `externref` |
+/// | `Option<`[`AnyRef`]`>` | `anyref` |
 /// | `Option<`[`ExnRef`]`>` | `exnref` |
 pub trait WasmTy: Sized + Send {
     /// The WebAssembly type.
@@ -70,6 +72,8 @@ wasm_types! {
     Option<ExternRef>: EXTERNREF,
         |s, v| [v.map_or(0, |value| value.to_bits(s)), 0],
         |s, slot| ExternRef::from_bits(s, slot[0]);
+    Option<AnyRef>: ANYREF,
+        |s, v| [v.map_or(0, |any| any.to_bits(s)), 0], |s, slot| AnyRef::from_bits(s, slot[0]);
     Option<ExnRef>: EXNREF,
         |s, v| [v.map_or(0, |exn| exn.to_bits(s)), 0], |s, slot| ExnRef::from_bits(s, slot[0]);
 }

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::Trap;
+use crate::instantiate::const_expr::Origin;
 use crate::instantiate::{limits, segments};
 use crate::store::{AnyStore, StoreInner};
 use crate::vm::{InstanceRef, TablePtr};
@@ -55,13 +56,14 @@ pub(crate) fn init(
 ) -> Result<()> {
     store.charge_fuel(len / ELEMENTS_PER_FUEL)?;
     let data = store.entities.instance_of(instance);
-    let declared = &data.module.declarations().elems[segment.index()];
+    let at = Origin::of(data);
+    let declared = &at.module().declarations().elems[segment.index()];
     // Active and declared segments were dropped at instantiation.
     let dropped = !matches!(declared.mode, ElemMode::Passive) || data.is_elem_dropped(segment);
     let available = if dropped { 0 } else { declared.items.len() };
     let range = range_within(src, len, available).ok_or(Trap::TableOutOfBounds)?;
     let table = table_of(store, instance, table);
-    segments::write_elements(data, &declared.items, range, table, dst)
+    segments::init_table(store, &at, (segment, range), table, dst)
 }
 
 pub(crate) fn elem_drop(store: &mut StoreInner, instance: InstanceRef, segment: ElemIndex) {

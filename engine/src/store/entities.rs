@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::any::Any;
 use std::sync::Arc;
 use upshift_abi::index::{DataIndex, ElemIndex};
-use upshift_abi::types::TableType;
+use upshift_abi::types::{TableType, ValType};
 
 macro_rules! entity_ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -48,7 +48,7 @@ pub(crate) struct Entities {
     instances: Vec<InstanceData>,
     memories: Vec<StoreMemory>,
     tables: Vec<StoreTable>,
-    globals: Vec<GlobalBox>,
+    globals: Vec<(ValType, GlobalBox)>,
     host_funcs: Vec<HostFunc>,
     /// Owners of whatever else instances refer to.
     kept: Vec<Arc<dyn Any + Send + Sync>>,
@@ -67,6 +67,8 @@ pub(crate) struct InstanceData {
     pub(crate) tags: Vec<Tag>,
     dropped_data: IndexSet,
     dropped_elems: IndexSet,
+    /// Elements of passive segments that make objects: these are made once.
+    elem_values: Vec<(ElemIndex, Box<[u64]>)>,
 }
 
 /// A set of small numbers that is usually empty.
@@ -98,6 +100,7 @@ impl InstanceData {
             tags: Vec::new(),
             dropped_data: IndexSet::default(),
             dropped_elems: IndexSet::default(),
+            elem_values: Vec::new(),
         }
     }
 
@@ -114,6 +117,24 @@ impl InstanceData {
     /// `elem.drop`
     pub(crate) fn drop_elem(&mut self, index: ElemIndex) {
         self.dropped_elems.insert(index.0);
+        self.elem_values.retain(|values| values.0 != index);
+    }
+
+    /// Keeps the elements of a segment.
+    pub(crate) fn set_elem_values(&mut self, index: ElemIndex, values: Box<[u64]>) {
+        self.elem_values.push((index, values));
+    }
+
+    /// The elements of a segment that makes objects.
+    pub(crate) fn elem_values(&self, index: ElemIndex) -> Option<&[u64]> {
+        let found = self.elem_values.iter().find(|values| values.0 == index);
+        found.map(|values| &*values.1)
+    }
+
+    /// Replaces each element that is kept by what `visit` returns for it.
+    pub(crate) fn visit_elem_values(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
+        let values = self.elem_values.iter_mut().flat_map(|values| &mut values.1);
+        values.for_each(|bits| *bits = visit(*bits));
     }
 
     /// Whether a data segment was dropped.
@@ -164,14 +185,19 @@ impl Entities {
         self.instances.iter()
     }
 
+    /// All instances, to be changed.
+    pub(crate) fn instances_mut(&mut self) -> impl Iterator<Item = &mut InstanceData> {
+        self.instances.iter_mut()
+    }
+
     /// All tables that the store owns.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &StoreTable> {
         self.tables.iter()
     }
 
-    /// The globals that the host made.
-    pub(crate) fn host_globals(&self) -> impl Iterator<Item = GlobalPtr> {
-        self.globals.iter().map(GlobalBox::ptr)
+    /// The globals that the host made, with their types.
+    pub(crate) fn host_globals(&self) -> impl Iterator<Item = (ValType, GlobalPtr)> {
+        self.globals.iter().map(|(ty, global)| (*ty, global.ptr()))
     }
 
     /// The id that the next instance will have.
@@ -199,9 +225,9 @@ impl Entities {
     }
 
     /// Adds a global of the host.
-    pub(crate) fn push_global(&mut self, global: GlobalBox) -> GlobalPtr {
+    pub(crate) fn push_global(&mut self, ty: ValType, global: GlobalBox) -> GlobalPtr {
         let ptr = global.ptr();
-        self.globals.push(global);
+        self.globals.push((ty, global));
         ptr
     }
 

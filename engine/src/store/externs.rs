@@ -1,10 +1,11 @@
 //! The store's table of host values behind `externref`.
 //!
-//! A reference is a 32-bit handle: the position in the table plus one, 0 is null. Values live as
-//! long as the store.
+//! A reference holds a handle: the position in the table plus one
+//! ([`upshift_abi::layout::HOST_BIT`]). Values live as long as the store.
 
 use std::any::Any;
 use std::fmt;
+use upshift_abi::layout::HOST_SHIFT;
 
 /// Host values by handle.
 #[derive(Default)]
@@ -22,6 +23,9 @@ impl ExternTable {
     /// Adds a value; `None` when all handles are in use.
     pub(crate) fn insert(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
         let handle = u32::try_from(self.values.len() + 1).ok()?;
+        if handle >= 1 << (u32::BITS - HOST_SHIFT) {
+            return None;
+        }
         self.values.push(value);
         Some(handle)
     }

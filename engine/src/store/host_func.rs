@@ -24,9 +24,9 @@ impl HostFuncParts {
         let body: HostFuncBody = Box::new(move |host, slots| {
             let store = host.as_any_mut().downcast_mut::<StoreBox<T>>();
             let store = store.expect("host functions are called in stores of their own type");
-            let scope = store.inner.exceptions.open_scope();
+            let scope = store.inner.roots.open_scope();
             let result = body(Caller::new(store), slots);
-            store.inner.exceptions.close_scope(scope);
+            store.inner.roots.close_scope(scope);
             result
         });
         Self { ty, body }

@@ -3,11 +3,13 @@
 use super::StoreBox;
 use crate::Result;
 use crate::api::exception::Exception;
-use crate::builtin::{atomics, memory, poll, table};
+use crate::builtin::{atomics, memory, object, poll, table};
 use crate::code::OsrBody;
-use crate::vm::{Context, ExnHeap, ExnPtr, InstanceRef, VmHost};
+use crate::vm::{Context, ExnHeap, ExnPtr, FuncPtr, InstanceRef, Registers, VmHost};
 use std::any::Any;
-use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
+use upshift_abi::index::{
+    DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex, TypeIndex,
+};
 
 impl<T: 'static> VmHost for StoreBox<T> {
     fn context(&self) -> &Context {
@@ -159,12 +161,85 @@ impl<T: 'static> VmHost for StoreBox<T> {
         self.inner.exceptions.zeal_throws()
     }
 
+    fn gc_refill(&mut self, bytes: u32, registers: Registers) -> Result<()> {
+        self.inner.refill(bytes, Some(registers))
+    }
+
+    fn func_heap_index(&mut self, func: FuncPtr) -> u32 {
+        self.inner.func_position(func)
+    }
+
+    fn array_alloc(&mut self, instance: InstanceRef, ty: TypeIndex, length: u32) -> Result<u32> {
+        object::new_default(&mut self.inner, instance, ty, length)
+    }
+
+    fn array_new_data(
+        &mut self,
+        instance: InstanceRef,
+        ty: TypeIndex,
+        data: DataIndex,
+        range: (u32, u32),
+    ) -> Result<u32> {
+        object::new_data(&mut self.inner, (instance, data), ty, range)
+    }
+
+    fn array_new_elem(
+        &mut self,
+        instance: InstanceRef,
+        ty: TypeIndex,
+        elem: ElemIndex,
+        range: (u32, u32),
+    ) -> Result<u32> {
+        object::new_elem(&mut self.inner, (instance, elem), ty, range)
+    }
+
+    fn array_fill(&mut self, array: u64, index: u32, length: u32) -> Result<()> {
+        object::fill(&mut self.inner, array, index, length)
+    }
+
+    fn array_copy(
+        &mut self,
+        arrays: (u64, u64),
+        indices: (u32, u32),
+        length: u32,
+    ) -> Result<()> {
+        object::copy(&mut self.inner, arrays, indices, length)
+    }
+
+    fn array_init_data(
+        &mut self,
+        segment: (InstanceRef, DataIndex),
+        array: u64,
+        indices: (u32, u32),
+        length: u32,
+    ) -> Result<()> {
+        object::init_data(&mut self.inner, segment, array, indices, length)
+    }
+
+    fn array_init_elem(
+        &mut self,
+        segment: (InstanceRef, ElemIndex),
+        array: u64,
+        indices: (u32, u32),
+        length: u32,
+    ) -> Result<()> {
+        object::init_elem(&mut self.inner, segment, array, indices, length)
+    }
+
+    /// What the host does meanwhile may allocate but not collect: at a poll, references are in
+    /// registers that no map knows.
     fn interrupted(&mut self, _bits: u32) -> Result<()> {
-        poll::interrupted(self)
+        let could_collect = std::mem::replace(&mut self.inner.may_collect, false);
+        let result = poll::interrupted(self);
+        self.inner.may_collect = could_collect;
+        result
     }
 
     fn out_of_fuel(&mut self) -> Result<()> {
-        poll::out_of_fuel(self)
+        let could_collect = std::mem::replace(&mut self.inner.may_collect, false);
+        let result = poll::out_of_fuel(self);
+        self.inner.may_collect = could_collect;
+        result
     }
 
     fn hot_function(

@@ -55,6 +55,7 @@ unsafe impl Send for ContextCell {}
 unsafe impl Sync for ContextCell {}
 
 /// The execution context of a store. Its address never changes.
+#[derive(Clone)]
 pub(crate) struct Context {
     cell: Arc<ContextCell>,
 }
@@ -163,7 +164,7 @@ impl Context {
         NonNull::from(&*self.cell)
     }
 
-    fn thread_ptr(&self) -> *mut ThreadContext {
+    pub(super) fn thread_ptr(&self) -> *mut ThreadContext {
         self.cell.thread.get()
     }
 }

@@ -30,6 +30,7 @@ const MAX_BYTES: usize = 256 << 20;
 
 /// An exception; whoever keeps one sees to it that it is found as a root, or collects nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub(crate) struct ExnPtr(NonNull<ExnHeader>);
 
 // SAFETY: a handle; exceptions are used by the thread that has the store.
@@ -62,8 +63,20 @@ impl ExnPtr {
     /// A field; what lies above its type means nothing.
     pub(crate) fn field(self, index: usize) -> Slot {
         assert!(index < self.field_count(), "an exception has the fields of its tag");
-        // SAFETY: the field lies within the exception, which is in use; it is never written again.
+        // SAFETY: the field lies within the exception, which is in use.
         unsafe { self.field_place(index).read() }
+    }
+
+    /// The position that stands for it in objects.
+    pub(crate) fn position(self) -> u32 {
+        self.header().heap_index
+    }
+
+    /// Changes a field: a reference to an object that has moved.
+    pub(crate) fn set_field(self, index: usize, value: Slot) {
+        assert!(index < self.field_count(), "an exception has the fields of its tag");
+        // SAFETY: the field lies within the exception, which is in use.
+        unsafe { self.field_place(index).write(value) };
     }
 
     fn header(self) -> ExnHeader {
@@ -107,10 +120,14 @@ impl ExnBox {
         self.exn.0.as_ptr().addr()
     }
 
-    fn fill(&mut self, tag: *const c_void, fields: impl ExactSizeIterator<Item = Slot>) {
+    fn fill(
+        &mut self,
+        (tag, heap_index): (*const c_void, u32),
+        fields: impl ExactSizeIterator<Item = Slot>,
+    ) {
         assert!(fields.len() <= self.capacity);
         let count = u32::try_from(fields.len()).expect("a tag has few parameters");
-        let header = ExnHeader { tag, fields: count, heap_index: 0 };
+        let header = ExnHeader { tag, fields: count, heap_index };
         // SAFETY: the box owns the memory.
         unsafe { self.exn.0.as_ptr().write(header) };
         for (i, field) in fields.enumerate() {
@@ -144,6 +161,9 @@ pub(crate) struct ExnHeap {
     bytes: usize,
     threshold_bytes: usize,
     buffer: Option<ExnBox>,
+    /// Exceptions by the position that stands for each in objects; the first is null.
+    positions: Vec<Option<ExnPtr>>,
+    free_positions: Vec<u32>,
 }
 
 // SAFETY: the heap owns its exceptions, which the thread that has the store uses.
@@ -154,7 +174,14 @@ unsafe impl Sync for ExnHeap {}
 impl Default for ExnHeap {
     fn default() -> Self {
         let threshold_bytes = MIN_THRESHOLD_BYTES;
-        Self { objects: Vec::new(), bytes: 0, threshold_bytes, buffer: None }
+        Self {
+            objects: Vec::new(),
+            bytes: 0,
+            threshold_bytes,
+            buffer: None,
+            positions: vec![None],
+            free_positions: Vec::new(),
+        }
     }
 }
 
@@ -182,8 +209,9 @@ impl ExnHeap {
         if bytes > MAX_BYTES {
             return None;
         }
-        object.fill(std::ptr::without_provenance(tag.0), fields);
         let exn = object.exn;
+        let position = self.take_position(exn);
+        object.fill((std::ptr::without_provenance(tag.0), position), fields);
         self.bytes = bytes;
         self.objects.push(object);
         Some(exn)
@@ -193,6 +221,34 @@ impl ExnHeap {
     pub(crate) fn copy_buffer(&mut self) -> Option<ExnPtr> {
         let exn = self.buffer.as_ref()?.exn;
         self.alloc(exn.tag(), (0..exn.field_count()).map(|i| exn.field(i)))
+    }
+
+    fn take_position(&mut self, exn: ExnPtr) -> u32 {
+        match self.free_positions.pop() {
+            Some(position) => {
+                self.positions[position as usize] = Some(exn);
+                position
+            }
+            None => {
+                self.positions.push(Some(exn));
+                u32::try_from(self.positions.len() - 1).expect("fewer exceptions than memory")
+            }
+        }
+    }
+
+    /// Exceptions by the position that stands for each in objects.
+    pub(crate) fn positions(&self) -> &[Option<ExnPtr>] {
+        &self.positions
+    }
+
+    /// The exception at a position.
+    pub(crate) fn at(&self, position: u32) -> Option<ExnPtr> {
+        self.positions.get(position as usize).copied().flatten()
+    }
+
+    /// All exceptions.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = ExnPtr> {
+        self.objects.iter().map(|object| object.exn)
     }
 
     /// Whether it is time to look for what is not in use.
@@ -208,13 +264,23 @@ impl ExnHeap {
     /// Frees what is not in use: `roots` tells what is.
     pub(crate) fn collect(&mut self, roots: impl FnOnce(&mut Marker<'_>)) {
         self.objects.sort_unstable_by_key(ExnBox::address);
-        let mut marker = Marker { objects: &self.objects, grey: Vec::new() };
+        let mut marker =
+            Marker { objects: &self.objects, positions: &self.positions, grey: Vec::new() };
         if let Some(buffer) = &self.buffer {
             marker.fields(buffer.exn);
         }
         roots(&mut marker);
         marker.drain();
-        self.objects.retain(|object| object.set_mark(false));
+        let (positions, free) = (&mut self.positions, &mut self.free_positions);
+        self.objects.retain(|object| {
+            let marked = object.set_mark(false);
+            if !marked {
+                let position = object.exn.position();
+                positions[position as usize] = None;
+                free.push(position);
+            }
+            marked
+        });
         self.bytes = self.objects.iter().map(ExnBox::bytes).sum();
         self.threshold_bytes = (2 * self.bytes).max(MIN_THRESHOLD_BYTES);
     }
@@ -224,6 +290,7 @@ impl ExnHeap {
 pub(crate) struct Marker<'a> {
     /// Ascending by address.
     objects: &'a [ExnBox],
+    positions: &'a [Option<ExnPtr>],
     /// Those that are marked and whose fields were not looked at yet.
     grey: Vec<ExnPtr>,
 }
@@ -241,6 +308,13 @@ impl Marker<'_> {
         };
         if !self.objects[found].set_mark(true) {
             self.grey.push(self.objects[found].exn);
+        }
+    }
+
+    /// Marks the exception at a position.
+    pub(crate) fn position(&mut self, position: u32) {
+        if let Some(Some(exn)) = self.positions.get(position as usize) {
+            self.word(exn.bits());
         }
     }
 

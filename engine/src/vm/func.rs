@@ -35,6 +35,7 @@ impl CodePtr {
 
 /// A function of an instance or of the host: a non-null `funcref`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
 pub(crate) struct FuncPtr(NonNull<FuncRef>);
 
 // SAFETY: a handle; the module head of `vm` says who keeps the record alive, and records are
@@ -73,12 +74,29 @@ impl FuncPtr {
         InstanceRef::from_ptr(record.vmctx).map(|instance| (instance, record.func_index))
     }
 
+    /// The position that stands for the function in objects of its store, 0 when it has none or
+    /// when stores share the record.
+    pub(crate) fn heap_index(self) -> u32 {
+        self.read().heap_index
+    }
+
+    /// Sets what [`Self::heap_index`] says; `false` for a record that stores share.
+    pub(crate) fn set_heap_index(self, position: u32) -> bool {
+        if self.read().func_index == u32::MAX {
+            return false;
+        }
+        // SAFETY: the record lies in an instance of the store that this thread has.
+        unsafe { (*self.0.as_ptr()).heap_index = position };
+        true
+    }
+
     pub(super) fn as_ptr(self) -> *const FuncRef {
         self.0.as_ptr()
     }
 
     pub(super) fn read(self) -> FuncRef {
-        // SAFETY: the holder of the handle keeps the record alive; it is never written again.
+        // SAFETY: the holder of the handle keeps the record alive; nothing but `heap_index` is ever
+        // written again, by the thread that has the store.
         unsafe { self.0.as_ptr().read() }
     }
 

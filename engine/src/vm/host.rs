@@ -6,12 +6,16 @@
 
 use super::context::Context;
 use super::exception::ExnPtr;
+use super::func::FuncPtr;
 use super::instance::InstanceRef;
+use super::roots::Registers;
 use super::unwind::Frame;
 use crate::code::OsrBody;
 use anyhow::Error;
 use std::any::Any;
-use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
+use upshift_abi::index::{
+    DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex, TypeIndex,
+};
 
 /// The store, as the runtime functions of machine code see it.
 ///
@@ -148,6 +152,67 @@ pub(crate) trait VmHost: Any {
 
     /// Whether the `exceptions` zeal mode throws at this call.
     fn zeal_throws(&mut self) -> bool;
+
+    /// Makes room for `bytes` at the thread's cursor; may collect.
+    fn gc_refill(&mut self, bytes: u32, registers: Registers) -> Result<(), Error>;
+
+    /// The position that stands for a function in objects.
+    fn func_heap_index(&mut self, func: FuncPtr) -> u32;
+
+    /// A new array of zeros; may collect.
+    fn array_alloc(
+        &mut self,
+        instance: InstanceRef,
+        ty: TypeIndex,
+        length: u32,
+    ) -> Result<u32, Error>;
+
+    /// `array.new_data` with offset and length; may collect.
+    fn array_new_data(
+        &mut self,
+        instance: InstanceRef,
+        ty: TypeIndex,
+        data: DataIndex,
+        range: (u32, u32),
+    ) -> Result<u32, Error>;
+
+    /// `array.new_elem` with offset and length; may collect.
+    fn array_new_elem(
+        &mut self,
+        instance: InstanceRef,
+        ty: TypeIndex,
+        elem: ElemIndex,
+        range: (u32, u32),
+    ) -> Result<u32, Error>;
+
+    /// `array.fill` with the value that the thread passes.
+    fn array_fill(&mut self, array: u64, index: u32, length: u32) -> Result<(), Error>;
+
+    /// `array.copy`; arrays and indices are those of destination and source.
+    fn array_copy(
+        &mut self,
+        arrays: (u64, u64),
+        indices: (u32, u32),
+        length: u32,
+    ) -> Result<(), Error>;
+
+    /// `array.init_data`; indices are those in array and segment.
+    fn array_init_data(
+        &mut self,
+        segment: (InstanceRef, DataIndex),
+        array: u64,
+        indices: (u32, u32),
+        length: u32,
+    ) -> Result<(), Error>;
+
+    /// `array.init_elem`; indices are those in array and segment.
+    fn array_init_elem(
+        &mut self,
+        segment: (InstanceRef, ElemIndex),
+        array: u64,
+        indices: (u32, u32),
+        length: u32,
+    ) -> Result<(), Error>;
 
     /// An interruption was requested with these bits ([`super::Interrupter::request`]); each
     /// request is seen at least once. `Ok` goes on with the program.

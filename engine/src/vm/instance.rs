@@ -12,7 +12,7 @@ use upshift_abi::index::{
 };
 use upshift_abi::layout::{
     CanonTypeId, FuncImport, FuncRef, GlobalCell, GlobalPlace, Instance, InstanceLayout,
-    MemorySlot, Supertypes, TableDef,
+    MemorySlot, Supertypes, TableDef, TypeDescriptor,
 };
 
 /// An instance's memory: head and tail. Owned by the store.
@@ -36,6 +36,10 @@ pub(crate) struct InstanceHead<'a> {
     pub(crate) counters: *mut i32,
     /// Canonical id of each type of the module; must stay where it is as long as the instance.
     pub(crate) type_ids: &'a [CanonTypeId],
+    /// The base of the store's heap, when the module uses objects.
+    pub(crate) heap: *mut u8,
+    /// The engine's type descriptors.
+    pub(crate) descriptors: *const TypeDescriptor,
 }
 
 impl InstanceBox {
@@ -55,8 +59,8 @@ impl InstanceBox {
             memory0: MemorySlot { base: std::ptr::null_mut(), def: std::ptr::null_mut() },
             counters: head.counters,
             type_ids: head.type_ids.as_ptr().cast::<u32>(),
-            heap: std::ptr::null_mut(),
-            descriptors: std::ptr::null(),
+            heap: head.heap,
+            descriptors: head.descriptors,
             host: std::ptr::without_provenance_mut::<c_void>(head.id as usize),
             module: std::ptr::null(),
         };

@@ -11,17 +11,20 @@
 use super::context::{ContextCell, Poll};
 use super::entry::Slot;
 use super::exception::ExnPtr;
-use super::func::{HostFunc, TagPtr};
+use super::func::{FuncPtr, HostFunc, TagPtr};
 use super::host::VmHost;
 use super::instance::InstanceRef;
 use super::osr::hot_function;
+use super::roots::Registers;
 use crate::code::ModuleCode;
 use anyhow::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::Ordering;
 use upshift_abi::builtin::{BUILTIN_COUNT, Builtin, unpack_indices};
-use upshift_abi::index::{DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex};
+use upshift_abi::index::{
+    DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex, TypeIndex,
+};
 use upshift_abi::layout::{Instance, STACK_HEADROOM_BYTES, ThreadContext};
 use upshift_abi::trap::Trap;
 
@@ -309,6 +312,106 @@ extern "C" fn zeal_throw(thread: Thread, _vmctx: *mut Instance) {
             cell.set_landing(caught.landing(0));
         }
         Ok(())
+    });
+}
+
+extern "C" fn gc_refill(thread: Thread, registers: *mut SavedRegisters) {
+    run(thread, (), |host| {
+        let bytes = host.context().alloc_request();
+        host.gc_refill(bytes, Registers::new(registers))
+    });
+}
+
+extern "C" fn func_heap_index(thread: Thread, _registers: *mut SavedRegisters) {
+    run(thread, (), |host| {
+        let func = FuncPtr::from_bits(host.context().passed_value()[0]);
+        let position = host.func_heap_index(func.expect("a function"));
+        host.context().pass_value([position.into(), 0]);
+        Ok(())
+    });
+}
+
+extern "C" fn array_alloc(thread: Thread, vmctx: *mut Instance, ty: u64, length: u64) -> u64 {
+    run(thread, 0, |host| {
+        let array = host.array_alloc(instance(vmctx), TypeIndex(index(ty)), low(length))?;
+        Ok(array.into())
+    })
+}
+
+extern "C" fn array_new_data(
+    thread: Thread,
+    vmctx: *mut Instance,
+    ty_data: u64,
+    offset: u64,
+    length: u64,
+) -> u64 {
+    let (ty, data) = unpack_indices(ty_data);
+    let (ty, range) = (TypeIndex(ty), (low(offset), low(length)));
+    run(thread, 0, |host| {
+        Ok(host.array_new_data(instance(vmctx), ty, DataIndex(data), range)?.into())
+    })
+}
+
+extern "C" fn array_new_elem(
+    thread: Thread,
+    vmctx: *mut Instance,
+    ty_elem: u64,
+    offset: u64,
+    length: u64,
+) -> u64 {
+    let (ty, elem) = unpack_indices(ty_elem);
+    let (ty, range) = (TypeIndex(ty), (low(offset), low(length)));
+    run(thread, 0, |host| {
+        Ok(host.array_new_elem(instance(vmctx), ty, ElemIndex(elem), range)?.into())
+    })
+}
+
+extern "C" fn array_fill(
+    thread: Thread,
+    _vmctx: *mut Instance,
+    array: u64,
+    index: u64,
+    length: u64,
+) {
+    run(thread, (), |host| host.array_fill(array, low(index), low(length)));
+}
+
+extern "C" fn array_copy(
+    thread: Thread,
+    _vmctx: *mut Instance,
+    dst: u64,
+    src: u64,
+    indices: u64,
+    length: u64,
+) {
+    run(thread, (), |host| host.array_copy((dst, src), unpack_indices(indices), low(length)));
+}
+
+extern "C" fn array_init_data(
+    thread: Thread,
+    vmctx: *mut Instance,
+    array: u64,
+    data: u64,
+    indices: u64,
+    length: u64,
+) {
+    let (data, indices) = (DataIndex(index(data)), unpack_indices(indices));
+    run(thread, (), |host| {
+        host.array_init_data((instance(vmctx), data), array, indices, low(length))
+    });
+}
+
+extern "C" fn array_init_elem(
+    thread: Thread,
+    vmctx: *mut Instance,
+    array: u64,
+    elem: u64,
+    indices: u64,
+    length: u64,
+) {
+    let (elem, indices) = (ElemIndex(index(elem)), unpack_indices(indices));
+    run(thread, (), |host| {
+        host.array_init_elem((instance(vmctx), elem), array, indices, low(length))
     });
 }
 

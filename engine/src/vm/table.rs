@@ -103,6 +103,18 @@ impl TablePtr {
         Ok(())
     }
 
+    /// Replaces every element by what `update` returns for it.
+    pub(crate) fn update(self, mut update: impl FnMut(u64) -> u64) {
+        let (base, len) = self.parts();
+        for i in 0..len {
+            let place = base.wrapping_add(i);
+            // SAFETY: the element is one of the table's.
+            let bits = unsafe { place.read() };
+            // SAFETY: as above.
+            unsafe { place.write(update(bits)) };
+        }
+    }
+
     /// `table.fill`
     pub(crate) fn fill(self, dst: u64, bits: u64, len: u64) -> Result<(), Trap> {
         let (place, len) = self.checked(dst, len)?;

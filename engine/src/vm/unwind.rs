@@ -21,6 +21,8 @@ pub(crate) struct Frame {
     /// Whether `pc` is the instruction that faulted; else it is a return address, and the call is
     /// what lies before it.
     pub(crate) is_exact: bool,
+    /// Its frame pointer.
+    pub(super) fp: usize,
 }
 
 /// Most frames that a walk yields; more than any stack holds that is not absurdly large.
@@ -75,7 +77,7 @@ unsafe fn walk_activation(activation: Activation, mut is_exact: bool, frames: &m
     let (mut fp, mut pc) = (address(activation.exit_fp), address(activation.exit_pc));
     let entry_fp = address(activation.entry_fp);
     while fp != 0 && fp < entry_fp && fp.is_multiple_of(8) && frames.len() < MAX_FRAMES {
-        frames.push(Frame { pc, is_exact });
+        frames.push(Frame { pc, is_exact, fp });
         is_exact = false;
         let frame = std::ptr::with_exposed_provenance::<[usize; 2]>(fp);
         // SAFETY: `fp` is aligned and lies between the exit and the entry frame of this stack;

@@ -1,0 +1,213 @@
+//! [`ArrayRef`] and [`ArrayType`]: arrays of the garbage-collected heap.
+
+use super::anyref::{AnyRef, with_store};
+use super::engine::Engine;
+use super::store::{AsContext, AsContextMut};
+use super::structref::{check_field, value_of};
+use super::val::Val;
+use crate::Result;
+use crate::builtin::object::new_array;
+use crate::canon::TypeEntry;
+use crate::gc::access::{element_place, length_of};
+use crate::store::StoreInner;
+use anyhow::{Context, bail};
+use std::fmt;
+use upshift_abi::layout::{ArrayLayout, ObjectLayout};
+use upshift_abi::types::{CompositeType, FieldType};
+
+/// An array type of an engine. It keeps the types that it names.
+#[derive(Clone)]
+pub struct ArrayType {
+    entry: TypeEntry,
+}
+
+impl fmt::Debug for ArrayType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ArrayType").field(&self.element()).finish()
+    }
+}
+
+/// Types are equal when the specification says so.
+impl PartialEq for ArrayType {
+    fn eq(&self, other: &Self) -> bool {
+        self.entry.same(&other.entry)
+    }
+}
+
+impl Eq for ArrayType {}
+
+impl ArrayType {
+    /// A final type with these elements that stands alone.
+    ///
+    /// # Errors
+    /// When elements are of a concrete type that is not one of the engine's.
+    pub fn new(engine: &Engine, element: FieldType) -> Result<Self> {
+        let entry = engine.types().register_composite(CompositeType::Array(element))?;
+        Ok(Self { entry })
+    }
+
+    /// The elements.
+    #[must_use]
+    pub fn element(&self) -> FieldType {
+        match self.entry.composite() {
+            CompositeType::Array(element) => *element,
+            CompositeType::Func(_) | CompositeType::Struct(_) | CompositeType::Cont(_) => {
+                unreachable!("an array type")
+            }
+        }
+    }
+
+    fn layout(&self) -> ArrayLayout {
+        match self.entry.layout() {
+            ObjectLayout::Array(layout) => *layout,
+            ObjectLayout::Struct(_) | ObjectLayout::None => unreachable!("an array type"),
+        }
+    }
+}
+
+/// A reference to an array; valid as an [`AnyRef`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ArrayRef(AnyRef);
+
+impl ArrayRef {
+    /// A new array of `length` elements that are all the same.
+    ///
+    /// # Errors
+    /// When the value does not fit the elements, the type belongs to another engine, or the heap is
+    /// full.
+    ///
+    /// # Panics
+    /// When the value belongs to another store.
+    pub fn new(
+        store: impl AsContextMut,
+        ty: &ArrayType,
+        element: Val,
+        length: u32,
+    ) -> Result<Self> {
+        make(store, ty, length, &mut |_| element)
+    }
+
+    /// A new array of these elements.
+    ///
+    /// # Errors
+    /// When a value does not fit the elements, the type belongs to another engine, or the heap is
+    /// full.
+    ///
+    /// # Panics
+    /// When a value belongs to another store.
+    pub fn new_fixed(store: impl AsContextMut, ty: &ArrayType, elements: &[Val]) -> Result<Self> {
+        let length = u32::try_from(elements.len()).context("too many elements")?;
+        make(store, ty, length, &mut |i| elements[i as usize])
+    }
+
+    /// The type.
+    ///
+    /// # Panics
+    /// When the reference belongs to another store, or its scope is over.
+    pub fn ty(&self, store: impl AsContext) -> ArrayType {
+        self.ty_in(store.as_context().inner())
+    }
+
+    /// The number of elements.
+    ///
+    /// # Panics
+    /// When the reference belongs to another store, or its scope is over.
+    pub fn len(&self, store: impl AsContext) -> u32 {
+        let store = store.as_context();
+        length_of(store.inner().heap().memory(), self.0.object(store.inner()))
+    }
+
+    /// An element; packed integers are zero-extended.
+    ///
+    /// # Errors
+    /// When there is no such element.
+    ///
+    /// # Panics
+    /// When the reference belongs to another store, or its scope is over.
+    pub fn get(&self, store: impl AsContextMut, index: u32) -> Result<Val> {
+        with_store(store, |store| {
+            let (ty, place) = self.place(store, index)?;
+            let slot = store.read_cell(ty.layout().element, place);
+            Ok(value_of(store, ty.element(), slot))
+        })
+    }
+
+    /// All elements.
+    ///
+    /// # Panics
+    /// When the reference belongs to another store, or its scope is over.
+    pub fn elements(&self, mut store: impl AsContextMut) -> Vec<Val> {
+        let length = self.len(store.as_context_mut().as_context());
+        let element = |i| self.get(store.as_context_mut(), i).expect("an element of the array");
+        (0..length).map(element).collect()
+    }
+
+    /// Sets an element.
+    ///
+    /// # Errors
+    /// When there is no such element, it may not be set, or the value does not fit.
+    ///
+    /// # Panics
+    /// When the reference or the value belongs to another store, or its scope is over.
+    pub fn set(&self, store: impl AsContextMut, index: u32, value: Val) -> Result<()> {
+        with_store(store, |store| {
+            let (ty, place) = self.place(store, index)?;
+            if !ty.element().mutable {
+                bail!("elements of the array may not be set");
+            }
+            check_field(store, value, ty.element())?;
+            let (slot, object) = (value.to_slot(store), self.0.object(store));
+            store.note_write(object);
+            store.write_cell(ty.layout().element, place, slot);
+            Ok(())
+        })
+    }
+
+    /// The reference as one of any type.
+    #[must_use]
+    pub const fn to_any_ref(self) -> AnyRef {
+        self.0
+    }
+
+    pub(crate) const fn from_any(any: AnyRef) -> Self {
+        Self(any)
+    }
+
+    fn ty_in(&self, store: &StoreInner) -> ArrayType {
+        ArrayType { entry: self.0.entry(store).expect("an array") }
+    }
+
+    /// The type, and where an element is.
+    fn place(&self, store: &StoreInner, index: u32) -> Result<(ArrayType, u32)> {
+        let (ty, object) = (self.ty_in(store), self.0.object(store));
+        let length = length_of(store.heap().memory(), object);
+        if index >= length {
+            bail!("element {index} of an array of {length}");
+        }
+        let place = element_place(ty.layout(), object, index);
+        Ok((ty, place))
+    }
+}
+
+fn make(
+    store: impl AsContextMut,
+    ty: &ArrayType,
+    length: u32,
+    element: &mut dyn FnMut(u32) -> Val,
+) -> Result<ArrayRef> {
+    with_store(store, |store| {
+        for i in 0..length {
+            check_field(store, element(i), ty.element())?;
+        }
+        store.keep_type(&ty.entry)?;
+        let layout = ty.layout();
+        let array = new_array(store, ty.entry.id(), layout, length)?;
+        // Values are read after the array was made: that may have moved what they refer to.
+        for i in 0..length {
+            let value = element(i).to_slot(store);
+            store.note_write(array);
+            store.write_cell(layout.element, element_place(layout, array, i), value);
+        }
+        Ok(ArrayRef(AnyRef::from_object(store, array)))
+    })
+}

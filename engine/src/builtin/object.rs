@@ -1,0 +1,261 @@
+//! Operators on arrays that machine code leaves to the runtime.
+
+use crate::Result;
+use crate::Trap;
+use crate::gc::access::{Reference, element_place, length_of, type_of, write_stored};
+use crate::instantiate::const_expr::Origin;
+use crate::instantiate::segments::element_bits;
+use crate::store::StoreInner;
+use crate::vm::InstanceRef;
+use std::ops::Range;
+use upshift_abi::index::{DataIndex, ElemIndex, TypeIndex};
+use upshift_abi::layout::{ArrayLayout, CanonTypeId, Cell, MAX_ARRAY_LENGTH, ObjectLayout};
+use upshift_abi::module::ElemMode;
+
+/// Bytes of a bulk operation that cost one unit of fuel: more than any that is done inline.
+const BYTES_PER_FUEL: u64 = 512;
+
+/// An array in the heap.
+#[derive(Clone, Copy, Debug)]
+struct Array {
+    offset: u32,
+    length: u32,
+    layout: ArrayLayout,
+}
+
+impl Array {
+    fn at(store: &StoreInner, offset: u32) -> Self {
+        let memory = store.heap().memory();
+        let entry = store.engine().types().get(type_of(memory, offset));
+        let ObjectLayout::Array(layout) = *entry.layout() else { panic!("an array") };
+        Self { offset, length: length_of(memory, offset), layout }
+    }
+
+    /// The array that machine code passes.
+    fn passed(store: &StoreInner, bits: u64) -> Result<Self> {
+        match Reference::from_bits(u32::try_from(bits).expect("references have 32 bits")) {
+            Reference::Object(offset) => Ok(Self::at(store, offset)),
+            Reference::Null => Err(Trap::NullArrayReference.into()),
+            Reference::I31(_) | Reference::Host(_) => panic!("an array"),
+        }
+    }
+
+    /// Checks that elements exist: their first one's place.
+    fn elements(&self, index: u32, count: u32) -> Result<u32> {
+        let end = index.checked_add(count).filter(|&end| end <= self.length);
+        end.ok_or(Trap::ArrayOutOfBounds)?;
+        Ok(element_place(self.layout, self.offset, index))
+    }
+
+    fn bytes(&self, count: u32) -> u32 {
+        count * self.layout.element.bytes()
+    }
+}
+
+/// `array.new_default`
+pub(crate) fn new_default(
+    store: &mut StoreInner,
+    instance: InstanceRef,
+    ty: TypeIndex,
+    length: u32,
+) -> Result<u32> {
+    let module = &store.entities.instance_of(instance).module;
+    let (layout, id) = (module.declarations().array(ty), module.type_entry(ty).id());
+    new_array(store, id, layout, length)
+}
+
+/// A new array, all elements zero.
+pub(crate) fn new_array(
+    store: &mut StoreInner,
+    id: CanonTypeId,
+    layout: ArrayLayout,
+    length: u32,
+) -> Result<u32> {
+    if length > MAX_ARRAY_LENGTH {
+        return Err(Trap::AllocationTooLarge.into());
+    }
+    let bytes = layout.size_bytes(length);
+    store.charge_fuel(bytes / BYTES_PER_FUEL)?;
+    let array = store.allocate(id, bytes)?;
+    let memory = store.heap_mut().memory_mut();
+    memory.write_u32(array + 8, length);
+    let filled = u32::try_from(bytes).expect("it was allocated") - layout.first;
+    memory.fill(array + layout.first, 0, filled);
+    Ok(array)
+}
+
+/// `array.fill` with the value that the thread passes.
+pub(crate) fn fill(store: &mut StoreInner, array: u64, index: u32, count: u32) -> Result<()> {
+    let array = Array::passed(store, array)?;
+    let first = array.elements(index, count)?;
+    let value = store.context().passed_value();
+    let (cell, bytes) = (array.layout.element, array.bytes(count));
+    store.charge_fuel(u64::from(bytes) / BYTES_PER_FUEL)?;
+    if cell == Cell::Ref {
+        store.note_write(array.offset);
+    }
+    let memory = store.heap_mut().memory_mut();
+    if count == 0 {
+        return Ok(());
+    }
+    if cell == Cell::I8 {
+        memory.fill(first, value[0].to_le_bytes()[0], count);
+        return Ok(());
+    }
+    write_stored(memory, cell, first, value);
+    // What is there is copied behind itself, twice as much each time.
+    let mut done = cell.bytes();
+    while done < bytes {
+        let more = done.min(bytes - done);
+        memory.copy(first + done, first, more);
+        done += more;
+    }
+    Ok(())
+}
+
+/// `array.copy`
+pub(crate) fn copy(
+    store: &mut StoreInner,
+    (dst, src): (u64, u64),
+    (dst_index, src_index): (u32, u32),
+    count: u32,
+) -> Result<()> {
+    let (dst, src) = (Array::passed(store, dst)?, Array::passed(store, src)?);
+    let to = dst.elements(dst_index, count)?;
+    let from = src.elements(src_index, count)?;
+    store.charge_fuel(u64::from(dst.bytes(count)) / BYTES_PER_FUEL)?;
+    if dst.layout.element == Cell::Ref {
+        store.note_write(dst.offset);
+    }
+    store.heap_mut().memory_mut().copy(to, from, dst.bytes(count));
+    Ok(())
+}
+
+/// `array.init_data`
+pub(crate) fn init_data(
+    store: &mut StoreInner,
+    (instance, data): (InstanceRef, DataIndex),
+    array: u64,
+    (index, offset): (u32, u32),
+    count: u32,
+) -> Result<()> {
+    let array = Array::passed(store, array)?;
+    let first = array.elements(index, count)?;
+    let range = data_range(store, instance, data, offset, u64::from(array.bytes(count)))?;
+    write_data(store, instance, range, first)
+}
+
+/// `array.new_data`
+pub(crate) fn new_data(
+    store: &mut StoreInner,
+    (instance, data): (InstanceRef, DataIndex),
+    ty: TypeIndex,
+    (offset, length): (u32, u32),
+) -> Result<u32> {
+    let module = &store.entities.instance_of(instance).module;
+    let layout = module.declarations().array(ty);
+    let bytes = u64::from(length) * u64::from(layout.element.bytes());
+    let range = data_range(store, instance, data, offset, bytes)?;
+    let array = new_default(store, instance, ty, length)?;
+    write_data(store, instance, range, array + layout.first)?;
+    Ok(array)
+}
+
+/// The bytes of a data segment, in the module's bytes.
+fn data_range(
+    store: &StoreInner,
+    instance: InstanceRef,
+    data: DataIndex,
+    offset: u32,
+    bytes: u64,
+) -> Result<Range<usize>> {
+    let instance = store.entities.instance_of(instance);
+    let segment = &instance.module.declarations().data[data.index()];
+    let dropped = segment.active.is_some() || instance.is_data_dropped(data);
+    let available = if dropped { 0 } else { segment.range.len() as u64 };
+    let end = u64::from(offset).checked_add(bytes).filter(|&end| end <= available);
+    let end = end.ok_or(Trap::MemoryOutOfBounds)?;
+    let place = |at: u64| segment.range.start + usize::try_from(at).expect("in the segment");
+    Ok(place(offset.into())..place(end))
+}
+
+fn write_data(
+    store: &mut StoreInner,
+    instance: InstanceRef,
+    range: Range<usize>,
+    place: u32,
+) -> Result<()> {
+    store.charge_fuel(range.len() as u64 / BYTES_PER_FUEL)?;
+    let module = store.entities.instance_of(instance).module.clone();
+    store.heap_mut().memory_mut().write_bytes(place, &module.bytes()[range]);
+    Ok(())
+}
+
+/// `array.new_elem`
+pub(crate) fn new_elem(
+    store: &mut StoreInner,
+    (instance, elem): (InstanceRef, ElemIndex),
+    ty: TypeIndex,
+    (offset, length): (u32, u32),
+) -> Result<u32> {
+    let range = elem_range(store, instance, elem, (offset, length))?;
+    let array = new_default(store, instance, ty, length)?;
+    let root = store.roots.add(array.into());
+    write_elem(store, (instance, elem), range, (array, 0))?;
+    let array = store.roots.get(root);
+    Ok(u32::try_from(array).expect("references have 32 bits"))
+}
+
+/// `array.init_elem`
+pub(crate) fn init_elem(
+    store: &mut StoreInner,
+    (instance, elem): (InstanceRef, ElemIndex),
+    array: u64,
+    (index, offset): (u32, u32),
+    count: u32,
+) -> Result<()> {
+    let array = Array::passed(store, array)?;
+    array.elements(index, count)?;
+    let range = elem_range(store, instance, elem, (offset, count))?;
+    write_elem(store, (instance, elem), range, (array.offset, index))
+}
+
+fn elem_range(
+    store: &StoreInner,
+    instance: InstanceRef,
+    elem: ElemIndex,
+    (offset, count): (u32, u32),
+) -> Result<Range<usize>> {
+    let instance = store.entities.instance_of(instance);
+    let segment = &instance.module.declarations().elems[elem.index()];
+    let dropped = !matches!(segment.mode, ElemMode::Passive) || instance.is_elem_dropped(elem);
+    let available = if dropped { 0 } else { segment.items.len() };
+    let start = offset as usize;
+    let end = start + count as usize;
+    if end > available {
+        return Err(Trap::TableOutOfBounds.into());
+    }
+    Ok(start..end)
+}
+
+/// Writes elements of a segment to an array, which may move meanwhile: elements may be objects.
+fn write_elem(
+    store: &mut StoreInner,
+    (instance, elem): (InstanceRef, ElemIndex),
+    range: Range<usize>,
+    (array, index): (u32, u32),
+) -> Result<()> {
+    let at = Origin::of(store.entities.instance_of(instance));
+    let root = store.roots.add(array.into());
+    let layout = Array::at(store, array).layout;
+    store.charge_fuel(range.len() as u64 * 4 / BYTES_PER_FUEL)?;
+    for (i, item) in range.enumerate() {
+        let bits = element_bits(store, &at, elem, item)?;
+        let array = u32::try_from(store.roots.get(root)).expect("references have 32 bits");
+        let i = index + u32::try_from(i).expect("below the array's length");
+        store.note_write(array);
+        let place = element_place(layout, array, i);
+        store.write_cell(layout.element, place, [bits, 0]);
+    }
+    Ok(())
+}

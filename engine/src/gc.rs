@@ -1,0 +1,329 @@
+//! Garbage-collected objects of a store: their memory, allocation and collection.
+//!
+//! [`Heap`] is what the rest of the engine uses; `abi`'s `layout::object` says what objects look
+//! like. A [`Collector`] behind it decides where objects go and frees them. There are two: `null`
+//! never frees anything, `generational` copies what survives of the young objects among the old
+//! ones, and marks these now and then.
+//!
+//! # A collection
+//! 1. Machine code, or the host, finds no room between the thread's cursor and limit, and asks
+//!    for some ([`Heap::refill`]). Only allocation collects.
+//! 2. The store gathers its roots ([`RootSet`]): slots of frames by the stack maps of their calls,
+//!    registers that a stub saved, globals, tables, handles of the host, fields of exceptions.
+//! 3. The collector follows them, and writes back where objects went.
+//! 4. The thread's cursor and limit are set to new room.
+
+pub(crate) mod access;
+mod generational;
+mod null;
+mod old;
+pub(crate) mod stats;
+#[cfg(test)]
+mod tests;
+
+use crate::api::engine::Engine;
+use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory};
+use generational::Generational;
+use null::Null;
+use stats::{GcStats, Pauses};
+use std::collections::HashMap;
+use std::fmt;
+use std::mem::offset_of;
+use std::time::Instant;
+use upshift_abi::layout::{CanonTypeId, GC_UNLOGGED, NULL_GUARD_BYTES, ObjectHeader};
+
+/// Which collector a store's objects have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CollectorKind {
+    /// Generational: a nursery that survivors are copied out of, and old objects that are marked.
+    #[default]
+    Generational,
+    /// Frees nothing before the store is dropped: fastest for short runs.
+    Null,
+}
+
+/// What a heap is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct HeapConfig {
+    pub(crate) collector: CollectorKind,
+    /// Most bytes of objects.
+    pub(crate) max_bytes: u64,
+    /// Size of the nursery when it has grown.
+    pub(crate) nursery_bytes: u32,
+    /// Collect at every allocation and check the heap afterwards.
+    pub(crate) zeal: bool,
+}
+
+impl Default for HeapConfig {
+    fn default() -> Self {
+        Self {
+            collector: CollectorKind::default(),
+            max_bytes: DEFAULT_MAX_BYTES,
+            nursery_bytes: DEFAULT_NURSERY_BYTES,
+            zeal: false,
+        }
+    }
+}
+
+/// Most bytes of objects of a store unless the host says otherwise.
+const DEFAULT_MAX_BYTES: u64 = 2 << 30;
+/// Size of the nursery unless the host says otherwise.
+const DEFAULT_NURSERY_BYTES: u32 = 1 << 20;
+
+/// There is no room for an object, whatever is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutOfMemory;
+
+/// How much is to be collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// The young objects.
+    Minor,
+    /// All objects.
+    Full,
+}
+
+/// What refers to objects from outside of the heap.
+pub(crate) trait RootSet {
+    /// Calls `visit` with every word that may hold a reference, and replaces the word by what it
+    /// returns. Words of functions and exceptions, which lie outside of the heap, have more than
+    /// 32 bits; all others are references as machine code has them.
+    fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64);
+}
+
+/// What a collector says of the references that are no objects, in a full collection.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    /// Handles of host values.
+    pub(crate) handles: Vec<u32>,
+    /// Positions in the table of exceptions.
+    pub(crate) exceptions: Vec<u32>,
+}
+
+/// What a collector works on.
+pub(crate) struct Space<'a> {
+    pub(crate) memory: &'a mut HeapMemory,
+    pub(crate) context: &'a Context,
+    pub(crate) engine: &'a Engine,
+}
+
+/// See the module head.
+pub(crate) trait Collector: fmt::Debug + Send + Sync {
+    /// Room for new objects: at least `bytes` from an offset on. `None` when it is time to collect.
+    fn room(&mut self, bytes: u32) -> Option<(u64, u64)>;
+
+    /// Room for one object that is old from the start, and what its gc word is; `None` when there
+    /// is none.
+    fn allocate_old(&mut self, bytes: u64) -> Option<(u32, u32)>;
+
+    /// Frees objects. All references are those of live objects afterwards.
+    fn collect(
+        &mut self,
+        space: &mut Space<'_>,
+        extent: Extent,
+        roots: &mut dyn RootSet,
+    ) -> Result<Outside, OutOfMemory>;
+
+    /// How much the next collection had better look at.
+    fn wants(&self) -> Extent;
+
+    /// Bytes that old objects take, and that the nursery may.
+    fn used_bytes(&self) -> u64;
+
+    /// Checks that all references lead to objects.
+    fn verify(&self, space: &mut Space<'_>, roots: &mut dyn RootSet);
+}
+
+/// The heap of a store.
+#[derive(Debug)]
+pub(crate) struct Heap {
+    memory: HeapMemory,
+    collector: Box<dyn Collector>,
+    config: HeapConfig,
+    funcs: FuncTable,
+    pauses: Pauses,
+    /// Collections so far, for the zeal mode.
+    collections: u64,
+}
+
+impl Heap {
+    /// An empty heap; sets up the thread's allocation.
+    pub(crate) fn new(context: &Context, config: HeapConfig) -> std::io::Result<Self> {
+        let max_bytes = config.max_bytes.min(HEAP_BYTES - u64::from(NULL_GUARD_BYTES));
+        let zeal = config.zeal && config.collector == CollectorKind::Generational;
+        let config = HeapConfig { max_bytes, zeal, ..config };
+        let memory = HeapMemory::new()?;
+        memory.reset_log(context);
+        let collector: Box<dyn Collector> = match config.collector {
+            CollectorKind::Generational => Box::new(Generational::new(config)),
+            CollectorKind::Null => Box::new(Null::new(config)),
+        };
+        context.set_allocation(0, 0);
+        let funcs = FuncTable::new();
+        context.set_func_table(&funcs.records);
+        let pauses = Pauses::default();
+        Ok(Self { memory, collector, config, funcs, pauses, collections: 0 })
+    }
+
+    /// What offsets count from.
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.memory.base()
+    }
+
+    /// The memory, to look into objects.
+    pub(crate) fn memory(&self) -> &HeapMemory {
+        &self.memory
+    }
+
+    /// The memory, to write to objects.
+    pub(crate) fn memory_mut(&mut self) -> &mut HeapMemory {
+        &mut self.memory
+    }
+
+    /// The settings.
+    pub(crate) fn config(&self) -> &HeapConfig {
+        &self.config
+    }
+
+    /// Room for `bytes` at the thread's cursor without a collection; whether there is.
+    pub(crate) fn extend(&mut self, context: &Context, bytes: u32) -> bool {
+        let (cursor, limit) = context.allocation();
+        cursor + u64::from(bytes) <= limit || self.take_room(context, bytes)
+    }
+
+    fn take_room(&mut self, context: &Context, bytes: u32) -> bool {
+        let Some((cursor, limit)) = self.collector.room(bytes) else { return false };
+        let limit = if self.config.zeal { cursor + u64::from(bytes) } else { limit };
+        context.set_allocation(cursor, limit);
+        true
+    }
+
+    /// Collects, and makes room for `bytes`.
+    pub(crate) fn collect(
+        &mut self,
+        context: &Context,
+        engine: &Engine,
+        (extent, bytes): (Extent, u32),
+        roots: &mut dyn RootSet,
+    ) -> Result<Outside, OutOfMemory> {
+        let extent = extent.max(self.collector.wants());
+        let zeal_full = self.config.zeal && self.collections.is_multiple_of(8);
+        let extent = if zeal_full { Extent::Full } else { extent };
+        let outside = self.collect_once(context, engine, extent, roots)?;
+        if self.take_room(context, bytes) {
+            return Ok(outside);
+        }
+        let outside = self.collect_once(context, engine, Extent::Full, roots)?;
+        if self.take_room(context, bytes) { Ok(outside) } else { Err(OutOfMemory) }
+    }
+
+    fn collect_once(
+        &mut self,
+        context: &Context,
+        engine: &Engine,
+        extent: Extent,
+        roots: &mut dyn RootSet,
+    ) -> Result<Outside, OutOfMemory> {
+        let start = Instant::now();
+        self.collections += 1;
+        let mut space = Space { memory: &mut self.memory, context, engine };
+        let collected = self.collector.collect(&mut space, extent, roots);
+        if self.config.zeal && collected.is_ok() {
+            self.collector.verify(&mut space, roots);
+        }
+        self.pauses.add(extent, start.elapsed());
+        self.pauses.note_used(self.collector.used_bytes());
+        collected
+    }
+
+    /// A new old object with its header; its content is whatever was there before.
+    pub(crate) fn allocate_old(&mut self, ty: CanonTypeId, bytes: u64) -> Option<u32> {
+        let (offset, gc) = self.collector.allocate_old(bytes)?;
+        self.write_header(offset, ObjectHeader { ty, gc });
+        Some(offset)
+    }
+
+    /// A new object with its header, out of the room at the thread's cursor; its content is
+    /// whatever was there before.
+    pub(crate) fn allocate_young(
+        &mut self,
+        context: &Context,
+        ty: CanonTypeId,
+        bytes: u32,
+    ) -> Option<u32> {
+        let (cursor, limit) = context.allocation();
+        let end = cursor + u64::from(bytes);
+        if end > limit {
+            return None;
+        }
+        context.set_allocation(end, limit);
+        let offset = u32::try_from(cursor).expect("room lies in the heap");
+        self.write_header(offset, ObjectHeader { ty, gc: 0 });
+        Some(offset)
+    }
+
+    fn write_header(&mut self, offset: u32, header: ObjectHeader) {
+        self.memory.write_u64(offset, u64::from(header.ty.0) | u64::from(header.gc) << 32);
+    }
+
+    /// An object is written that may be old: machine code's barrier.
+    pub(crate) fn note_write(&mut self, context: &Context, object: u32) {
+        let place = object + offset_of!(ObjectHeader, gc) as u32;
+        if self.memory.read_u8(place) & GC_UNLOGGED != 0 {
+            self.memory.write_u8(place, 0);
+            self.memory.log(context, object);
+        }
+    }
+
+    /// The table of function records.
+    pub(crate) fn funcs(&self) -> &FuncTable {
+        &self.funcs
+    }
+
+    /// The position that stands for a function in objects.
+    pub(crate) fn func_position(&mut self, context: &Context, func: FuncPtr) -> u32 {
+        let position = self.funcs.position(func);
+        context.set_func_table(&self.funcs.records);
+        position
+    }
+
+    /// Numbers of what happened so far.
+    pub(crate) fn stats(&self) -> GcStats {
+        self.pauses.stats(self.collector.used_bytes())
+    }
+}
+
+/// Function records that objects hold, by position.
+#[derive(Debug)]
+pub(crate) struct FuncTable {
+    records: Vec<Option<FuncPtr>>,
+    /// Positions of records that stores share, and so do not know their own.
+    shared: HashMap<FuncPtr, u32>,
+}
+
+impl FuncTable {
+    fn new() -> Self {
+        Self { records: vec![None], shared: HashMap::new() }
+    }
+
+    /// The function at a position.
+    pub(crate) fn get(&self, position: u32) -> Option<FuncPtr> {
+        self.records.get(position as usize).copied().flatten()
+    }
+
+    fn position(&mut self, func: FuncPtr) -> u32 {
+        let known = match func.heap_index() {
+            0 => self.shared.get(&func).copied(),
+            position => Some(position),
+        };
+        known.unwrap_or_else(|| {
+            let position = u32::try_from(self.records.len()).expect("fewer functions than memory");
+            self.records.push(Some(func));
+            if !func.set_heap_index(position) {
+                self.shared.insert(func, position);
+            }
+            position
+        })
+    }
+}

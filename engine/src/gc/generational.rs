@@ -1,0 +1,367 @@
+//! The generational collector: a nursery that is copied out of, and old objects that are marked.
+//!
+//! ```text
+//! guard ─ nursery ──────────────────── old blocks ───────────────────►
+//!         young: offset < nursery end
+//!
+//! gc word   bits 0–7    GC_UNLOGGED in old objects that are not in the log, else 0
+//!           bit  8      old: the mark. It means "live" when it equals the present colour, which
+//!                       turns with each full collection, so nothing needs to be cleared
+//!           bits 9–10  young: found alive by a full collection, when they are as it says
+//! header    bit 31 of the type word: the object was copied, and the gc word says where to
+//! ```
+//!
+//! **Minor**: roots and the objects in the log lead to young objects, each of which is copied among
+//! the old ones once; then the copies are looked through. The nursery is empty afterwards, so the
+//! log is all there is to know of references from old to young.
+//!
+//! **Full**: everything that the roots lead to is marked, young objects where they are; what was
+//! not marked among the old ones is freed; then a minor collection empties the nursery. What it
+//! needs at most is known then, so it never runs out of room halfway: a heap that is too small is
+//! found out before anything has moved.
+
+use super::access::{
+    Reference, first_element, for_each_reference, length_of, size_of_object, type_of,
+};
+use super::old::{BLOCK_BYTES, MAX_SMALL_BYTES, OldSpace};
+use super::{Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space};
+use crate::vm::{HEAP_BYTES, TypeShape};
+use std::mem::offset_of;
+use upshift_abi::layout::{GC_UNLOGGED, NULL_GUARD_BYTES, ObjectHeader, TypeKind};
+
+/// Offset of the nursery.
+const NURSERY_START: u32 = NULL_GUARD_BYTES;
+/// Size of the first nursery; it doubles with each collection until it has the size asked for.
+const FIRST_NURSERY_BYTES: u32 = 64 << 10;
+/// The smallest nursery that may be asked for: the largest structure fits.
+pub(super) const MIN_NURSERY_BYTES: u32 = 256 << 10;
+/// Bytes of old objects below which no full collection is worth it.
+const MIN_FULL_BYTES: u64 = 8 << 20;
+
+/// The colour bit of old objects.
+const COLOUR: u32 = 1 << 8;
+/// One of these is set in young objects that a full collection found; the next takes the other, in
+/// case that this one fails and they stay.
+const YOUNG_MARKS: u32 = 1 << 9 | 1 << 10;
+/// Set in the type word of an object that was copied.
+const COPIED: u32 = 1 << 31;
+/// What old copies are overwritten with in the zeal mode.
+const POISON: u8 = 0xa5;
+
+/// See the module head.
+#[derive(Debug)]
+pub(super) struct Generational {
+    config: HeapConfig,
+    old: OldSpace,
+    /// Size of the nursery now, and the most it may get.
+    nursery_bytes: u32,
+    max_nursery_bytes: u32,
+    /// Whether the room in the nursery was handed out.
+    handed_out: bool,
+    /// The colour of live old objects.
+    colour: u32,
+    /// The mark of live young objects.
+    young_mark: u32,
+    /// Old bytes that make the next collection a full one.
+    full_at: u64,
+    /// Objects that were copied or marked and not looked through yet.
+    grey: Vec<u32>,
+}
+
+impl Generational {
+    /// A collector of an empty heap.
+    pub(super) fn new(config: HeapConfig) -> Self {
+        let most = u32::try_from(config.max_bytes / 4).unwrap_or(u32::MAX);
+        let max_nursery_bytes = config.nursery_bytes.min(most).clamp(MIN_NURSERY_BYTES, 1 << 30);
+        let max_nursery_bytes = max_nursery_bytes.next_multiple_of(BLOCK_BYTES);
+        let old_bytes = config.max_bytes.saturating_sub(max_nursery_bytes.into());
+        let old_blocks = usize::try_from(old_bytes / u64::from(BLOCK_BYTES)).expect("few blocks");
+        Self {
+            config,
+            old: OldSpace::new(NURSERY_START + max_nursery_bytes, old_blocks),
+            nursery_bytes: FIRST_NURSERY_BYTES.min(max_nursery_bytes),
+            max_nursery_bytes,
+            handed_out: false,
+            colour: 0,
+            young_mark: 1 << 9,
+            full_at: MIN_FULL_BYTES,
+            grey: Vec::new(),
+        }
+    }
+
+    const fn is_young(&self, offset: u32) -> bool {
+        offset < NURSERY_START + self.max_nursery_bytes
+    }
+
+    /// Old memory that copying `bytes` of young objects takes at most: the end of a block is lost
+    /// to objects that do not fit there.
+    fn need_for(bytes: u64) -> u64 {
+        2 * bytes + 2 * u64::from(BLOCK_BYTES)
+    }
+
+    fn shape(space: &Space<'_>, object: u32) -> TypeShape {
+        space.engine.types().table().shape(type_of(space.memory, object))
+    }
+
+    /// Copies a young object, unless that was done: where it is.
+    #[inline]
+    fn copy_young(&mut self, space: &mut Space<'_>, object: u32) -> u32 {
+        let header = space.memory.read_u64(object);
+        let (ty, gc) = split(header);
+        if ty & COPIED != 0 {
+            return gc;
+        }
+        let shape = Self::shape(space, object);
+        let bytes = size_of_object(space.memory, object, shape);
+        let copy = match bytes {
+            0..=MAX_SMALL_BYTES => self.old.allocate_small(bytes),
+            _ => self.old.allocate_large(bytes.into()),
+        };
+        let copy = copy.expect("there is room for all young objects");
+        space.memory.copy_object(copy, object, bytes);
+        let gc = u32::from(GC_UNLOGGED) | self.colour;
+        space.memory.write_u32(copy + offset_of!(ObjectHeader, gc) as u32, gc);
+        space.memory.write_u64(object, join(ty | COPIED, copy));
+        if shape.references != 0 || shape.kind == TypeKind::LargeStruct {
+            self.grey.push(copy);
+        }
+        copy
+    }
+
+    /// Replaces the references of an old object to young ones.
+    #[inline]
+    fn update_object(&mut self, space: &mut Space<'_>, object: u32) {
+        let shape = Self::shape(space, object);
+        if shape.kind == TypeKind::Struct {
+            let mut left = shape.references;
+            while left != 0 {
+                let place = object + size_of::<ObjectHeader>() as u32 + 4 * left.trailing_zeros();
+                self.update_place(space, place);
+                left &= left - 1;
+            }
+        } else if shape.kind == TypeKind::Array && shape.references != 0 {
+            let first = object + first_element(4);
+            for i in 0..length_of(space.memory, object) {
+                self.update_place(space, first + 4 * i);
+            }
+        } else if shape.kind == TypeKind::LargeStruct {
+            let mut places = Vec::new();
+            let visit = |place| places.push(place);
+            for_each_reference(space.memory, space.engine, (object, shape), visit, |_| {});
+            places.into_iter().for_each(|place| self.update_place(space, place));
+        }
+    }
+
+    #[inline]
+    fn update_place(&mut self, space: &mut Space<'_>, place: u32) {
+        let bits = space.memory.read_u32(place);
+        if let Reference::Object(object) = Reference::from_bits(bits)
+            && self.is_young(object)
+        {
+            let copy = self.copy_young(space, object);
+            space.memory.write_u32(place, copy);
+        }
+    }
+
+    /// Empties the nursery.
+    fn minor(&mut self, space: &mut Space<'_>, roots: &mut dyn RootSet) {
+        let log = space.memory.take_log(space.context);
+        for object in log {
+            let gc = object + offset_of!(ObjectHeader, gc) as u32;
+            space.memory.write_u8(gc, GC_UNLOGGED);
+            self.update_object(space, object);
+        }
+        roots.visit(&mut |word| match object_of(word) {
+            Some(object) if self.is_young(object) => self.copy_young(space, object).into(),
+            _ => word,
+        });
+        while let Some(object) = self.grey.pop() {
+            self.update_object(space, object);
+        }
+        if self.config.zeal {
+            let used = space.context.allocation().0;
+            let used = u32::try_from(used).expect("in the heap").saturating_sub(NURSERY_START);
+            space.memory.fill(NURSERY_START, POISON, used.min(self.max_nursery_bytes));
+        }
+        self.nursery_bytes = (2 * self.nursery_bytes).min(self.max_nursery_bytes);
+        self.handed_out = false;
+        space.context.set_allocation(0, 0);
+    }
+
+    /// Marks an object that was not: whether its references are to be looked at.
+    #[inline]
+    fn mark(&mut self, space: &mut Space<'_>, object: u32, young_bytes: &mut u64) {
+        let place = object + offset_of!(ObjectHeader, gc) as u32;
+        let gc = space.memory.read_u32(place);
+        let young = self.is_young(object);
+        let (bits, live) = match young {
+            true => (YOUNG_MARKS, self.young_mark),
+            false => (COLOUR, self.colour),
+        };
+        if gc & bits == live {
+            return;
+        }
+        space.memory.write_u32(place, gc & !bits | live);
+        let shape = Self::shape(space, object);
+        let bytes = size_of_object(space.memory, object, shape);
+        if young {
+            *young_bytes += u64::from(bytes);
+        } else {
+            self.old.mark(object, bytes);
+        }
+        if shape.references != 0 || matches!(shape.kind, TypeKind::LargeStruct | TypeKind::ExnArray)
+        {
+            self.grey.push(object);
+        }
+    }
+
+    /// Marks all that is alive and frees old objects that are not: what was found besides objects,
+    /// and the bytes of live young objects.
+    fn mark_and_sweep(
+        &mut self,
+        space: &mut Space<'_>,
+        roots: &mut dyn RootSet,
+    ) -> (Outside, u64) {
+        self.colour ^= COLOUR;
+        self.young_mark ^= YOUNG_MARKS;
+        self.old.clear_marks();
+        let mut outside = Outside::default();
+        let mut young_bytes = 0;
+        roots.visit(&mut |word| {
+            match u32::try_from(word).map(Reference::from_bits) {
+                Ok(Reference::Object(object)) => self.mark(space, object, &mut young_bytes),
+                Ok(Reference::Host(handle)) => outside.handles.push(handle),
+                Ok(Reference::Null | Reference::I31(_)) | Err(_) => {}
+            }
+            word
+        });
+        let mut found = Vec::new();
+        while let Some(object) = self.grey.pop() {
+            let shape = Self::shape(space, object);
+            let (visit, exn) = (|place| found.push(place), |at| outside.exceptions.push(at));
+            for_each_reference(space.memory, space.engine, (object, shape), visit, exn);
+            for place in found.drain(..) {
+                match Reference::from_bits(space.memory.read_u32(place)) {
+                    Reference::Object(object) => self.mark(space, object, &mut young_bytes),
+                    Reference::Host(handle) => outside.handles.push(handle),
+                    Reference::Null | Reference::I31(_) => {}
+                }
+            }
+        }
+        self.keep_log(space);
+        self.old.sweep(space.memory);
+        self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
+        (outside, young_bytes)
+    }
+
+    /// Takes dead objects out of the log: their memory is about to be used again.
+    fn keep_log(&self, space: &mut Space<'_>) {
+        for object in space.memory.take_log(space.context) {
+            let gc = space.memory.read_u32(object + offset_of!(ObjectHeader, gc) as u32);
+            if gc & COLOUR == self.colour {
+                space.memory.log(space.context, object);
+            }
+        }
+    }
+}
+
+impl Collector for Generational {
+    fn room(&mut self, bytes: u32) -> Option<(u64, u64)> {
+        let size = self.nursery_bytes.max(bytes).min(self.max_nursery_bytes);
+        if self.handed_out || bytes > size {
+            return None;
+        }
+        self.handed_out = true;
+        let start = u64::from(NURSERY_START);
+        Some((start, start + u64::from(size)))
+    }
+
+    fn allocate_old(&mut self, bytes: u64) -> Option<(u32, u32)> {
+        let young = u64::from(self.nursery_bytes);
+        if self.old.free_bytes() < bytes + Self::need_for(young) && !self.config.zeal {
+            return None;
+        }
+        let offset = match u32::try_from(bytes) {
+            Ok(bytes) if bytes <= MAX_SMALL_BYTES => self.old.allocate_small(bytes),
+            _ => self.old.allocate_large(bytes),
+        };
+        offset.map(|offset| (offset, u32::from(GC_UNLOGGED) | self.colour))
+    }
+
+    fn collect(
+        &mut self,
+        space: &mut Space<'_>,
+        extent: Extent,
+        roots: &mut dyn RootSet,
+    ) -> Result<Outside, OutOfMemory> {
+        let used = space.context.allocation().0.saturating_sub(NURSERY_START.into());
+        let mut outside = Outside::default();
+        if extent == Extent::Full || self.old.free_bytes() < Self::need_for(used) {
+            let young_bytes;
+            (outside, young_bytes) = self.mark_and_sweep(space, roots);
+            if self.old.free_bytes() < Self::need_for(young_bytes) {
+                return Err(OutOfMemory);
+            }
+        }
+        self.minor(space, roots);
+        Ok(outside)
+    }
+
+    fn wants(&self) -> Extent {
+        if self.old.used_bytes() >= self.full_at { Extent::Full } else { Extent::Minor }
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.old.used_bytes() + u64::from(self.nursery_bytes)
+    }
+
+    fn verify(&self, space: &mut Space<'_>, roots: &mut dyn RootSet) {
+        let mut seen = std::collections::HashSet::new();
+        let mut left = Vec::new();
+        let mut check = |space: &Space<'_>, bits: u32, left: &mut Vec<u32>| {
+            let Reference::Object(object) = Reference::from_bits(bits) else { return };
+            assert!(self.old.contains(object), "{object:#x} is young after a collection");
+            assert!(self.old.may_hold_object(object), "{object:#x} is in a free block");
+            let shape = Self::shape(space, object);
+            assert!(shape.kind != TypeKind::None, "{object:#x} has no type");
+            let bytes = size_of_object(space.memory, object, shape);
+            assert!(u64::from(object) + u64::from(bytes) <= HEAP_BYTES);
+            if seen.insert(object) {
+                left.push(object);
+            }
+        };
+        roots.visit(&mut |word| {
+            if let Some(object) = object_of(word) {
+                check(space, object, &mut left);
+            }
+            word
+        });
+        while let Some(object) = left.pop() {
+            let shape = Self::shape(space, object);
+            let mut found = Vec::new();
+            let visit = |place| found.push(place);
+            for_each_reference(space.memory, space.engine, (object, shape), visit, |_| {});
+            for place in found {
+                check(space, space.memory.read_u32(place), &mut left);
+            }
+        }
+    }
+}
+
+/// The object that a word of the roots refers to.
+#[inline]
+fn object_of(word: u64) -> Option<u32> {
+    match Reference::from_bits(u32::try_from(word).ok()?) {
+        Reference::Object(object) => Some(object),
+        Reference::Null | Reference::I31(_) | Reference::Host(_) => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "takes both halves")]
+const fn split(header: u64) -> (u32, u32) {
+    (header as u32, (header >> 32) as u32)
+}
+
+const fn join(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}

@@ -1,0 +1,239 @@
+//! Objects of a store: its heap, and the roots of a collection.
+
+use super::StoreInner;
+use crate::Result;
+use crate::Trap;
+use crate::canon::TypeEntry;
+use crate::gc::access::{Tables, read_cell, write_stored};
+use crate::gc::stats::GcStats;
+use crate::gc::{CollectorKind, Extent, Heap, OutOfMemory, Outside, RootSet};
+use crate::vm::{ExnPtr, FuncPtr, Registers, Slot};
+use anyhow::Context as _;
+use upshift_abi::index::GlobalIndex;
+use upshift_abi::layout::{CanonTypeId, Cell, ObjectLayout};
+use upshift_abi::types::{HeapType, RefType, ValType};
+
+/// What a collection is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    /// Room that is needed.
+    pub(crate) bytes: u32,
+    /// How much is to be looked at, at least.
+    pub(crate) extent: Extent,
+    /// Saved registers of the innermost frame.
+    pub(crate) registers: Option<Registers>,
+}
+
+impl Demand {
+    /// Looks at all objects.
+    pub(crate) const fn full() -> Self {
+        Self { bytes: 0, extent: Extent::Full, registers: None }
+    }
+}
+
+impl StoreInner {
+    /// The heap; made when there is none.
+    pub(crate) fn ensure_heap(&mut self) -> Result<&mut Heap> {
+        if self.heap.is_none() {
+            let config = self.engine().config().heap_config();
+            let heap = Heap::new(&self.context, config).context("no address space for a heap")?;
+            self.heap = Some(Box::new(heap));
+            self.context.set_exn_table(self.exceptions.heap().positions());
+        }
+        Ok(self.heap.as_mut().expect("just made"))
+    }
+
+    /// The heap of a store that has objects.
+    pub(crate) fn heap(&self) -> &Heap {
+        self.heap.as_ref().expect("a store with objects has a heap")
+    }
+
+    /// The heap of a store that has objects.
+    pub(crate) fn heap_mut(&mut self) -> &mut Heap {
+        self.heap.as_mut().expect("a store with objects has a heap")
+    }
+
+    /// Collects, and makes room at the thread's cursor.
+    pub(crate) fn collect(&mut self, demand: Demand) -> Result<Outside, OutOfMemory> {
+        let Some(mut heap) = self.heap.take() else { return Ok(Outside::default()) };
+        let engine = self.engine().clone();
+        let what = (demand.extent, demand.bytes);
+        let mut roots = StoreRoots { store: self, registers: demand.registers };
+        let context = roots.store.context.clone();
+        let collected = heap.collect(&context, &engine, what, &mut roots);
+        self.heap = Some(heap);
+        collected
+    }
+
+    /// Collects all there is, where references in frames can be found.
+    pub(crate) fn collect_all(&mut self) -> Result<()> {
+        if !self.may_collect || self.heap.is_none() {
+            return Ok(());
+        }
+        let collects = self.heap().config().collector != CollectorKind::Null;
+        match self.collect(Demand::full()) {
+            Err(OutOfMemory) if collects => Err(Trap::AllocationTooLarge.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What collections did so far.
+    pub(crate) fn gc_stats(&self) -> GcStats {
+        self.heap.as_ref().map_or_else(GcStats::default, |heap| heap.stats())
+    }
+
+    /// Makes room for `bytes` at the thread's cursor.
+    pub(crate) fn refill(&mut self, bytes: u32, registers: Option<Registers>) -> Result<()> {
+        let heap = self.heap.as_mut().expect("a store with objects has a heap");
+        if heap.extend(&self.context, bytes) {
+            return Ok(());
+        }
+        let demand = Demand { bytes, extent: Extent::Minor, registers };
+        match self.collect(demand) {
+            Ok(_) => Ok(()),
+            Err(OutOfMemory) => Err(Trap::AllocationTooLarge.into()),
+        }
+    }
+
+    /// A new object with its header and nothing else. May collect.
+    pub(crate) fn allocate(&mut self, ty: CanonTypeId, bytes: u64) -> Result<u32> {
+        let context = self.context.clone();
+        self.ensure_heap()?;
+        if let Ok(small) = u32::try_from(bytes)
+            && small <= MAX_YOUNG_BYTES
+        {
+            if !self.may_collect && !self.heap_mut().extend(&context, small) {
+                let object = self.heap_mut().allocate_old(ty, bytes);
+                return object.ok_or_else(|| Trap::AllocationTooLarge.into());
+            }
+            self.refill(small, None)?;
+            let object = self.heap_mut().allocate_young(&context, ty, small);
+            return Ok(object.expect("there is room now"));
+        }
+        if let Some(object) = self.heap_mut().allocate_old(ty, bytes) {
+            return Ok(object);
+        }
+        if self.may_collect && self.collect(Demand::full()).is_ok() {
+            let object = self.heap_mut().allocate_old(ty, bytes);
+            return object.ok_or_else(|| Trap::AllocationTooLarge.into());
+        }
+        Err(Trap::AllocationTooLarge.into())
+    }
+
+    /// Keeps a type as long as the store: objects of it are about to be made by the host.
+    pub(crate) fn keep_type(&mut self, entry: &TypeEntry) -> Result<()> {
+        if !self.engine().types().owns(entry) {
+            anyhow::bail!("the type belongs to another engine");
+        }
+        if self.kept_types.iter().all(|kept| !kept.same(entry)) {
+            self.kept_types.push(entry.clone());
+        }
+        if let ObjectLayout::Struct(layout) = entry.layout() {
+            let holds = layout.fields.iter().any(|field| field.0 == Cell::Exn);
+            self.objects_hold_exceptions |= holds;
+        }
+        let array = matches!(entry.layout(), ObjectLayout::Array(ty) if ty.element == Cell::Exn);
+        self.objects_hold_exceptions |= array;
+        Ok(())
+    }
+
+    /// The value of a cell of an object.
+    pub(crate) fn read_cell(&self, cell: Cell, place: u32) -> Slot {
+        let heap = self.heap();
+        let tables = Tables { funcs: heap.funcs(), exceptions: self.exceptions.heap() };
+        read_cell(heap.memory(), tables, cell, place)
+    }
+
+    /// Writes a value to a cell of an object. For a reference into an object that may be old,
+    /// [`Self::note_write`] comes with it.
+    pub(crate) fn write_cell(&mut self, cell: Cell, place: u32, value: Slot) {
+        let stored = self.stored_form(cell, value);
+        write_stored(self.heap_mut().memory_mut(), cell, place, stored);
+    }
+
+    /// What is stored for a value.
+    pub(crate) fn stored_form(&mut self, cell: Cell, value: Slot) -> Slot {
+        match cell {
+            Cell::Func => {
+                let func = FuncPtr::from_bits(value[0]);
+                [func.map_or(0, |func| self.func_position(func)).into(), 0]
+            }
+            Cell::Exn => [ExnPtr::from_bits(value[0]).map_or(0, ExnPtr::position).into(), 0],
+            _ => value,
+        }
+    }
+
+    /// The position that stands for a function in objects.
+    pub(crate) fn func_position(&mut self, func: FuncPtr) -> u32 {
+        let heap = self.heap.as_mut().expect("a store with objects has a heap");
+        heap.func_position(&self.context, func)
+    }
+
+    /// An object was written, or is about to be, that may be old.
+    pub(crate) fn note_write(&mut self, object: u32) {
+        let heap = self.heap.as_mut().expect("a store with objects has a heap");
+        heap.note_write(&self.context, object);
+    }
+}
+
+/// Objects of up to this size are young first.
+const MAX_YOUNG_BYTES: u32 = 16 << 10;
+
+/// The roots of a store without its heap.
+struct StoreRoots<'a> {
+    store: &'a mut StoreInner,
+    registers: Option<Registers>,
+}
+
+impl RootSet for StoreRoots<'_> {
+    fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
+        self.store.context.visit_frames(self.registers, visit);
+        self.store.roots.visit(visit);
+        visit_globals(self.store, visit);
+        visit_tables(self.store, visit);
+        visit_exceptions(self.store, visit);
+        let instances = self.store.entities.instances_mut();
+        instances.for_each(|instance| instance.visit_elem_values(visit));
+    }
+}
+
+fn visit_globals(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
+    for instance in store.entities.instances() {
+        let (vm, module) = (instance.instance(), &instance.module);
+        let globals = module.declarations().globals.iter().enumerate();
+        let imported = module.declarations().imported.globals as usize;
+        for (i, global) in globals.skip(imported) {
+            if matches!(global.ty.content, ValType::Ref(ty) if may_be_object(ty)) {
+                let global = vm.global(module.layout(), GlobalIndex::new(i));
+                global.set([visit(global.get()[0]), 0]);
+            }
+        }
+    }
+    for (ty, global) in store.entities.host_globals() {
+        if matches!(ty, ValType::Ref(ty) if may_be_object(ty)) {
+            global.set([visit(global.get()[0]), 0]);
+        }
+    }
+}
+
+fn visit_tables(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
+    for table in store.entities.tables().filter(|table| may_be_object(table.ty.element)) {
+        table.table.ptr().update(|bits| visit(bits));
+    }
+}
+
+fn visit_exceptions(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
+    for exn in store.exceptions.heap().objects() {
+        let tag = store.exceptions.tag_of(exn).entry(store);
+        for (i, param) in tag.ty().params.iter().enumerate() {
+            if matches!(param, ValType::Ref(ty) if may_be_object(*ty)) {
+                exn.set_field(i, [visit(exn.field(i)[0]), 0]);
+            }
+        }
+    }
+}
+
+/// Whether references of a type may lead to objects, or to host values.
+fn may_be_object(ty: RefType) -> bool {
+    !matches!(ty.heap, HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn)
+}

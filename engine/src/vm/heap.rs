@@ -1,0 +1,232 @@
+//! Memory of a store's objects, and what machine code reads and writes to allocate.
+//!
+//! ```text
+//! 0 ─ inaccessible ─ NULL_GUARD_BYTES ─ objects ──────────────────────── 4 GiB ─ one page
+//! ```
+//!
+//! All of it is reserved once and costs memory as it is touched. An offset is any 32-bit number:
+//! whatever a corrupt object holds, an access stays within the reservation, or faults in the guard.
+
+use super::context::Context;
+use super::exception::ExnPtr;
+use super::func::FuncPtr;
+use super::pages::{Reservation, page_bytes};
+use std::mem::offset_of;
+use std::ops::Range;
+use upshift_abi::layout::{ExnHeader, FuncRef, NULL_GUARD_BYTES, OBJECT_ALIGN, ThreadContext};
+
+/// Bytes of address space for objects.
+pub(crate) const HEAP_BYTES: u64 = 1 << 32;
+
+/// See the module head.
+#[derive(Debug)]
+pub(crate) struct HeapMemory {
+    memory: Reservation,
+    /// Offsets of old objects that were written; machine code appends.
+    log: Reservation,
+}
+
+macro_rules! accesses {
+    ($($read:ident $write:ident $ty:ty;)*) => {$(
+        /// Reads at an offset.
+        #[inline]
+        pub(crate) fn $read(&self, offset: u32) -> $ty {
+            let place = self.place(offset).cast::<$ty>();
+            // SAFETY: the place lies in the reservation, which this thread has.
+            unsafe { place.read_unaligned() }
+        }
+
+        /// Writes at an offset.
+        #[inline]
+        pub(crate) fn $write(&mut self, offset: u32, value: $ty) {
+            let place = self.place(offset).cast::<$ty>();
+            // SAFETY: as above.
+            unsafe { place.write_unaligned(value) };
+        }
+    )*};
+}
+
+impl HeapMemory {
+    /// Address space for a heap; nothing is in use.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let len = usize::try_from(HEAP_BYTES).expect("addresses have 64 bits");
+        let memory = Reservation::new_committed(len + page_bytes())?;
+        memory.protect_none(0..NULL_GUARD_BYTES as usize)?;
+        // One entry for each object that there can be, and one more.
+        let log = Reservation::new_committed(len / 2 / OBJECT_ALIGN as usize * 4 + page_bytes())?;
+        Ok(Self { memory, log })
+    }
+
+    /// What offsets count from; never changes.
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.memory.base().as_ptr()
+    }
+
+    #[inline]
+    fn place(&self, offset: u32) -> *mut u8 {
+        self.base().wrapping_add(offset as usize)
+    }
+
+    accesses! {
+        read_u8 write_u8 u8;
+        read_u16 write_u16 u16;
+        read_u32 write_u32 u32;
+        read_u64 write_u64 u64;
+        read_u128 write_u128 u128;
+    }
+
+    /// Copies `len` bytes; the ranges may overlap.
+    pub(crate) fn copy(&mut self, to: u32, from: u32, len: u32) {
+        assert!(u64::from(to.max(from)) + u64::from(len) <= HEAP_BYTES, "within the heap");
+        // SAFETY: both ranges lie in the reservation.
+        unsafe { std::ptr::copy(self.place(from), self.place(to), len as usize) };
+    }
+
+    /// Copies an object of `len` bytes, a multiple of 8, to where nothing is.
+    #[inline]
+    pub(crate) fn copy_object(&mut self, to: u32, from: u32, len: u32) {
+        assert!(u64::from(to.max(from)) + u64::from(len) <= HEAP_BYTES, "within the heap");
+        // SAFETY: both ranges lie in the reservation, and the caller's objects do not overlap;
+        // were they to, the copy would be garbage within the heap.
+        unsafe { std::ptr::copy(self.place(from), self.place(to), len as usize) };
+    }
+
+    /// Sets `len` bytes.
+    pub(crate) fn fill(&mut self, at: u32, byte: u8, len: u32) {
+        assert!(u64::from(at) + u64::from(len) <= HEAP_BYTES, "within the heap");
+        // SAFETY: the range lies in the reservation.
+        unsafe { self.place(at).write_bytes(byte, len as usize) };
+    }
+
+    /// Copies bytes of the host into the heap.
+    pub(crate) fn write_bytes(&mut self, at: u32, bytes: &[u8]) {
+        assert!(u64::from(at) + bytes.len() as u64 <= HEAP_BYTES, "within the heap");
+        // SAFETY: the range lies in the reservation, which no slice of Rust's is part of.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.place(at), bytes.len()) };
+    }
+
+    /// Gives the whole pages of a range back; it reads as zero afterwards.
+    pub(crate) fn release(&mut self, range: Range<u64>) {
+        let position = |at: u64| usize::try_from(at).expect("addresses have 64 bits");
+        let start = position(range.start).next_multiple_of(page_bytes());
+        let end = position(range.end) / page_bytes() * page_bytes();
+        if start < end {
+            // Advice that the kernel does not take leaves everything as it is.
+            let _ = self.memory.zero(start..end);
+        }
+    }
+
+    /// The offsets in the log, which is empty afterwards.
+    pub(crate) fn take_log(&mut self, context: &Context) -> Vec<u32> {
+        let start = self.log.base().as_ptr().cast::<u32>();
+        let end = context.field::<*mut u32>(offset_of!(ThreadContext, gc_log));
+        let len = (end.addr() - start.addr()) / size_of::<u32>();
+        assert!(len <= self.log.len() / size_of::<u32>(), "an object is in the log once");
+        // SAFETY: machine code and `log` wrote that many entries.
+        let entries = unsafe { std::slice::from_raw_parts(start, len) }.to_vec();
+        self.reset_log(context);
+        entries
+    }
+
+    /// Empties the log.
+    pub(crate) fn reset_log(&self, context: &Context) {
+        let start = self.log.base().as_ptr().cast::<u32>();
+        context.set_field(offset_of!(ThreadContext, gc_log), start);
+    }
+
+    /// Adds an object to the log, as machine code does.
+    pub(crate) fn log(&mut self, context: &Context, offset: u32) {
+        let end = context.field::<*mut u32>(offset_of!(ThreadContext, gc_log));
+        let last = self.log.base().as_ptr().addr() + self.log.len() - size_of::<u32>();
+        assert!(end.addr() <= last, "an object is in the log once");
+        // SAFETY: there is room.
+        unsafe { end.write(offset) };
+        context.set_field(offset_of!(ThreadContext, gc_log), end.wrapping_add(1));
+    }
+}
+
+impl Context {
+    /// Where the next object goes, and the end of the room for objects.
+    pub(crate) fn allocation(&self) -> (u64, u64) {
+        let cursor = self.field(offset_of!(ThreadContext, alloc_cursor));
+        (cursor, self.field(offset_of!(ThreadContext, alloc_limit)))
+    }
+
+    /// Sets what [`Self::allocation`] says.
+    pub(crate) fn set_allocation(&self, cursor: u64, limit: u64) {
+        assert!(limit <= HEAP_BYTES && cursor <= limit, "room within the heap");
+        self.set_field(offset_of!(ThreadContext, alloc_cursor), cursor);
+        self.set_field(offset_of!(ThreadContext, alloc_limit), limit);
+    }
+
+    /// What a refill is to make room for.
+    pub(crate) fn alloc_request(&self) -> u32 {
+        let bytes: u64 = self.field(offset_of!(ThreadContext, alloc_request));
+        u32::try_from(bytes).expect("machine code allocates small objects")
+    }
+
+    /// The value that machine code passes besides the arguments.
+    pub(crate) fn passed_value(&self) -> [u64; 2] {
+        self.field(offset_of!(ThreadContext, value))
+    }
+
+    /// Passes a value to machine code.
+    pub(crate) fn pass_value(&self, value: [u64; 2]) {
+        self.set_field(offset_of!(ThreadContext, value), value);
+    }
+
+    /// Sets the table of function records; it is to be set again whenever it moves.
+    pub(crate) fn set_func_table(&self, table: &[Option<FuncPtr>]) {
+        let table: *const *const FuncRef = table.as_ptr().cast();
+        self.set_field(offset_of!(ThreadContext, func_table), table);
+    }
+
+    /// Sets the table of exceptions; it is to be set again whenever it moves.
+    pub(crate) fn set_exn_table(&self, table: &[Option<ExnPtr>]) {
+        let table: *const *const ExnHeader = table.as_ptr().cast();
+        self.set_field(offset_of!(ThreadContext, exn_table), table);
+    }
+
+    fn field<T: Copy>(&self, offset: usize) -> T {
+        let place = self.thread_ptr().wrapping_byte_add(offset).cast::<T>();
+        // SAFETY: the callers name fields of this type, which belong to the thread that has the
+        // store, which is this one.
+        unsafe { place.read() }
+    }
+
+    fn set_field<T: Copy>(&self, offset: usize, value: T) {
+        let place = self.thread_ptr().wrapping_byte_add(offset).cast::<T>();
+        // SAFETY: as in `field`.
+        unsafe { place.write(value) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_released_pages_are_zero() {
+        let mut heap = HeapMemory::new().unwrap();
+        heap.write_u32(NULL_GUARD_BYTES, 7);
+        heap.write_u64(u32::MAX - 7, 9);
+        heap.write_u128(1 << 20, 5 << 100);
+        assert_eq!(heap.read_u32(NULL_GUARD_BYTES), 7);
+        assert_eq!((heap.read_u64(u32::MAX - 7), heap.read_u128(1 << 20)), (9, 5 << 100));
+        heap.copy(1 << 21, 1 << 20, 16);
+        assert_eq!(heap.read_u128(1 << 21), 5 << 100);
+        heap.release(1 << 20..2 << 20);
+        assert_eq!((heap.read_u128(1 << 20), heap.read_u128(1 << 21)), (0, 5 << 100));
+    }
+
+    #[test]
+    fn the_log_is_what_was_appended() {
+        let mut heap = HeapMemory::new().unwrap();
+        let context = Context::new(1 << 16);
+        heap.reset_log(&context);
+        heap.log(&context, 8);
+        heap.log(&context, 16);
+        assert_eq!(heap.take_log(&context), [8, 16]);
+        assert!(heap.take_log(&context).is_empty());
+    }
+}
