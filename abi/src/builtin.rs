@@ -122,9 +122,9 @@ builtins! {
         conv = SysV, traps = true, collects = true;
     /// The stack limit was hit at a function entry: overflow or a request to interrupt. The mini
     /// frame `push rbp; mov rbp, rsp` stands when it is called.
-    stack_check(); conv = PreservesAll, traps = true, collects = true;
+    stack_check(); conv = PreservesAll, traps = true, collects = false;
     /// The stack limit was hit at a loop header.
-    loop_poll(); conv = PreservesAll, traps = true, collects = true;
+    loop_poll(); conv = PreservesAll, traps = true, collects = false;
     /// A hotness counter went below zero. At a loop header it may not come back: the stub then
     /// takes the frame down and goes on in optimised code.
     hot_function(); conv = PreservesAll, traps = true, collects = false;

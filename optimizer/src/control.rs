@@ -4,6 +4,7 @@
 
 use crate::Entry;
 use crate::memory_flags::Region;
+use crate::safepoint::is_object;
 use crate::translate::{Operand, Translator, parser_type, value_type};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Type, Value, types};
@@ -12,6 +13,7 @@ use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::ThreadContext;
+use upshift_abi::types::ValType;
 use wasmparser::{BlockType, FrameKind};
 
 /// What kind of block a control frame is.
@@ -52,7 +54,8 @@ impl From<Kind> for FrameKind {
     }
 }
 
-type Types = SmallVec<[Type; 4]>;
+/// Types of values, and whether each is a reference to an object.
+type Types = SmallVec<[(Type, bool); 4]>;
 
 /// A control frame.
 #[derive(Clone, Debug)]
@@ -64,6 +67,8 @@ pub(crate) struct Control {
     label: Block,
     /// How many values they carry.
     arity: usize,
+    /// Which of them are references to objects.
+    refs: SmallVec<[bool; 4]>,
     /// Whether the block has parameters.
     has_params: bool,
     /// Whether anything goes to the label.
@@ -77,6 +82,11 @@ pub(crate) struct Control {
     pub(crate) next_clause: usize,
 }
 
+/// The type of values of a type, and whether they are references to objects.
+fn kind_of(ty: ValType) -> (Type, bool) {
+    (value_type(ty), is_object(ty))
+}
+
 /// The arguments of a branch.
 pub(crate) fn block_args(values: &[Value]) -> SmallVec<[BlockArg; 4]> {
     values.iter().map(|&value| value.into()).collect()
@@ -85,14 +95,14 @@ pub(crate) fn block_args(values: &[Value]) -> SmallVec<[BlockArg; 4]> {
 impl Translator<'_, '_> {
     /// Opens the frame of the function's body.
     pub(crate) fn open_function(&mut self) {
-        let results: Types = self.src.ty.results.iter().map(|&ty| value_type(ty)).collect();
+        let results: Types = self.src.ty.results.iter().map(|&ty| kind_of(ty)).collect();
         self.open(Kind::Func, 0, &results, false);
     }
 
-    fn open(&mut self, kind: Kind, params: usize, label_types: &[Type], has_params: bool) {
+    fn open(&mut self, kind: Kind, params: usize, label_types: &[(Type, bool)], has_params: bool) {
         self.name_operands();
         let label = self.builder.create_block();
-        for &ty in label_types {
+        for &(ty, _) in label_types {
             self.builder.append_block_param(label, ty);
         }
         let height = self.stack.len() - params;
@@ -103,6 +113,7 @@ impl Translator<'_, '_> {
             height,
             label,
             arity,
+            refs: label_types.iter().map(|ty| ty.1).collect(),
             has_params,
             used: false,
             otherwise,
@@ -116,12 +127,13 @@ impl Translator<'_, '_> {
     fn block_types(&self, ty: BlockType) -> (Types, Types) {
         match ty {
             BlockType::Empty => Default::default(),
-            BlockType::Type(ty) => (Types::new(), Types::from_slice(&[parser_type(ty)])),
+            BlockType::Type(ty) => {
+                let result = (parser_type(ty), self.is_parser_object(ty));
+                (Types::new(), Types::from_slice(&[result]))
+            }
             BlockType::FuncType(index) => {
                 let ty = self.src.input.module.func_type_at(TypeIndex(index));
-                let types = |list: &[upshift_abi::types::ValType]| {
-                    list.iter().map(|&ty| value_type(ty)).collect()
-                };
+                let types = |list: &[ValType]| list.iter().map(|&ty| kind_of(ty)).collect();
                 (types(&ty.params), types(&ty.results))
             }
         }
@@ -150,7 +162,8 @@ impl Translator<'_, '_> {
         let args = self.pop_many(params.len());
         self.builder.ins().jump(header, &block_args(&args));
         self.builder.switch_to_block(header);
-        self.push_label_values(header);
+        self.forget_slots();
+        self.push_label_values(self.control.len() - 1);
         self.poll();
         self.charge_fuel();
     }
@@ -167,9 +180,13 @@ impl Translator<'_, '_> {
         self.slow_call_if(asked, Builtin::loop_poll);
     }
 
-    fn push_label_values(&mut self, label: Block) {
-        let values = self.builder.block_params(label).iter().map(|&value| Operand::Value(value));
-        self.stack.extend(values.collect::<SmallVec<[Operand; 4]>>());
+    fn push_label_values(&mut self, index: usize) {
+        let frame = &self.control[index];
+        let refs = frame.refs.clone();
+        let values: SmallVec<[Value; 4]> = self.builder.block_params(frame.label).into();
+        for (value, is_ref) in values.into_iter().zip(refs) {
+            self.push_kind(value, is_ref);
+        }
     }
 
     /// `if`
@@ -221,6 +238,7 @@ impl Translator<'_, '_> {
         self.stack.truncate(frame.height);
         self.stack.extend(params);
         self.builder.switch_to_block(block);
+        self.forget_slots();
         self.dead = false;
     }
 
@@ -251,8 +269,9 @@ impl Translator<'_, '_> {
             let (label, height) = (self.control[index].label, self.control[index].height);
             self.builder.switch_to_block(label);
             self.builder.seal_block(label);
+            self.forget_slots();
             self.stack.truncate(height);
-            self.push_label_values(label);
+            self.push_label_values(index);
             self.dead = false;
             self.charge_fuel();
         } else if self.dead {

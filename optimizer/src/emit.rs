@@ -28,7 +28,7 @@ use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::{
     CompileError, CompiledFunction, Handler, HandlerMap, HandlerSite, PcMap, Reloc, RelocTarget,
-    TrapMap,
+    StackMaps, TrapMap,
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::index::DefinedFuncIndex;
@@ -101,6 +101,7 @@ pub(crate) fn gather(
         traps: TrapMap::from_unsorted(traps(compiled, shift)),
         pcs: PcMap::from_unsorted(pcs),
         handlers: handlers(input, &translated, compiled, shift),
+        stack_maps: stack_maps(compiled, shift),
         frame_bytes,
         ..CompiledFunction::default()
     })
@@ -154,6 +155,18 @@ fn relocs(func: &Function, compiled: &CompiledCode, shift: u32) -> Vec<Reloc> {
         Reloc { offset: reloc.offset + shift, target: RelocTarget::EntrySlot(index) }
     };
     compiled.buffer.relocs().iter().map(reloc).collect()
+}
+
+/// The slots of references at calls. Cranelift counts from the stack pointer up, we from the frame
+/// pointer down.
+fn stack_maps(compiled: &CompiledCode, shift: u32) -> StackMaps {
+    let fp_to_sp = compiled.buffer.frame_layout().map_or(0, |f| f.frame_to_fp_offset);
+    let mut maps = StackMaps::default();
+    for (return_offset, _, map) in compiled.buffer.user_stack_maps() {
+        let slots = map.entries().map(|(_, at)| fp_to_sp - at);
+        maps.push(return_offset + shift, slots, 0);
+    }
+    maps
 }
 
 /// The handlers of calls. Calls with the same ones share a scope.

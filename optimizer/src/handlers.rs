@@ -9,6 +9,7 @@
 use crate::control::block_args;
 use crate::memory_flags::Region;
 use crate::nothrow::Nothrow;
+use crate::safepoint::Stored;
 use crate::translate::{Translator, value_type};
 use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Value, types};
 use smallvec::SmallVec;
@@ -144,13 +145,15 @@ impl Translator<'_, '_> {
         self.scope() != NONE && !self.handlers.nothrow.is_nothrow(&self.src.input, func)
     }
 
-    /// Emits a call, with the handlers around it when it `throws`; the results.
+    /// Emits a call, with the handlers around it when it `throws`, and a stack map when it `collects`;
+    /// the results.
     pub(crate) fn emit_call(
         &mut self,
         callee: Callee,
         args: &[Value],
-        throws: bool,
+        (throws, collects): (bool, bool),
     ) -> SmallVec<[Value; 4]> {
+        let stored = if collects { self.store_references() } else { Stored::new() };
         let scope = if throws { self.scope() } else { NONE };
         let handlers = self.handlers.of_scope(scope);
         if handlers.is_empty() {
@@ -160,14 +163,17 @@ impl Translator<'_, '_> {
                     self.builder.ins().call_indirect(signature, code, args)
                 }
             };
-            return self.builder.inst_results(call).into();
+            self.map_references(call, &stored);
+            let results = self.builder.inst_results(call).into();
+            self.load_references(&stored);
+            return results;
         }
         self.handlers.entries += handlers.len();
         if self.handlers.entries > MAX_TABLE_ENTRIES {
             let at = self.src.pc as u64;
             self.refused.get_or_insert((at, "a call within so many handlers"));
         }
-        self.emit_try_call(callee, args, &handlers)
+        self.emit_try_call(callee, args, &handlers, &stored)
     }
 
     fn emit_try_call(
@@ -175,6 +181,7 @@ impl Translator<'_, '_> {
         callee: Callee,
         args: &[Value],
         handlers: &[u32],
+        stored: &Stored,
     ) -> SmallVec<[Value; 4]> {
         let dfg = &self.builder.func.dfg;
         let signature = match callee {
@@ -199,12 +206,14 @@ impl Translator<'_, '_> {
         }
         let table = ir::ExceptionTableData::new(signature, normal_call, items);
         let table = dfg.exception_tables.push(table);
-        match callee {
+        let call = match callee {
             Callee::Slot(func) => self.builder.ins().try_call(func, args, table),
             Callee::Code(_, code) => self.builder.ins().try_call_indirect(code, args, table),
         };
+        self.map_references(call, stored);
         self.builder.seal_block(normal);
         self.builder.switch_to_block(normal);
+        self.load_references(stored);
         self.builder.block_params(normal).into()
     }
 
@@ -253,6 +262,7 @@ impl Translator<'_, '_> {
     /// Emits the landing pad of a `try_table`'s clause.
     pub(crate) fn landing_pad(&mut self, pad: Block, clause: Clause, target: usize) {
         self.builder.switch_to_block(pad);
+        self.load_references_at_pad();
         let exn = self.builder.block_params(pad)[0];
         let values = self.exception_values(clause, exn);
         let label = self.label_of(target);

@@ -19,6 +19,7 @@ mod memory_flags;
 mod nothrow;
 mod ops;
 mod osr;
+mod safepoint;
 mod skip;
 mod translate;
 mod visit;

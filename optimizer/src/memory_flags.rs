@@ -5,6 +5,7 @@
 //! under two indices, so all imported ones of a kind share a region.
 
 use cranelift_codegen::ir::{AliasRegion, AliasRegionData, Endianness, Function, MemFlagsData};
+use upshift_abi::layout::Cell;
 use upshift_abi::trap::Trap;
 
 /// Disjoint kinds of memory.
@@ -22,6 +23,21 @@ pub(crate) enum Region {
     Elements,
     /// Exceptions.
     Exceptions,
+    /// Type words of objects.
+    Headers,
+    /// The collector's words of objects.
+    GcWords,
+    /// Lengths of arrays.
+    Lengths,
+    /// Positions of function records and exceptions in their tables.
+    HeapIndices,
+    /// The log of written objects.
+    Log,
+    /// Elements of arrays, by how they lie there.
+    ArrayElements(Cell),
+    /// Fields of structures at an offset: a type's fields are where its supertype has them, so
+    /// fields at two offsets are never the same.
+    Field(u32),
     /// Imported globals.
     ImportedGlobals,
     /// A defined global, by its position.
@@ -46,6 +62,14 @@ impl Region {
             Self::ImportedGlobals => 6,
             Self::ImportedMemories => 7,
             Self::Exceptions => 8,
+            Self::Headers => 9,
+            Self::GcWords => 10,
+            Self::Lengths => 11,
+            Self::HeapIndices => 12,
+            Self::Log => 13,
+            // Cells of one size may be seen as one another by bulk operators only, which are calls.
+            Self::ArrayElements(cell) => 3 * MOST_DISTINCT + cell as u32,
+            Self::Field(offset) => 3 * MOST_DISTINCT + 64 + offset,
             Self::Global(i) => 16 + i.min(MOST_DISTINCT),
             Self::Memory(i) => 32 + MOST_DISTINCT + i.min(MOST_DISTINCT),
         }

@@ -28,7 +28,11 @@ impl Translator<'_, '_> {
             return;
         }
         for i in (0..self.stack.len()).rev() {
-            let Operand::Value(value) = self.stack[i] else { break };
+            let value = match self.stack[i] {
+                Operand::Value(value) => value,
+                Operand::Ref(_) => continue,
+                Operand::Var(_) => break,
+            };
             let ty = self.builder.func.dfg.value_type(value);
             let var = self.builder.declare_var(ty);
             self.builder.def_var(var, value);
@@ -43,7 +47,9 @@ impl Translator<'_, '_> {
         let merge = self.builder.create_block();
         let mut operands: Vec<(Variable, Type)> = Vec::new();
         for i in 0..self.stack.len() {
-            let Operand::Var(var) = self.stack[i] else { unreachable!("operands have names") };
+            let (Operand::Var(var) | Operand::Ref(var)) = self.stack[i] else {
+                unreachable!("operands have names")
+            };
             let value = self.builder.use_var(var);
             operands.push((var, self.builder.func.dfg.value_type(value)));
         }
@@ -62,6 +68,7 @@ impl Translator<'_, '_> {
         self.builder.ins().jump(merge, &[]);
         self.builder.switch_to_block(merge);
         self.builder.seal_block(merge);
+        self.forget_slots();
     }
 
     fn buffer_value(&mut self, buffer: Value, position: usize, ty: Type) -> Value {

@@ -8,6 +8,7 @@ use crate::control::Control;
 use crate::fuel::FuelState;
 use crate::handlers::{Clause, Handlers};
 use crate::memory_flags::Regions;
+use crate::safepoint::{Safepoints, is_object};
 use cranelift_codegen::ir::{self, InstBuilder, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
@@ -25,6 +26,8 @@ pub(crate) enum Operand {
     /// A variable: in an OSR body, an operand that is there when its loop is entered has one value
     /// on the path from the function's start and one from the buffer.
     Var(Variable),
+    /// A reference to an object: the variable of its position.
+    Ref(Variable),
 }
 
 /// What is fixed while a function is translated.
@@ -44,6 +47,9 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) builder: FunctionBuilder<'b>,
     pub(crate) stack: Vec<Operand>,
     pub(crate) locals: Vec<(Variable, Type)>,
+    /// Which locals hold references to objects.
+    pub(crate) ref_locals: Vec<bool>,
+    pub(crate) safepoints: Safepoints,
     pub(crate) control: Vec<Control>,
     /// Blocks opened in code that is passed over.
     pub(crate) dead_depth: u32,
@@ -126,6 +132,8 @@ pub(crate) fn translate<'a, 'b>(
         builder,
         stack: Vec::new(),
         locals: Vec::new(),
+        ref_locals: Vec::new(),
+        safepoints: Safepoints::default(),
         control: Vec::new(),
         dead_depth: 0,
         dead: false,
@@ -148,6 +156,7 @@ pub(crate) fn translate<'a, 'b>(
         clauses: std::mem::take(&mut translator.handlers.clauses),
     };
     if translated.refused.is_none() {
+        translator.clear_slots();
         translator.builder.seal_all_blocks();
         let target = crate::isa::target(crate::Effort::Full, false);
         translator.builder.finalize(target.frontend_config());
@@ -210,26 +219,28 @@ impl<'a> Translator<'a, '_> {
         params: &[Value],
     ) -> wasmparser::Result<()> {
         for (ty, &value) in self.src.ty.params.iter().zip(params) {
-            self.declare_local(value_type(*ty), Some(value));
+            self.declare_local(value_type(*ty), Some(value), is_object(*ty));
         }
         let mut locals = body.get_locals_reader()?;
         for _ in 0..locals.get_count() {
             let (count, ty) = locals.read()?;
+            let is_ref = self.is_parser_object(ty);
             let ty = parser_type(ty);
             let zero = (count > 0).then(|| self.zero(ty));
             for _ in 0..count {
-                self.declare_local(ty, zero);
+                self.declare_local(ty, zero, is_ref);
             }
         }
-        Ok(())
+        self.find_references(body)
     }
 
-    fn declare_local(&mut self, ty: Type, value: Option<Value>) {
+    fn declare_local(&mut self, ty: Type, value: Option<Value>, is_ref: bool) {
         let var = self.builder.declare_var(ty);
         if let Some(value) = value {
             self.builder.def_var(var, value);
         }
         self.locals.push((var, ty));
+        self.ref_locals.push(is_ref);
     }
 
     /// The zero of a type.
@@ -267,7 +278,7 @@ impl<'a> Translator<'a, '_> {
     pub(crate) fn read(&mut self, operand: Operand) -> Value {
         match operand {
             Operand::Value(value) => value,
-            Operand::Var(var) => self.builder.use_var(var),
+            Operand::Var(var) | Operand::Ref(var) => self.builder.use_var(var),
         }
     }
 

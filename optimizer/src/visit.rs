@@ -73,7 +73,6 @@ macro_rules! refuse {
     ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
         $(refuse!(@one $proposal $op $visit $($($argty),*)?);)*
     };
-    (@one gc $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one custom_descriptors $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one memory_control $($rest:tt)*) => { refuse!(@method $($rest)*); };
     (@one shared_everything_threads $($rest:tt)*) => { refuse!(@method $($rest)*); };
@@ -203,6 +202,39 @@ impl<'a> VisitOperator<'a> for Translator<'a, '_> {
         visit_ref_is_null() => ref_is_null();
         visit_ref_func(func: u32) => ref_func(FuncIndex(func));
         visit_atomic_fence(_ordering: Ordering) => atomic_fence();
+        visit_struct_new(ty: u32) => struct_new(TypeIndex(ty));
+        visit_struct_new_default(ty: u32) => struct_new_default(TypeIndex(ty));
+        visit_struct_get(ty: u32, field: u32) => struct_get(TypeIndex(ty), field, false);
+        visit_struct_get_s(ty: u32, field: u32) => struct_get(TypeIndex(ty), field, true);
+        visit_struct_get_u(ty: u32, field: u32) => struct_get(TypeIndex(ty), field, false);
+        visit_struct_set(ty: u32, field: u32) => struct_set(TypeIndex(ty), field);
+        visit_array_new(ty: u32) => array_new(TypeIndex(ty));
+        visit_array_new_default(ty: u32) => array_new_default(TypeIndex(ty));
+        visit_array_new_fixed(ty: u32, length: u32) => array_new_fixed(TypeIndex(ty), length);
+        visit_array_new_data(ty: u32, data: u32) => array_new_data(TypeIndex(ty), data);
+        visit_array_new_elem(ty: u32, elem: u32) => array_new_elem(TypeIndex(ty), elem);
+        visit_array_get(ty: u32) => array_get(TypeIndex(ty), false);
+        visit_array_get_s(ty: u32) => array_get(TypeIndex(ty), true);
+        visit_array_get_u(ty: u32) => array_get(TypeIndex(ty), false);
+        visit_array_set(ty: u32) => array_set(TypeIndex(ty));
+        visit_array_len() => array_len();
+        visit_array_fill(ty: u32) => array_fill(TypeIndex(ty));
+        visit_array_copy(_dst: u32, _src: u32) => array_copy();
+        visit_array_init_data(_ty: u32, data: u32) => array_init_data(data);
+        visit_array_init_elem(_ty: u32, elem: u32) => array_init_elem(elem);
+        visit_ref_test_non_null(heap: HeapType) => ref_test(false, heap);
+        visit_ref_test_nullable(heap: HeapType) => ref_test(true, heap);
+        visit_ref_cast_non_null(heap: HeapType) => ref_cast(false, heap);
+        visit_ref_cast_nullable(heap: HeapType) => ref_cast(true, heap);
+        visit_br_on_cast(depth: u32, _from: RefType, to: RefType) => br_on_cast(depth, to, true);
+        visit_br_on_cast_fail(depth: u32, _from: RefType, to: RefType) =>
+            br_on_cast(depth, to, false);
+        visit_ref_eq() => ref_eq();
+        visit_ref_i31() => ref_i31();
+        visit_i31_get_s() => i31_get(true);
+        visit_i31_get_u() => i31_get(false);
+        visit_any_convert_extern() => convert_reference();
+        visit_extern_convert_any() => convert_reference();
         visit_i64_add128() => i64_add128();
         visit_i64_sub128() => i64_sub128();
         visit_i64_mul_wide_s() => i64_mul_wide(true);

@@ -282,13 +282,11 @@ impl ExternRef {
 /// The nullable type at the top of a heap type's hierarchy.
 pub(crate) fn top_of(store: &StoreInner, heap: HeapType) -> RefType {
     let heap = match heap {
-        HeapType::Concrete(id) => {
-            match store.engine().types().get(CanonTypeId(id.0)).composite() {
-                CompositeType::Func(_) => HeapType::Func,
-                CompositeType::Struct(_) | CompositeType::Array(_) => HeapType::Any,
-                CompositeType::Cont(_) => HeapType::Cont,
-            }
-        }
+        HeapType::Concrete(id) => match store.engine().types().get(CanonTypeId(id.0)).composite() {
+            CompositeType::Func(_) => HeapType::Func,
+            CompositeType::Struct(_) | CompositeType::Array(_) => HeapType::Any,
+            CompositeType::Cont(_) => HeapType::Cont,
+        },
         HeapType::Func | HeapType::NoFunc => HeapType::Func,
         HeapType::Extern | HeapType::NoExtern => HeapType::Extern,
         HeapType::Exn | HeapType::NoExn => HeapType::Exn,

@@ -4,9 +4,9 @@
 //! engine. A store only sets values (its fuel, its deadline), never options.
 
 use super::function_set::FunctionSet;
+use crate::gc::{CollectorKind, HeapConfig};
 use crate::tier::controller::{Mode, Settings};
 use crate::tier::policy::Policy;
-use crate::gc::{CollectorKind, HeapConfig};
 use upshift_abi::config::CodegenConfig;
 use wasmparser::WasmFeatures;
 
@@ -57,7 +57,14 @@ impl Zeal {
     /// No test mode.
     #[must_use]
     pub const fn none() -> Self {
-        Self { spill: false, interrupt: false, tier: false, exceptions: false, gc: false, seed: None }
+        Self {
+            spill: false,
+            interrupt: false,
+            tier: false,
+            exceptions: false,
+            gc: false,
+            seed: None,
+        }
     }
 
     /// Sets the mode called `name`.

@@ -230,10 +230,7 @@ impl Ref {
     /// Whether the reference is null.
     #[must_use]
     pub const fn is_null(&self) -> bool {
-        matches!(
-            self,
-            Self::Func(None) | Self::Extern(None) | Self::Exn(None) | Self::Any(None)
-        )
+        matches!(self, Self::Func(None) | Self::Extern(None) | Self::Exn(None) | Self::Any(None))
     }
 
     /// The nullable type of the reference's hierarchy.

@@ -4,8 +4,8 @@
 //! Values cross the border between host and wasm code in *slots* of 16 bytes, one per parameter or
 //! result, in order. A narrow value lies in the low bytes of its slot.
 
-use super::exception::ExnRef;
 use super::anyref::AnyRef;
+use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
 use super::val::{V128, join_u128, low_u32, split_u128};

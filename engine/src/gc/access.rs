@@ -131,12 +131,7 @@ pub(crate) struct Tables<'a> {
 }
 
 /// The value of a cell, as slots hold it; packed integers are zero-extended.
-pub(crate) fn read_cell(
-    memory: &HeapMemory,
-    tables: Tables<'_>,
-    cell: Cell,
-    place: u32,
-) -> Slot {
+pub(crate) fn read_cell(memory: &HeapMemory, tables: Tables<'_>, cell: Cell, place: u32) -> Slot {
     let low = match cell {
         Cell::I8 => memory.read_u8(place).into(),
         Cell::I16 => memory.read_u16(place).into(),

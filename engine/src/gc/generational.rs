@@ -217,11 +217,7 @@ impl Generational {
 
     /// Marks all that is alive and frees old objects that are not: what was found besides objects,
     /// and the bytes of live young objects.
-    fn mark_and_sweep(
-        &mut self,
-        space: &mut Space<'_>,
-        roots: &mut dyn RootSet,
-    ) -> (Outside, u64) {
+    fn mark_and_sweep(&mut self, space: &mut Space<'_>, roots: &mut dyn RootSet) -> (Outside, u64) {
         self.colour ^= COLOUR;
         self.young_mark ^= YOUNG_MARKS;
         self.old.clear_marks();

@@ -131,7 +131,8 @@ impl OldSpace {
             let Some((first, end)) = next_hole(marked, line) else { continue };
             self.hole = Some((block, end));
             let start = self.offset_of(block);
-            (self.cursor, self.limit) = (start + (first << LINE_SHIFT), start + (end << LINE_SHIFT));
+            (self.cursor, self.limit) =
+                (start + (first << LINE_SHIFT), start + (end << LINE_SHIFT));
             if self.limit - self.cursor >= bytes {
                 return Some(());
             }

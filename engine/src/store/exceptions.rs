@@ -25,11 +25,7 @@ pub(crate) struct Exceptions {
 
 impl Default for Exceptions {
     fn default() -> Self {
-        Self {
-            heap: ExnHeap::default(),
-            tags: HashMap::new(),
-            zeal_state: ZEAL_SEED,
-        }
+        Self { heap: ExnHeap::default(), tags: HashMap::new(), zeal_state: ZEAL_SEED }
     }
 }
 

@@ -197,12 +197,7 @@ impl<T: 'static> VmHost for StoreBox<T> {
         object::fill(&mut self.inner, array, index, length)
     }
 
-    fn array_copy(
-        &mut self,
-        arrays: (u64, u64),
-        indices: (u32, u32),
-        length: u32,
-    ) -> Result<()> {
+    fn array_copy(&mut self, arrays: (u64, u64), indices: (u32, u32), length: u32) -> Result<()> {
         object::copy(&mut self.inner, arrays, indices, length)
     }
 

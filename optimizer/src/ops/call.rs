@@ -54,7 +54,7 @@ impl Translator<'_, '_> {
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.direct_callee(func, ty);
         let throws = self.may_throw(func);
-        self.call_function(callee, vmctx, &args, throws);
+        self.call_function((callee, ty), vmctx, &args, throws);
     }
 
     /// `call_indirect`
@@ -63,7 +63,7 @@ impl Translator<'_, '_> {
         let record = self.indirect_callee(ty, table);
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.record_callee(record, 0, ty);
-        self.call_function(callee, vmctx, &args, true);
+        self.call_function((callee, ty), vmctx, &args, true);
     }
 
     /// `call_ref`
@@ -72,7 +72,7 @@ impl Translator<'_, '_> {
         let record = self.pop();
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.referred_callee(record, ty);
-        self.call_function(callee, vmctx, &args, true);
+        self.call_function((callee, ty), vmctx, &args, true);
     }
 
     /// `return_call_ref`
@@ -103,11 +103,19 @@ impl Translator<'_, '_> {
         self.pop_many(self.src.input.module.func_type_at(ty).params.len())
     }
 
-    fn call_function(&mut self, callee: Callee, vmctx: Value, args: &[Value], throws: bool) {
+    fn call_function(
+        &mut self,
+        (callee, ty): (Callee, TypeIndex),
+        vmctx: Value,
+        args: &[Value],
+        throws: bool,
+    ) {
         self.makes_calls = true;
         let args = [&[vmctx], args].concat();
-        for result in self.emit_call(callee, &args, throws) {
-            self.push(result);
+        let results = self.emit_call(callee, &args, (throws, true));
+        let types = &self.src.input.module.func_type_at(ty).results;
+        for (result, &ty) in results.into_iter().zip(types) {
+            self.push_typed(result, ty);
         }
         self.charge_fuel();
     }
@@ -274,12 +282,13 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(next);
     }
 
-    fn call_stub(&mut self, builtin: Builtin, args: &[Value]) -> SmallVec<[Value; 4]> {
+    pub(crate) fn call_stub(&mut self, builtin: Builtin, args: &[Value]) -> SmallVec<[Value; 4]> {
         let thread = self.thread();
         let stub = offset_of!(ThreadContext, builtins) + builtin as usize * 8;
         let stub = self.load_fixed(types::I64, thread, stub);
         let signature = self.builtin_signature(builtin, args.len());
-        self.emit_call(Callee::Code(signature, stub), args, builtin.throws())
+        let (throws, collects) = (builtin.throws(), builtin.collects());
+        self.emit_call(Callee::Code(signature, stub), args, (throws, collects))
     }
 
     fn builtin_signature(&mut self, builtin: Builtin, args: usize) -> ir::SigRef {

@@ -4,7 +4,7 @@ use crate::control::Kind;
 use crate::handlers::Clause;
 use crate::memory_flags::Region;
 use crate::ops::call::BuiltinArg;
-use crate::translate::{Operand, Translator};
+use crate::translate::Translator;
 use cranelift_codegen::ir::{InstBuilder, types};
 use smallvec::SmallVec;
 use std::mem::offset_of;
@@ -126,10 +126,14 @@ impl Translator<'_, '_> {
         let pad = self.handlers.pad(scope, clause);
         self.builder.switch_to_block(pad);
         self.builder.seal_block(pad);
+        self.load_references_at_pad();
         let exn = self.builder.block_params(pad)[0];
         self.push(exn);
-        for value in self.exception_values(Clause { tag, by_ref: false }, exn) {
-            self.stack.push(Operand::Value(value));
+        let values = self.exception_values(Clause { tag, by_ref: false }, exn);
+        let module = self.src.input.module;
+        let params = tag.map(|tag| &module.func_type_at(module.tags[tag.index()]).params);
+        for (value, &ty) in values.into_iter().zip(params.into_iter().flatten()) {
+            self.push_typed(value, ty);
         }
         self.dead = false;
         self.charge_fuel();

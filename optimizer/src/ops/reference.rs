@@ -24,24 +24,24 @@ impl Translator<'_, '_> {
 
     /// `ref.as_non_null`
     pub(crate) fn ref_as_non_null(&mut self) {
-        let reference = self.pop();
+        let (reference, is_ref) = self.pop_kind();
         self.builder.ins().trapz(reference, crate::lower::trap_code(Trap::NullReference));
-        self.push(reference);
+        self.push_kind(reference, is_ref);
     }
 
     /// `br_on_null`
     pub(crate) fn br_on_null(&mut self, depth: u32) {
-        let reference = self.pop();
+        let (reference, is_ref) = self.pop_kind();
         let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
         self.branch_if(is_null, depth);
-        self.push(reference);
+        self.push_kind(reference, is_ref);
         self.charge_fuel();
     }
 
     /// `br_on_non_null`
     pub(crate) fn br_on_non_null(&mut self, depth: u32) {
-        let reference = self.pop();
-        self.push(reference);
+        let (reference, is_ref) = self.pop_kind();
+        self.push_kind(reference, is_ref);
         let is_some = self.builder.ins().icmp_imm_s(IntCC::NotEqual, reference, 0);
         self.branch_if(is_some, depth);
         self.pop();

@@ -4,6 +4,7 @@
 
 use crate::memory_flags::Region;
 use crate::ops::call::BuiltinArg;
+use crate::safepoint::is_object_ref;
 use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
@@ -22,7 +23,8 @@ impl Translator<'_, '_> {
         let index = self.pop();
         let element = self.table_element(table, index, Trap::TableOutOfBounds);
         let value = self.load_changing(Region::Elements, types::I64, element, 0);
-        self.push(value);
+        let ty = self.src.input.module.tables[table.index()].ty.element;
+        self.push_kind(value, is_object_ref(ty));
     }
 
     /// `table.set`

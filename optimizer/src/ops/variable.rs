@@ -1,7 +1,8 @@
 //! Locals, globals, constants, `drop` and `select`.
 
 use crate::memory_flags::Region;
-use crate::translate::{Translator, value_type};
+use crate::safepoint::is_object;
+use crate::translate::{Operand, Translator, value_type};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 use upshift_abi::index::GlobalIndex;
 use upshift_abi::layout::GlobalPlace;
@@ -11,13 +12,15 @@ impl Translator<'_, '_> {
     /// `local.get`
     pub(crate) fn local_get(&mut self, index: u32) {
         let value = self.builder.use_var(self.locals[index as usize].0);
-        self.push(value);
+        self.push_kind(value, self.ref_locals[index as usize]);
     }
 
     /// `local.set`
     pub(crate) fn local_set(&mut self, index: u32) {
         let value = self.pop();
-        self.builder.def_var(self.locals[index as usize].0, value);
+        let var = self.locals[index as usize].0;
+        self.builder.def_var(var, value);
+        self.note_change(var);
     }
 
     /// `local.tee`
@@ -61,10 +64,12 @@ impl Translator<'_, '_> {
     /// `select` of values of any type.
     pub(crate) fn select(&mut self) {
         let condition = self.pop();
+        let is_ref = matches!(self.stack.last(), Some(Operand::Ref(_)));
         let if_zero = self.pop();
+        let is_ref = is_ref || matches!(self.stack.last(), Some(Operand::Ref(_)));
         let if_not = self.pop();
         let value = self.builder.ins().select(condition, if_not, if_zero);
-        self.push(value);
+        self.push_kind(value, is_ref);
     }
 
     /// `global.get`
@@ -79,10 +84,13 @@ impl Translator<'_, '_> {
             true => flags,
             // Imported globals have their value before any code runs, defined ones get it when the
             // instance is made.
+            // Objects move, so references to them change.
+            false if is_object(global.ty.content) => flags,
             false => flags.with_readonly().with_can_move(),
         };
+        let content = global.ty.content;
         let value = self.builder.ins().load(ty, flags, base, offset);
-        self.push(value);
+        self.push_typed(value, content);
     }
 
     /// The value of an immutable global that is the same in all instances.

@@ -1,0 +1,66 @@
+//! Structures.
+
+use super::object::{Place, cell_type};
+use crate::memory_flags::Region;
+use crate::translate::Translator;
+use cranelift_codegen::ir::Value;
+use upshift_abi::index::TypeIndex;
+use upshift_abi::layout::Cell;
+use upshift_abi::trap::Trap;
+
+impl Translator<'_, '_> {
+    fn field(&self, ty: TypeIndex, field: usize) -> (Cell, u32) {
+        self.src.input.module.structure(ty).fields[field]
+    }
+
+    fn field_place(base: Value, offset: u32) -> Place {
+        Place { base, offset, region: Region::Field(offset) }
+    }
+
+    /// `struct.new`
+    pub(crate) fn struct_new(&mut self, ty: TypeIndex) {
+        let layout = self.src.input.module.structure(ty);
+        let (bytes, count) = (layout.size_bytes, layout.fields.len());
+        let (reference, address) = self.allocate(ty, bytes);
+        let values = self.pop_many(count);
+        for (i, value) in values.into_iter().enumerate() {
+            let (cell, offset) = self.field(ty, i);
+            self.set_cell((cell, Self::field_place(address, offset)), value, None, None);
+        }
+        self.push_ref(reference);
+    }
+
+    /// `struct.new_default`
+    pub(crate) fn struct_new_default(&mut self, ty: TypeIndex) {
+        let layout = self.src.input.module.structure(ty);
+        let (bytes, count) = (layout.size_bytes, layout.fields.len());
+        let (reference, address) = self.allocate(ty, bytes);
+        for i in 0..count {
+            let (cell, offset) = self.field(ty, i);
+            let zero = self.zero(cell_type(cell));
+            // The position of null is 0, too.
+            self.store_form(cell, Self::field_place(address, offset), zero, None);
+        }
+        self.push_ref(reference);
+    }
+
+    /// `struct.get`, `struct.get_s`, `struct.get_u`
+    pub(crate) fn struct_get(&mut self, ty: TypeIndex, field: u32, signed: bool) {
+        let (cell, offset) = self.field(ty, field as usize);
+        let reference = self.pop();
+        let address = self.object_address(reference);
+        let place = Self::field_place(address, offset);
+        self.push_cell(cell, place, signed, Some(Trap::NullStructReference));
+    }
+
+    /// `struct.set`
+    pub(crate) fn struct_set(&mut self, ty: TypeIndex, field: u32) {
+        let (cell, offset) = self.field(ty, field as usize);
+        let value = self.pop();
+        let reference = self.pop();
+        let address = self.object_address(reference);
+        let place = Self::field_place(address, offset);
+        let faults = Some(Trap::NullStructReference);
+        self.set_cell((cell, place), value, Some(reference), faults);
+    }
+}

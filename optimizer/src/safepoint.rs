@@ -1,0 +1,306 @@
+//! Safepoints: where a collection may move objects, and how references get over them.
+//!
+//! References to objects are always variables of the frontend: locals, and operands by their
+//! position on the stack. Each has a stack slot. Before a call that may collect, those that are
+//! alive are stored there, the call's stack map lists the slots, and behind the call they are
+//! loaded again, as other values of their variables; the frontend joins the values where control
+//! flow does.
+//!
+//! ```text
+//! v7 = …                       local $p is v7
+//! stack_store v7, slot 1
+//! call fn, map: slot 1
+//! v9 = stack_load slot 1       local $p is v9
+//! ```
+//!
+//! What is stored once need not be stored again as long as the variable stays: the collector
+//! updates the slot. So a value that lives across many calls is stored once, and where the call is
+//! in a cold block, like that for more room for objects, all of this is in the cold block.
+//!
+//! Functions and exceptions do not move; references to them are values like others.
+
+use crate::translate::{Operand, Translator};
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::packed_option::PackedOption;
+use cranelift_codegen::entity::{EntitySet, SecondaryMap};
+use cranelift_codegen::ir::{self, Inst, InstBuilder, StackSlot, Value, types};
+use cranelift_frontend::Variable;
+use smallvec::SmallVec;
+use std::collections::{BTreeSet, HashMap};
+use upshift_abi::types::{CompositeType, HeapType, RefType, ValType};
+use wasmparser::{FunctionBody, Operator, OperatorsReader};
+
+/// Bytes of a slot.
+const SLOT_BYTES: u32 = 8;
+/// log2 of their alignment.
+const SLOT_ALIGN: u8 = 3;
+
+/// A local that holds references to objects.
+#[derive(Clone, Copy, Debug)]
+struct RefLocal {
+    var: Variable,
+    /// Offsets in the module between which its value may be read.
+    alive: (usize, usize),
+}
+
+/// References that are stored, and their slots.
+pub(crate) type Stored = SmallVec<[(Variable, StackSlot); 8]>;
+
+/// References of the function at hand.
+#[derive(Debug, Default)]
+pub(crate) struct Safepoints {
+    locals: Vec<RefLocal>,
+    /// Variables of operands, by position.
+    operands: Vec<Option<Variable>>,
+    slots: SecondaryMap<Variable, PackedOption<StackSlot>>,
+    all_slots: Vec<StackSlot>,
+    /// Variables whose slot holds their value.
+    current: EntitySet<Variable>,
+}
+
+/// Whether references of a type may be ones to objects.
+pub(crate) fn is_object_ref(ty: RefType) -> bool {
+    !matches!(ty.heap, HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn)
+}
+
+/// Whether values of a type may be references to objects.
+pub(crate) fn is_object(ty: ValType) -> bool {
+    matches!(ty, ValType::Ref(ty) if is_object_ref(ty))
+}
+
+impl<'a> Translator<'a, '_> {
+    /// Whether values of a type of a body may be references to objects.
+    pub(crate) fn is_parser_object(&self, ty: wasmparser::ValType) -> bool {
+        let wasmparser::ValType::Ref(ty) = ty else { return false };
+        match HeapType::from(ty.heap_type()) {
+            HeapType::Concrete(index) => {
+                let composite = &self.src.input.module.types[index.index()].composite;
+                !matches!(composite, CompositeType::Func(_))
+            }
+            heap => is_object_ref(RefType { nullable: true, heap }),
+        }
+    }
+
+    /// Notes which locals hold references to objects, and reads ahead where they are alive.
+    pub(crate) fn find_references(&mut self, body: &FunctionBody<'a>) -> wasmparser::Result<()> {
+        if !self.ref_locals.contains(&true) {
+            return Ok(());
+        }
+        let lives = Lives::of(body, &self.ref_locals)?;
+        for (i, &(var, _)) in self.locals.iter().enumerate() {
+            if self.ref_locals[i]
+                && let Some(alive) = lives.of_local(i, self.src.ty.params.len())
+            {
+                self.safepoints.locals.push(RefLocal { var, alive });
+            }
+        }
+        Ok(())
+    }
+
+    /// Pushes a reference to an object.
+    pub(crate) fn push_ref(&mut self, value: Value) {
+        let position = self.stack.len();
+        let operands = &mut self.safepoints.operands;
+        if position >= operands.len() {
+            operands.resize(position + 1, None);
+        }
+        let var = match operands[position] {
+            Some(var) => var,
+            None => *operands[position].insert(self.builder.declare_var(types::I64)),
+        };
+        self.builder.def_var(var, value);
+        self.safepoints.current.remove(var);
+        self.stack.push(Operand::Ref(var));
+    }
+
+    /// Pushes a value that is a reference to an object when `is_ref`.
+    pub(crate) fn push_kind(&mut self, value: Value, is_ref: bool) {
+        if is_ref {
+            self.push_ref(value);
+        } else {
+            self.push(value);
+        }
+    }
+
+    /// Pops a reference, and whether it is one to an object.
+    pub(crate) fn pop_kind(&mut self) -> (Value, bool) {
+        let is_ref = matches!(self.stack.last(), Some(Operand::Ref(_)));
+        (self.pop(), is_ref)
+    }
+
+    /// Pushes a value of a type.
+    pub(crate) fn push_typed(&mut self, value: Value, ty: ValType) {
+        self.push_kind(value, is_object(ty));
+    }
+
+    /// The variable has another value now.
+    pub(crate) fn note_change(&mut self, var: Variable) {
+        self.safepoints.current.remove(var);
+    }
+
+    /// Control flow joins here: what slots hold is not known.
+    pub(crate) fn forget_slots(&mut self) {
+        self.safepoints.current.clear();
+    }
+
+    /// References that are alive at the operator at hand: locals, and what is on the stack.
+    fn live_references(&self) -> SmallVec<[Variable; 8]> {
+        let at = self.src.pc;
+        let locals = self.safepoints.locals.iter();
+        let locals = locals.filter(|local| local.alive.0 <= at && at < local.alive.1);
+        let operands = self.stack.iter().filter_map(|operand| match *operand {
+            Operand::Ref(var) => Some(var),
+            Operand::Value(_) | Operand::Var(_) => None,
+        });
+        locals.map(|local| local.var).chain(operands).collect()
+    }
+
+    /// Stores the references that are alive; those that are stored.
+    pub(crate) fn store_references(&mut self) -> Stored {
+        let mut stored = Stored::new();
+        for var in self.live_references() {
+            let slot = self.slot_of(var);
+            if self.safepoints.current.insert(var) {
+                let value = self.builder.use_var(var);
+                self.builder.ins().stack_store(types::I64, value, slot, 0);
+            }
+            stored.push((var, slot));
+        }
+        stored
+    }
+
+    fn slot_of(&mut self, var: Variable) -> StackSlot {
+        if let Some(slot) = self.safepoints.slots[var].expand() {
+            return slot;
+        }
+        let kind = ir::StackSlotKind::ExplicitSlot;
+        let data = ir::StackSlotData::new(kind, SLOT_BYTES, SLOT_ALIGN);
+        let slot = self.builder.create_sized_stack_slot(data);
+        self.safepoints.slots[var] = slot.into();
+        self.safepoints.all_slots.push(slot);
+        slot
+    }
+
+    /// Gives a call its stack map.
+    pub(crate) fn map_references(&mut self, call: Inst, stored: &Stored) {
+        for &(_, slot) in stored {
+            let entry = ir::UserStackMapEntry { ty: types::I64, slot, offset: 0 };
+            self.builder.func.dfg.append_user_stack_map_entry(call, entry);
+        }
+    }
+
+    /// Loads references behind a call.
+    pub(crate) fn load_references(&mut self, stored: &Stored) {
+        for &(var, slot) in stored {
+            let value = self.builder.ins().stack_load(types::I64, types::I64, slot, 0);
+            self.builder.def_var(var, value);
+        }
+    }
+
+    /// Loads references at a landing pad, which calls of the scope at hand lead to: each has stored
+    /// what was alive there. What was not is not read again.
+    pub(crate) fn load_references_at_pad(&mut self) {
+        let at = self.src.pc;
+        let locals = self.safepoints.locals.iter().filter(|local| at < local.alive.1);
+        let mut vars: Vec<Variable> = locals.map(|local| local.var).collect();
+        vars.extend(self.stack.iter().filter_map(|operand| match *operand {
+            Operand::Ref(var) => Some(var),
+            Operand::Value(_) | Operand::Var(_) => None,
+        }));
+        for var in vars {
+            let slot = self.slot_of(var);
+            let value = self.builder.ins().stack_load(types::I64, types::I64, slot, 0);
+            self.builder.def_var(var, value);
+        }
+        self.forget_slots();
+    }
+
+    /// Runs `emit` on a path that joins the present one again: what it stores is not stored on the
+    /// other path.
+    pub(crate) fn aside<R>(&mut self, emit: impl FnOnce(&mut Self) -> R) -> R {
+        let current = self.safepoints.current.clone();
+        let result = emit(self);
+        self.safepoints.current = current;
+        result
+    }
+
+    /// In a function with landing pads, slots start as null: a pad may load one that no call has
+    /// stored to, of a local that was not written yet.
+    pub(crate) fn clear_slots(&mut self) {
+        if self.handlers.clauses.is_empty() || self.safepoints.all_slots.is_empty() {
+            return;
+        }
+        let entry = self.builder.func.layout.entry_block().expect("the function has a body");
+        let mut cursor = FuncCursor::new(self.builder.func).at_first_insertion_point(entry);
+        let null = cursor.ins().iconst(types::I64, 0);
+        for &slot in &self.safepoints.all_slots {
+            cursor.ins().stack_store(types::I64, null, slot, 0);
+        }
+    }
+}
+
+/// Where locals may be read again: from the first write to the last read, and around loops.
+struct Lives {
+    /// First write and last read.
+    spans: HashMap<u32, (usize, usize)>,
+}
+
+impl Lives {
+    fn of(body: &FunctionBody<'_>, refs: &[bool]) -> wasmparser::Result<Self> {
+        let mut lives = Self { spans: HashMap::new() };
+        let mut reader: OperatorsReader<'_> = body.get_operators_reader()?;
+        // Whether each open block is a loop, and the start of the outermost loop.
+        let mut open = vec![false];
+        let mut outermost: Option<usize> = None;
+        let mut touched: BTreeSet<u32> = BTreeSet::new();
+        while !reader.eof() {
+            let at = usize::try_from(reader.original_position()).unwrap_or(usize::MAX);
+            match reader.read()? {
+                Operator::Loop { .. } => {
+                    if !open.contains(&true) {
+                        outermost = Some(at);
+                    }
+                    open.push(true);
+                }
+                Operator::Block { .. }
+                | Operator::If { .. }
+                | Operator::TryTable { .. }
+                | Operator::Try { .. } => open.push(false),
+                Operator::End => {
+                    open.pop();
+                    if !open.contains(&true)
+                        && let Some(start) = outermost.take()
+                    {
+                        // A turn may read what an earlier one wrote.
+                        for local in std::mem::take(&mut touched) {
+                            let span = lives.spans.entry(local).or_insert((start, at));
+                            *span = (span.0.min(start), span.1.max(at));
+                        }
+                    }
+                }
+                Operator::Delegate { .. } => {
+                    open.pop();
+                }
+                Operator::LocalGet { local_index }
+                | Operator::LocalSet { local_index }
+                | Operator::LocalTee { local_index }
+                    if refs[local_index as usize] =>
+                {
+                    let span = lives.spans.entry(local_index).or_insert((at, at));
+                    span.1 = at;
+                    if outermost.is_some() {
+                        touched.insert(local_index);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(lives)
+    }
+
+    /// The offsets between which a local is alive; `None` for one that is never touched.
+    fn of_local(&self, local: usize, params: usize) -> Option<(usize, usize)> {
+        let (first, last) = *self.spans.get(&u32::try_from(local).ok()?)?;
+        Some((if local < params { 0 } else { first }, last))
+    }
+}
