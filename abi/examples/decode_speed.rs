@@ -13,7 +13,7 @@ const ROUNDS: usize = 15;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let features = WasmFeatures::all();
-    let options = DecodeOptions { features, parallel: false };
+    let options = DecodeOptions { features, objects: true, parallel: false };
     println!(
         "{:>9} {:>9} {:>9} {:>7} {:>8}  file",
         "bytes", "validate", "decode", "ratio", "loops"

@@ -39,6 +39,9 @@ use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 pub struct DecodeOptions {
     /// The proposals whose operators and types are accepted.
     pub features: WasmFeatures,
+    /// Whether structures and arrays are accepted, when the features have them: typed function
+    /// references need the same features for their recursion groups.
+    pub objects: bool,
     /// Whether bodies may be validated on the threads of the current rayon pool.
     pub parallel: bool,
 }
@@ -69,6 +72,11 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Module, DecodeErr
     outcome?;
     hints.attach(&mut module);
     place_objects(&mut module);
+    if module.uses_objects && !options.objects {
+        let message = "garbage collection is switched off".to_owned();
+        let at = module.code_section.start;
+        return Err(DecodeError::new(DecodeErrorKind::Unsupported, message, at));
+    }
     module.escaping_funcs.sort_unstable();
     module.escaping_funcs.dedup();
     module.name = module.name_section.clone().and_then(|r| NameSection::module_name_of(bytes, r));

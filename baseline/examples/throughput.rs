@@ -24,7 +24,11 @@ fn main() {
 
 fn measure(path: &str) -> Result<String, Box<dyn std::error::Error>> {
     let bytes = std::fs::read(path)?;
-    let options = DecodeOptions { features: wasmparser::WasmFeatures::default(), parallel: false };
+    let options = DecodeOptions {
+        features: wasmparser::WasmFeatures::default(),
+        objects: true,
+        parallel: false,
+    };
     let mut decoding = Duration::MAX;
     let mut compiling = Duration::MAX;
     let mut code_bytes = 0;

@@ -180,8 +180,8 @@ fn scripts_report_failures_by_line() {
         assert!(text.contains(&format!("{file}:3: result 0: expected i32 2")), "{text}");
         assert!(text.ends_with("2 passed, 1 failed, 0 skipped\n"), "{text}");
     }
-    let unknown = upshift(&["wast", "--zeal", "gc", &file]);
-    assert!(stderr(&unknown).contains("does not exist yet"));
+    let unknown = upshift(&["wast", "--zeal", "zest", &file]);
+    assert!(stderr(&unknown).contains("unknown zeal mode"));
 }
 
 #[test]

@@ -467,7 +467,7 @@ mod tests {
     fn register(registry: &TypeRegistry, wat: &str) -> Box<[TypeEntry]> {
         let bytes = wat::parse_str(wat).unwrap();
         let features = wasmparser::WasmFeatures::all();
-        let options = DecodeOptions { features, parallel: false };
+        let options = DecodeOptions { features, objects: true, parallel: false };
         registry.register_module(&mut decode(&bytes, &options).unwrap())
     }
 

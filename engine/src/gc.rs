@@ -18,8 +18,6 @@ mod generational;
 mod null;
 mod old;
 pub(crate) mod stats;
-#[cfg(test)]
-mod tests;
 
 use crate::api::engine::Engine;
 use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory};
@@ -28,9 +26,8 @@ use null::Null;
 use stats::{GcStats, Pauses};
 use std::collections::HashMap;
 use std::fmt;
-use std::mem::offset_of;
 use std::time::Instant;
-use upshift_abi::layout::{CanonTypeId, GC_UNLOGGED, NULL_GUARD_BYTES, ObjectHeader};
+use upshift_abi::layout::{CanonTypeId, GC_OFFSET, GC_UNLOGGED, NULL_GUARD_BYTES, ObjectHeader};
 
 /// Which collector a store's objects have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -269,7 +266,7 @@ impl Heap {
 
     /// An object is written that may be old: machine code's barrier.
     pub(crate) fn note_write(&mut self, context: &Context, object: u32) {
-        let place = object + offset_of!(ObjectHeader, gc) as u32;
+        let place = object + GC_OFFSET;
         if self.memory.read_u8(place) & GC_UNLOGGED != 0 {
             self.memory.write_u8(place, 0);
             self.memory.log(context, object);

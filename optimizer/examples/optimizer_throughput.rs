@@ -27,7 +27,11 @@ fn main() {
 
 fn measure(path: &str, verify: bool, effort: Effort) -> Result<String, Box<dyn std::error::Error>> {
     let bytes = std::fs::read(path)?;
-    let options = DecodeOptions { features: wasmparser::WasmFeatures::default(), parallel: true };
+    let options = DecodeOptions {
+        features: wasmparser::WasmFeatures::default(),
+        objects: true,
+        parallel: true,
+    };
     let module = decode(&bytes, &options)?;
     let layout = InstanceLayout::of(&module);
     let config = CodegenConfig::default();

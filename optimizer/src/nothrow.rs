@@ -96,7 +96,8 @@ mod tests {
                {functions})"
         );
         let bytes = wat::parse_str(text).unwrap();
-        let options = DecodeOptions { features: WasmFeatures::all(), parallel: false };
+        let options =
+            DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false };
         let module = decode(&bytes, &options).unwrap();
         let (layout, config) = (InstanceLayout::of(&module), CodegenConfig::default());
         let func = DefinedFuncIndex(0);

@@ -149,6 +149,7 @@ pub(crate) fn translate<'a, 'b>(
         refused: None,
     };
     translator.body()?;
+    translator.clear_slots();
     let translated = Translated {
         makes_calls: translator.makes_calls,
         refused: translator.refused,
@@ -156,7 +157,6 @@ pub(crate) fn translate<'a, 'b>(
         clauses: std::mem::take(&mut translator.handlers.clauses),
     };
     if translated.refused.is_none() {
-        translator.clear_slots();
         translator.builder.seal_all_blocks();
         let target = crate::isa::target(crate::Effort::Full, false);
         translator.builder.finalize(target.frontend_config());

@@ -1,6 +1,6 @@
 //! The engine configurations under which the suites run.
 
-use upshift::{Config, Policy, Tier, Zeal};
+use upshift::{CollectorKind, Config, Policy, Tier, Zeal};
 
 /// An engine configuration with a name.
 #[derive(Clone, Debug)]
@@ -71,10 +71,55 @@ pub fn exceptions() -> Mode {
     with_zeal_of_both("exceptions", zeal)
 }
 
+/// The baseline compiler; every allocation collects, and moves all young objects.
+#[must_use]
+pub fn gc() -> Mode {
+    let mut zeal = Zeal::none();
+    zeal.gc = true;
+    with_zeal("gc", zeal)
+}
+
+/// The same with the optimising compiler.
+#[must_use]
+pub fn gc_optimizer() -> Mode {
+    let mut mode = optimizer();
+    let mut zeal = Zeal::none();
+    zeal.gc = true;
+    mode.config.zeal(zeal);
+    Mode { name: "gc-optimizer", ..mode }
+}
+
+/// The same with functions of both tiers, and few registers in the baseline.
+#[must_use]
+pub fn gc_mixed() -> Mode {
+    let mut zeal = Zeal::none();
+    (zeal.tier, zeal.seed, zeal.gc, zeal.spill) = (true, Some(3), true, true);
+    with_zeal_of_both("gc-mixed", zeal)
+}
+
+/// Objects are never freed.
+#[must_use]
+pub fn null_collector() -> Mode {
+    let mut config = Config::new();
+    config.collector(CollectorKind::Null);
+    Mode { name: "null-collector", config }
+}
+
 /// All modes.
 #[must_use]
-pub fn all() -> [Mode; 8] {
-    [baseline(), spill(), interrupt(), optimizer(), tiered(), tier(), tier_mixed(1), exceptions()]
+pub fn all() -> [Mode; 10] {
+    [
+        baseline(),
+        spill(),
+        interrupt(),
+        optimizer(),
+        tiered(),
+        tier(),
+        tier_mixed(1),
+        exceptions(),
+        gc_mixed(),
+        gc_optimizer(),
+    ]
 }
 
 fn with_zeal(name: &'static str, zeal: Zeal) -> Mode {

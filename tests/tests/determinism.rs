@@ -14,7 +14,7 @@ type Compiled = Result<CompiledFunction, CompileError>;
 /// Compiles all functions of a module, in reverse order if asked.
 fn compile(bytes: &[u8], config: &CodegenConfig, reverse: bool) -> Vec<Compiled> {
     let features = upshift::Config::new().wasm_custom_page_sizes(true).features();
-    let module = decode(bytes, &DecodeOptions { features, parallel: reverse });
+    let module = decode(bytes, &DecodeOptions { features, objects: true, parallel: reverse });
     let module = module.expect("the corpus is valid");
     let layout = InstanceLayout::of(&module);
     let mut compiler = Compiler::new();

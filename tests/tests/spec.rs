@@ -52,6 +52,18 @@ fn calls_throw_and_catch() {
 }
 
 #[test]
+fn objects_move_at_every_allocation() {
+    run(&modes::gc());
+    run(&modes::gc_optimizer());
+    run(&modes::gc_mixed());
+}
+
+#[test]
+fn nothing_is_collected() {
+    run(&modes::null_collector());
+}
+
+#[test]
 fn every_expected_failure_names_a_script() {
     let scripts = [released(), conformance()].concat();
     if std::env::var_os("UPSHIFT_CONFORMANCE").is_some() {

@@ -8,7 +8,7 @@ use crate::types::*;
 use std::fmt::Write as _;
 
 fn options() -> DecodeOptions {
-    DecodeOptions { features: WasmFeatures::all(), parallel: false }
+    DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false }
 }
 
 fn decode_text(text: &str) -> Module {
@@ -18,7 +18,7 @@ fn decode_text(text: &str) -> Module {
 
 fn error_of(text: &str, features: WasmFeatures) -> DecodeError {
     let bytes = wat::parse_str(text).unwrap();
-    decode(&bytes, &DecodeOptions { features, parallel: false }).unwrap_err()
+    decode(&bytes, &DecodeOptions { features, objects: true, parallel: false }).unwrap_err()
 }
 
 /// A module with something in every section.
@@ -199,7 +199,7 @@ fn parallel_validation_is_deterministic() {
     }
     text.push(')');
     let bytes = wat::parse_str(&text).unwrap();
-    let parallel = DecodeOptions { parallel: true, ..options() };
+    let parallel = DecodeOptions { objects: true, parallel: true, ..options() };
     for _ in 0..8 {
         assert_eq!(decode(&bytes, &parallel).unwrap_err().func, Some(700));
     }

@@ -69,6 +69,17 @@ pub struct ArrayHeader {
     pub length: u32,
 }
 
+/// Offset of [`ObjectHeader::ty`] in an object.
+pub const TYPE_OFFSET: u32 = offset_of!(ObjectHeader, ty) as u32;
+/// Offset of [`ObjectHeader::gc`] in an object.
+pub const GC_OFFSET: u32 = offset_of!(ObjectHeader, gc) as u32;
+/// Offset of [`ArrayHeader::length`] in an array.
+pub const LENGTH_OFFSET: u32 = offset_of!(ArrayHeader, length) as u32;
+/// Bytes before the fields of a structure.
+pub const HEADER_BYTES: u32 = size_of::<ObjectHeader>() as u32;
+/// Bytes before the elements of an array, but for their alignment.
+pub const ARRAY_HEADER_BYTES: u32 = size_of::<ArrayHeader>() as u32;
+
 /// Supertypes that a [`TypeDescriptor`] holds itself.
 pub const DISPLAY_LENGTH: usize = 8;
 

@@ -8,7 +8,7 @@ use crate::value::{Operand, Reg, Ty, Value};
 use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, pack_indices};
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{ArrayHeader, ArrayLayout, Cell, MAX_ARRAY_LENGTH, ThreadContext};
+use upshift_abi::layout::{ArrayLayout, Cell, LENGTH_OFFSET, MAX_ARRAY_LENGTH, ThreadContext};
 use upshift_abi::trap::Trap;
 
 impl FuncCompiler<'_> {
@@ -20,7 +20,7 @@ impl FuncCompiler<'_> {
     fn allocate_array(&mut self, ty: TypeIndex, length: u32) -> Object {
         let bytes = self.array(ty).size_bytes(length);
         let object = self.allocate(ty, bytes as u32);
-        let place = object.at(offset_of!(ArrayHeader, length) as u32);
+        let place = object.at(LENGTH_OFFSET);
         self.asm.store_imm(4, place, length as i32);
         object
     }
@@ -57,7 +57,7 @@ impl FuncCompiler<'_> {
         let value = self.pop();
         self.pass_value(layout.element, value);
         let length = self.alloc_gpr();
-        let place = object.at(offset_of!(ArrayHeader, length) as u32);
+        let place = object.at(LENGTH_OFFSET);
         self.asm.load_w(Width::W32, length, place);
         self.push_gpr(object.offset, Ty::Ref);
         self.settle(self.stack.len() - 1);
@@ -178,7 +178,7 @@ impl FuncCompiler<'_> {
     /// Traps when the array is null or has no element at an index.
     fn check_index(&mut self, array: Object, index: Gpr) {
         self.note_trap(Trap::NullArrayReference);
-        let length = array.at(offset_of!(ArrayHeader, length) as u32);
+        let length = array.at(LENGTH_OFFSET);
         self.asm.cmp_rm(Width::W32, index, length);
         self.trap_if(Cond::AE, Trap::ArrayOutOfBounds);
     }

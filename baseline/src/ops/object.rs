@@ -12,7 +12,7 @@ use crate::value::{Operand, Reg, Ty, Value};
 use std::mem::offset_of;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{
-    ArrayHeader, Cell, ExnHeader, FuncRef, GC_UNLOGGED, Instance, ObjectHeader, ThreadContext,
+    Cell, ExnHeader, FuncRef, GC_OFFSET, GC_UNLOGGED, Instance, LENGTH_OFFSET, ThreadContext,
 };
 use upshift_abi::trap::Trap;
 
@@ -199,7 +199,7 @@ impl FuncCompiler<'_> {
         if !self.src.input.config.gc_barrier {
             return;
         }
-        self.asm.test_mi8(object.at(offset_of!(ObjectHeader, gc) as u32), GC_UNLOGGED);
+        self.asm.test_mi8(object.at(GC_OFFSET), GC_UNLOGGED);
         let mut label = Label::new();
         self.asm.jcc(Cond::NE, &mut label);
         let back = self.asm.pos();
@@ -250,7 +250,7 @@ impl FuncCompiler<'_> {
     /// The length of an array; null faults.
     pub(crate) fn load_length(&mut self, d: Gpr, array: Object) {
         self.note_trap(Trap::NullArrayReference);
-        let length = array.at(offset_of!(ArrayHeader, length) as u32);
+        let length = array.at(LENGTH_OFFSET);
         self.asm.load_w(Width::W32, d, length);
     }
 
@@ -265,7 +265,7 @@ impl FuncCompiler<'_> {
     /// The cold path of the write barrier: the object goes into the log.
     pub(crate) fn emit_barrier(&mut self, object: Object) {
         let log = thread_field(offset_of!(ThreadContext, gc_log));
-        self.asm.store_imm(1, object.at(offset_of!(ObjectHeader, gc) as u32), 0);
+        self.asm.store_imm(1, object.at(GC_OFFSET), 0);
         self.asm.load_w(Width::W64, SCRATCH, log);
         self.asm.store_w(Width::W32, Addr::Base(SCRATCH, 0), object.offset);
         self.asm.sub_mi_patchable(Width::W64, log, -4);

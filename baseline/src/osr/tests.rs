@@ -10,7 +10,7 @@ use wasmparser::WasmFeatures;
 
 fn compile(wat: &str, config: &CodegenConfig) -> (CompiledFunction, Vec<u32>) {
     let bytes = wat::parse_str(wat).unwrap();
-    let options = DecodeOptions { features: WasmFeatures::all(), parallel: false };
+    let options = DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false };
     let module = decode(&bytes, &options).unwrap();
     let layout = InstanceLayout::of(&module);
     let func = DefinedFuncIndex(0);

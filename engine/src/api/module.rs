@@ -334,11 +334,12 @@ fn tiering(engine: &Engine, source: &ModuleSource, names: &Names) -> ModuleTieri
 fn decode_options(engine: &Engine) -> DecodeOptions {
     let config = engine.config();
     let mut features = config.features;
+    let objects = features.contains(wasmparser::WasmFeatures::GC);
     if features.contains(wasmparser::WasmFeatures::FUNCTION_REFERENCES) {
         // Recursion groups and subtypes of function types are part of this proposal's text.
         features.insert(wasmparser::WasmFeatures::GC);
     }
-    DecodeOptions { features, parallel: config.parallel_validation }
+    DecodeOptions { features, objects, parallel: config.parallel_validation }
 }
 
 /// An import of a module.

@@ -3,10 +3,9 @@
 use super::FuncTable;
 use crate::api::engine::Engine;
 use crate::vm::{ExnHeap, ExnPtr, FuncPtr, HeapMemory, Slot, TypeShape};
-use std::mem::offset_of;
 use upshift_abi::layout::{
-    ArrayHeader, ArrayLayout, CanonTypeId, Cell, HOST_BIT, HOST_SHIFT, I31_BIT, MIN_OBJECT_BYTES,
-    OBJECT_ALIGN, ObjectHeader, ObjectLayout, TypeKind,
+    ARRAY_HEADER_BYTES, ArrayLayout, CanonTypeId, Cell, HEADER_BYTES, HOST_BIT, HOST_SHIFT,
+    I31_BIT, LENGTH_OFFSET, MIN_OBJECT_BYTES, OBJECT_ALIGN, ObjectLayout, TYPE_OFFSET, TypeKind,
 };
 
 /// What the bits of a reference of the `any` or `extern` hierarchy mean.
@@ -51,19 +50,19 @@ impl Reference {
 /// The type of an object.
 #[inline]
 pub(crate) fn type_of(memory: &HeapMemory, object: u32) -> CanonTypeId {
-    CanonTypeId(memory.read_u32(object + offset_of!(ObjectHeader, ty) as u32))
+    CanonTypeId(memory.read_u32(object + TYPE_OFFSET))
 }
 
 /// The number of elements of an array.
 #[inline]
 pub(crate) fn length_of(memory: &HeapMemory, array: u32) -> u32 {
-    memory.read_u32(array + offset_of!(ArrayHeader, length) as u32)
+    memory.read_u32(array + LENGTH_OFFSET)
 }
 
 /// Where the elements of an array begin whose elements have `element_bytes` bytes.
 #[inline]
 pub(super) fn first_element(element_bytes: u32) -> u32 {
-    (size_of::<ArrayHeader>() as u32).next_multiple_of(element_bytes.clamp(4, OBJECT_ALIGN))
+    ARRAY_HEADER_BYTES.next_multiple_of(element_bytes.clamp(4, OBJECT_ALIGN))
 }
 
 /// The size of an object of a type that looks like `shape`.
@@ -93,7 +92,7 @@ pub(super) fn for_each_reference(
     match shape.kind {
         TypeKind::Struct => {
             let mut left = shape.references;
-            let fields = object + size_of::<ObjectHeader>() as u32;
+            let fields = object + HEADER_BYTES;
             while left != 0 {
                 visit(fields + 4 * left.trailing_zeros());
                 left &= left - 1;

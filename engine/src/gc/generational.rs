@@ -26,8 +26,7 @@ use super::access::{
 use super::old::{BLOCK_BYTES, MAX_SMALL_BYTES, OldSpace};
 use super::{Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space};
 use crate::vm::{HEAP_BYTES, TypeShape};
-use std::mem::offset_of;
-use upshift_abi::layout::{GC_UNLOGGED, NULL_GUARD_BYTES, ObjectHeader, TypeKind};
+use upshift_abi::layout::{GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, NULL_GUARD_BYTES, TypeKind};
 
 /// Offset of the nursery.
 const NURSERY_START: u32 = NULL_GUARD_BYTES;
@@ -120,7 +119,7 @@ impl Generational {
         let copy = copy.expect("there is room for all young objects");
         space.memory.copy_object(copy, object, bytes);
         let gc = u32::from(GC_UNLOGGED) | self.colour;
-        space.memory.write_u32(copy + offset_of!(ObjectHeader, gc) as u32, gc);
+        space.memory.write_u32(copy + GC_OFFSET, gc);
         space.memory.write_u64(object, join(ty | COPIED, copy));
         if shape.references != 0 || shape.kind == TypeKind::LargeStruct {
             self.grey.push(copy);
@@ -135,7 +134,7 @@ impl Generational {
         if shape.kind == TypeKind::Struct {
             let mut left = shape.references;
             while left != 0 {
-                let place = object + size_of::<ObjectHeader>() as u32 + 4 * left.trailing_zeros();
+                let place = object + HEADER_BYTES + 4 * left.trailing_zeros();
                 self.update_place(space, place);
                 left &= left - 1;
             }
@@ -167,7 +166,7 @@ impl Generational {
     fn minor(&mut self, space: &mut Space<'_>, roots: &mut dyn RootSet) {
         let log = space.memory.take_log(space.context);
         for object in log {
-            let gc = object + offset_of!(ObjectHeader, gc) as u32;
+            let gc = object + GC_OFFSET;
             space.memory.write_u8(gc, GC_UNLOGGED);
             self.update_object(space, object);
         }
@@ -191,7 +190,7 @@ impl Generational {
     /// Marks an object that was not: whether its references are to be looked at.
     #[inline]
     fn mark(&mut self, space: &mut Space<'_>, object: u32, young_bytes: &mut u64) {
-        let place = object + offset_of!(ObjectHeader, gc) as u32;
+        let place = object + GC_OFFSET;
         let gc = space.memory.read_u32(place);
         let young = self.is_young(object);
         let (bits, live) = match young {
@@ -253,7 +252,7 @@ impl Generational {
     /// Takes dead objects out of the log: their memory is about to be used again.
     fn keep_log(&self, space: &mut Space<'_>) {
         for object in space.memory.take_log(space.context) {
-            let gc = space.memory.read_u32(object + offset_of!(ObjectHeader, gc) as u32);
+            let gc = space.memory.read_u32(object + GC_OFFSET);
             if gc & COLOUR == self.colour {
                 space.memory.log(space.context, object);
             }

@@ -218,7 +218,7 @@ fn visit_globals(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
 
 fn visit_tables(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
     for table in store.entities.tables().filter(|table| may_be_object(table.ty.element)) {
-        table.table.ptr().update(|bits| visit(bits));
+        table.table.ptr().update(&mut *visit);
     }
 }
 

@@ -80,8 +80,7 @@ fn each_proposal_has_a_switch() {
 
 #[test]
 fn proposals_to_come_are_refused_by_name() {
-    let switches: [(Switch, &str); 3] = [
-        (Config::wasm_gc, "garbage collection"),
+    let switches: [(Switch, &str); 2] = [
         (Config::wasm_stack_switching, "stack switching"),
         (Config::wasm_shared_everything_threads, "shared-everything threads"),
     ];

@@ -4,7 +4,7 @@ use crate::code::common::EntryStub;
 use crate::code::{ModuleCode, ModuleSource, OsrBody, compile_baseline};
 use crate::vm::{
     Context, Exit, ExitReason, ExnPtr, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef,
-    Slot, VmHost, enter,
+    Registers, Slot, VmHost, enter,
 };
 use anyhow::Error;
 use dynasmrt::x64::X64Relocation;
@@ -129,7 +129,7 @@ pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
 /// A module of the baseline tier.
 pub(super) fn baseline_code(wat: &str, config: CodegenConfig) -> Arc<ModuleCode> {
     let bytes = wat::parse_str(wat).unwrap();
-    let options = DecodeOptions { features: WasmFeatures::all(), parallel: false };
+    let options = DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false };
     let module = decode_module(&bytes, &options).unwrap();
     let layout = Arc::new(InstanceLayout::of(&module));
     let source = ModuleSource {
@@ -164,7 +164,13 @@ static NO_SUPERTYPES: Supertypes = Supertypes { ids: [CanonTypeId::NONE; MAX_SUP
 impl TestStore {
     pub(super) fn new(code: &Arc<ModuleCode>) -> Self {
         let layout = &code.source().layout;
-        let head = InstanceHead { id: 7, counters: code.counters(), type_ids: &[] };
+        let head = InstanceHead {
+            id: 7,
+            counters: code.counters(),
+            type_ids: &[],
+            heap: std::ptr::null_mut(),
+            descriptors: std::ptr::null(),
+        };
         let instance = InstanceBox::new(layout, head);
         for i in 0..code.source().module.bodies.len() {
             let stub = code.stub(DefinedFuncIndex::new(i));
@@ -396,6 +402,66 @@ impl VmHost for TestStore {
 
     fn thrown(&self, _: &Error) -> Option<ExnPtr> {
         None
+    }
+
+    fn gc_refill(&mut self, _: u32, _: Registers) -> Result<(), Error> {
+        unreachable!("no test of this harness has objects")
+    }
+
+    fn func_heap_index(&mut self, _: FuncPtr) -> u32 {
+        unreachable!("no test of this harness has objects")
+    }
+
+    fn array_alloc(&mut self, _: InstanceRef, _: TypeIndex, _: u32) -> Result<u32, Error> {
+        unreachable!("no test of this harness has objects")
+    }
+
+    fn array_new_data(
+        &mut self,
+        _: InstanceRef,
+        _: TypeIndex,
+        _: DataIndex,
+        _: (u32, u32),
+    ) -> Result<u32, Error> {
+        unreachable!("no test of this harness has objects")
+    }
+
+    fn array_new_elem(
+        &mut self,
+        _: InstanceRef,
+        _: TypeIndex,
+        _: ElemIndex,
+        _: (u32, u32),
+    ) -> Result<u32, Error> {
+        unreachable!("no test of this harness has objects")
+    }
+
+    fn array_fill(&mut self, _: u64, _: u32, _: u32) -> Result<(), Error> {
+        unreachable!("no test of this harness has objects")
+    }
+
+    fn array_copy(&mut self, _: (u64, u64), _: (u32, u32), _: u32) -> Result<(), Error> {
+        unreachable!("no test of this harness has objects")
+    }
+
+    fn array_init_data(
+        &mut self,
+        _: (InstanceRef, DataIndex),
+        _: u64,
+        _: (u32, u32),
+        _: u32,
+    ) -> Result<(), Error> {
+        unreachable!("no test of this harness has objects")
+    }
+
+    fn array_init_elem(
+        &mut self,
+        _: (InstanceRef, ElemIndex),
+        _: u64,
+        _: (u32, u32),
+        _: u32,
+    ) -> Result<(), Error> {
+        unreachable!("no test of this harness has objects")
     }
 
     fn zeal_throws(&mut self) -> bool {

@@ -22,7 +22,7 @@
 ;;    1f  mov rax, rsi
 ;;    22  leave
 ;;    23  ret
-;;    24  call qword ptr [r15+0x100]
+;;    24  call qword ptr [r15+0x108]
 ;;    2b  jmp 0x1f
 ;; function 2 direct
 ;;     0  cmp rsp, [r15]
@@ -45,10 +45,10 @@
 ;;    3e  ret
 ;;    3f  push rbp
 ;;    40  mov rbp, rsp
-;;    43  call qword ptr [r15+0xf0]
+;;    43  call qword ptr [r15+0xf8]
 ;;    4a  pop rbp
 ;;    4c  jmp 9
-;;    51  call qword ptr [r15+0x100]
+;;    51  call qword ptr [r15+0x108]
 ;;    58  jmp 0x29
 ;; function 3 imported
 ;;     0  cmp rsp, [r15]
@@ -64,16 +64,16 @@
 ;;    29  mov [rbp-0x38], esi
 ;;    2c  mov r11, [rbp-8]
 ;;    30  mov [r15+0x38], r11
-;;    34  mov rdi, [r11+0x40]
-;;    38  call qword ptr [r11+0x38]
+;;    34  mov rdi, [r11+0x50]
+;;    38  call qword ptr [r11+0x48]
 ;;    3c  leave
 ;;    3d  ret
 ;;    3e  push rbp
 ;;    3f  mov rbp, rsp
-;;    42  call qword ptr [r15+0xf0]
+;;    42  call qword ptr [r15+0xf8]
 ;;    49  pop rbp
 ;;    4b  jmp 9
-;;    50  call qword ptr [r15+0x100]
+;;    50  call qword ptr [r15+0x108]
 ;;    57  jmp 0x29
 ;; function 4 indirect
 ;;     0  cmp rsp, [r15]
@@ -87,7 +87,7 @@
 ;;    1b  sub dword ptr [r11+0xc], 8
 ;;    23  js 0x8d
 ;;    29  mov eax, 2
-;;    2e  mov rcx, [rdi+0x30]
+;;    2e  mov rcx, [rdi+0x40]
 ;;    32  mov rdx, rax
 ;;    35  cmp rdx, [rcx+8]
 ;;    39  jae 0x99
@@ -110,10 +110,10 @@
 ;;    7a  ret
 ;;    7b  push rbp
 ;;    7c  mov rbp, rsp
-;;    7f  call qword ptr [r15+0xf0]
+;;    7f  call qword ptr [r15+0xf8]
 ;;    86  pop rbp
 ;;    88  jmp 9
-;;    8d  call qword ptr [r15+0x100]
+;;    8d  call qword ptr [r15+0x108]
 ;;    94  jmp 0x29
 ;;    99  ud2 ; undefined element
 ;;    9b  ud2 ; indirect call type mismatch
@@ -135,8 +135,8 @@
 ;;    36  jmp qword ptr [slot]
 ;;    3c  push rbp
 ;;    3d  mov rbp, rsp
-;;    40  call qword ptr [r15+0xf0]
+;;    40  call qword ptr [r15+0xf8]
 ;;    47  pop rbp
 ;;    49  jmp 9
-;;    4e  call qword ptr [r15+0x100]
+;;    4e  call qword ptr [r15+0x108]
 ;;    55  jmp 0x29

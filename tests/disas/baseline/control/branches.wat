@@ -25,7 +25,7 @@
 ;;    31  mov rax, rdx
 ;;    34  leave
 ;;    35  ret
-;;    36  call qword ptr [r15+0x100]
+;;    36  call qword ptr [r15+0x108]
 ;;    3d  jmp 0x21
 ;; function 1 select
 ;;     0  push rbp
@@ -41,7 +41,7 @@
 ;;    2b  cmova rax, rsi
 ;;    2f  leave
 ;;    30  ret
-;;    31  call qword ptr [r15+0x100]
+;;    31  call qword ptr [r15+0x108]
 ;;    38  jmp 0x1e
 ;; function 2 table
 ;;     0  push rbp
@@ -78,5 +78,5 @@
 ;;    73  mov eax, 3
 ;;    78  leave
 ;;    79  ret
-;;    7a  call qword ptr [r15+0x100]
+;;    7a  call qword ptr [r15+0x108]
 ;;    81  jmp 0x20

@@ -32,11 +32,11 @@
 ;;    5a  mov rbx, [rbp-0x10]
 ;;    5e  leave
 ;;    5f  ret
-;;    60  call qword ptr [r15+0x100]
+;;    60  call qword ptr [r15+0x108]
 ;;    67  jmp 0x2d
-;;    6c  call qword ptr [r15+0xf8]
+;;    6c  call qword ptr [r15+0x100]
 ;;    73  jmp 0x39
-;;    78  call qword ptr [r15+0x100]
+;;    78  call qword ptr [r15+0x108]
 ;;    7f  jmp 0x4a
 ;; function 1 empty
 ;;     0  push rbp
@@ -52,9 +52,9 @@
 ;;    2b  sub dword ptr [r11+4], 2
 ;;    33  js 0x56
 ;;    39  jmp 0x1e
-;;    3e  call qword ptr [r15+0x100]
+;;    3e  call qword ptr [r15+0x108]
 ;;    45  jmp 0x1e
-;;    4a  call qword ptr [r15+0xf8]
+;;    4a  call qword ptr [r15+0x100]
 ;;    51  jmp 0x27
-;;    56  call qword ptr [r15+0x100]
+;;    56  call qword ptr [r15+0x108]
 ;;    5d  jmp 0x39

@@ -25,7 +25,7 @@
 ;;    4f  ja 0x65
 ;;    55  leave
 ;;    56  ret
-;;    57  call qword ptr [r15+0x100]
+;;    57  call qword ptr [r15+0x108]
 ;;    5e  jmp 0x1d
 ;;    63  ud2 ; invalid conversion to integer
 ;;    65  ud2 ; integer overflow
@@ -58,7 +58,7 @@
 ;;    3d  mov eax, 0x7fffffff
 ;;    42  leave
 ;;    43  ret
-;;    44  call qword ptr [r15+0x100]
+;;    44  call qword ptr [r15+0x108]
 ;;    4b  jmp 0x1e
 ;; function 2 minimum
 ;;     0  push rbp
@@ -78,7 +78,7 @@
 ;;    38  vmovaps xmm0, xmm2
 ;;    3d  leave
 ;;    3e  ret
-;;    3f  call qword ptr [r15+0x100]
+;;    3f  call qword ptr [r15+0x108]
 ;;    46  jmp 0x1e
 ;; function 3 unsigned
 ;;     0  push rbp
@@ -103,5 +103,5 @@
 ;;    4a  vaddsd xmm0, xmm0, xmm0
 ;;    4f  leave
 ;;    50  ret
-;;    51  call qword ptr [r15+0x100]
+;;    51  call qword ptr [r15+0x108]
 ;;    58  jmp 0x1e

@@ -19,7 +19,7 @@
 ;;    21  lea eax, [rsi+rdx]
 ;;    24  leave
 ;;    25  ret
-;;    26  call qword ptr [r15+0x100]
+;;    26  call qword ptr [r15+0x108]
 ;;    2d  jmp 0x21
 ;; function 1 add_constant
 ;;     0  push rbp
@@ -32,7 +32,7 @@
 ;;    1e  lea rax, [rsi+0x64]
 ;;    22  leave
 ;;    23  ret
-;;    24  call qword ptr [r15+0x100]
+;;    24  call qword ptr [r15+0x108]
 ;;    2b  jmp 0x1e
 ;; function 2 subtract_from_constant
 ;;     0  push rbp
@@ -49,7 +49,7 @@
 ;;    2a  mov rax, rcx
 ;;    2d  leave
 ;;    2e  ret
-;;    2f  call qword ptr [r15+0x100]
+;;    2f  call qword ptr [r15+0x108]
 ;;    36  jmp 0x20
 ;; function 3 shift
 ;;     0  push rbp
@@ -64,7 +64,7 @@
 ;;    22  shlx eax, esi, edx
 ;;    27  leave
 ;;    28  ret
-;;    29  call qword ptr [r15+0x100]
+;;    29  call qword ptr [r15+0x108]
 ;;    30  jmp 0x22
 ;; function 4 divide
 ;;     0  push rbp
@@ -84,7 +84,7 @@
 ;;    31  idiv ecx ; integer overflow
 ;;    34  leave
 ;;    35  ret
-;;    36  call qword ptr [r15+0x100]
+;;    36  call qword ptr [r15+0x108]
 ;;    3d  jmp 0x22
 ;;    42  ud2 ; integer divide by zero
 ;; function 5 folded
@@ -98,5 +98,5 @@
 ;;    1e  mov eax, 0x2a
 ;;    23  leave
 ;;    24  ret
-;;    25  call qword ptr [r15+0x100]
+;;    25  call qword ptr [r15+0x108]
 ;;    2c  jmp 0x1e

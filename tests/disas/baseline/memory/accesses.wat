@@ -22,7 +22,7 @@
 ;;    26  mov rax, rcx
 ;;    29  leave
 ;;    2a  ret
-;;    2b  call qword ptr [r15+0x100]
+;;    2b  call qword ptr [r15+0x108]
 ;;    32  jmp 0x1f
 ;; function 1 indexed
 ;;     0  push rbp
@@ -40,7 +40,7 @@
 ;;    2e  mov rax, r8
 ;;    31  leave
 ;;    32  ret
-;;    33  call qword ptr [r15+0x100]
+;;    33  call qword ptr [r15+0x108]
 ;;    3a  jmp 0x22
 ;; function 2 update
 ;;     0  push rbp
@@ -57,7 +57,7 @@
 ;;    29  mov [rax+rsi], ecx ; out of bounds memory access
 ;;    2c  leave
 ;;    2d  ret
-;;    2e  call qword ptr [r15+0x100]
+;;    2e  call qword ptr [r15+0x108]
 ;;    35  jmp 0x20
 ;; function 3 checked
 ;;     0  push rbp
@@ -70,7 +70,7 @@
 ;;    1e  mov rax, rsi
 ;;    21  add rax, 4
 ;;    25  jb 0x63
-;;    2b  mov rcx, [rdi+0x38]
+;;    2b  mov rcx, [rdi+0x48]
 ;;    2f  mov rdx, [rcx+8]
 ;;    33  sub rdx, 1
 ;;    37  jb 0x63
@@ -82,6 +82,6 @@
 ;;    52  mov rax, r8
 ;;    55  leave
 ;;    56  ret
-;;    57  call qword ptr [r15+0x100]
+;;    57  call qword ptr [r15+0x108]
 ;;    5e  jmp 0x1e
 ;;    63  ud2 ; out of bounds memory access

@@ -19,7 +19,7 @@
 ;;    21  vmovaps xmm0, xmm2
 ;;    26  leave
 ;;    27  ret
-;;    28  call qword ptr [r15+0x100]
+;;    28  call qword ptr [r15+0x108]
 ;;    2f  jmp 0x1d
 ;; function 1 loaded
 ;;     0  push rbp
@@ -36,7 +36,7 @@
 ;;    2c  vmovaps xmm0, xmm1
 ;;    31  leave
 ;;    32  ret
-;;    33  call qword ptr [r15+0x100]
+;;    33  call qword ptr [r15+0x108]
 ;;    3a  jmp 0x20
 ;; function 2 lane
 ;;     0  push rbp
@@ -50,7 +50,7 @@
 ;;    23  vmovaps xmm0, xmm1
 ;;    28  leave
 ;;    29  ret
-;;    2a  call qword ptr [r15+0x100]
+;;    2a  call qword ptr [r15+0x108]
 ;;    31  jmp 0x1e
 ;; function 3 shuffle
 ;;     0  push rbp
@@ -64,5 +64,5 @@
 ;;    22  vmovaps xmm0, xmm2
 ;;    27  leave
 ;;    28  ret
-;;    29  call qword ptr [r15+0x100]
+;;    29  call qword ptr [r15+0x108]
 ;;    30  jmp 0x1e
