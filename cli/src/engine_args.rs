@@ -1,10 +1,11 @@
 //! The options that configure an engine, common to several subcommands.
 
 use crate::tier_log::TierLog;
+use crate::units::parse_bytes;
 use crate::wast::FeatureList;
 use anyhow::Result;
 use std::path::PathBuf;
-use upshift::{Config, Engine, FunctionSet, Module, Policy, Tier, Zeal};
+use upshift::{CollectorKind, Config, Engine, FunctionSet, Module, Policy, Tier, Zeal};
 
 /// Options of every subcommand that executes code.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -29,10 +30,20 @@ pub(crate) struct EngineArgs {
     #[arg(long)]
     no_counters: bool,
     /// Testing modes, which must not change any result: spill (few registers), interrupt (every
-    /// poll takes its slow path), tier (functions change tiers as early as possible); `:SEED` at
-    /// the end has tier draw the tier of each function.
+    /// poll takes its slow path), tier (functions change tiers as early as possible), exceptions
+    /// (calls throw and catch), gc (every allocation collects); `:SEED` at the end has tier draw
+    /// the tier of each function.
     #[arg(long, value_name = "LIST", value_parser = parse_zeal)]
     zeal: Option<Zeal>,
+    /// Which collector frees objects: real (generational), or null, which never does.
+    #[arg(long, value_name = "NAME", default_value = "real")]
+    collector: CollectorName,
+    /// The most memory that objects may take: 512MiB, or bytes; 2GiB unless given.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    gc_heap_max: Option<u64>,
+    /// Size of the nursery that new objects are in: 1MiB unless given.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    gc_nursery: Option<u64>,
     /// Proposals to switch on, or off with a leading minus: simd,-threads,all …
     #[arg(long, value_name = "LIST", value_parser = FeatureList::parse, allow_hyphen_values = true)]
     pub(crate) features: Option<FeatureList>,
@@ -66,6 +77,25 @@ impl From<TierName> for Tier {
     }
 }
 
+/// A value of `--collector`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CollectorName {
+    /// Generational.
+    #[default]
+    Real,
+    /// Never frees anything.
+    Null,
+}
+
+impl From<CollectorName> for CollectorKind {
+    fn from(name: CollectorName) -> Self {
+        match name {
+            CollectorName::Real => Self::Generational,
+            CollectorName::Null => Self::Null,
+        }
+    }
+}
+
 impl EngineArgs {
     /// An engine configuration with all the options but `features`.
     pub(crate) fn base_config(&self) -> Config {
@@ -77,6 +107,13 @@ impl EngineArgs {
         config.hotness_counters(!self.no_counters);
         config.nan_canonicalization(self.nan_canonicalize);
         config.relaxed_simd_deterministic(self.relaxed_simd_deterministic);
+        config.collector(self.collector.into());
+        if let Some(bytes) = self.gc_heap_max {
+            config.gc_heap_max(bytes);
+        }
+        if let Some(bytes) = self.gc_nursery {
+            config.gc_nursery(u32::try_from(bytes).unwrap_or(u32::MAX));
+        }
         if let Some(zeal) = self.zeal {
             config.zeal(zeal);
         }

@@ -3,7 +3,7 @@
 use crate::engine_args::EngineArgs;
 use crate::invoke;
 use crate::progress::Progress;
-use crate::stats::{self, Elapsed, ModuleFigures, RunStats, Stopwatch, TierFigures};
+use crate::stats::{self, Elapsed, GcFigures, ModuleFigures, RunStats, Stopwatch, TierFigures};
 use crate::units::{milliseconds, parse_bytes, parse_duration};
 use crate::wasi_setup::{self, Host, WasiArgs};
 use anyhow::{Context, Result, bail};
@@ -126,6 +126,7 @@ fn run(args: &Args, engine: &Engine, module: &Module, stats: &mut RunStats) -> R
     drop(timeout);
     stats.run_wall_ms = Some(milliseconds(wall));
     stats.run_cpu_ms = Some(milliseconds(cpu));
+    stats.gc = GcFigures::of(&store.gc_stats());
     let bench = store.data().bench.total();
     stats.bench_wall_ms = bench.map(|elapsed| milliseconds(elapsed.wall));
     stats.bench_cpu_ms = bench.map(|elapsed| milliseconds(elapsed.cpu));

@@ -21,6 +21,8 @@ pub(crate) struct RunStats {
     pub(crate) run_cpu_ms: Option<f64>,
     pub(crate) process_cpu_ms: f64,
     pub(crate) peak_rss_bytes: u64,
+    #[serde(flatten)]
+    pub(crate) gc: GcFigures,
     pub(crate) bench_wall_ms: Option<f64>,
     pub(crate) bench_cpu_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +50,34 @@ pub(crate) struct TierFigures {
     pub(crate) optimizer_code_bytes: u64,
     pub(crate) osr_bodies: u64,
     pub(crate) osr_entries: u64,
+}
+
+/// What collections of garbage did; pauses are in CPU time.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct GcFigures {
+    pub(crate) gc_minor: u64,
+    pub(crate) gc_major: u64,
+    pub(crate) gc_pause_p50_us: f64,
+    pub(crate) gc_pause_p99_us: f64,
+    pub(crate) gc_pause_max_us: f64,
+    pub(crate) gc_cpu_ms: f64,
+    pub(crate) gc_heap_peak_bytes: u64,
+}
+
+impl GcFigures {
+    /// What the store reports.
+    pub(crate) fn of(stats: &upshift::GcStats) -> Self {
+        let micros = |pause: Duration| milliseconds(pause) * 1e3;
+        Self {
+            gc_minor: stats.minor,
+            gc_major: stats.major,
+            gc_pause_p50_us: micros(stats.pause_p50),
+            gc_pause_p99_us: micros(stats.pause_p99),
+            gc_pause_max_us: micros(stats.pause_max),
+            gc_cpu_ms: milliseconds(stats.total),
+            gc_heap_peak_bytes: stats.heap_peak_bytes,
+        }
+    }
 }
 
 impl ModuleFigures {
@@ -198,6 +228,13 @@ mod tests {
             "osr_bodies",
             "osr_entries",
             "peak_rss_bytes",
+            "gc_minor",
+            "gc_major",
+            "gc_pause_p50_us",
+            "gc_pause_p99_us",
+            "gc_pause_max_us",
+            "gc_cpu_ms",
+            "gc_heap_peak_bytes",
             "bench_wall_ms",
             "bench_cpu_ms",
         ] {

@@ -26,7 +26,7 @@ use null::Null;
 use stats::{GcStats, Pauses};
 use std::collections::HashMap;
 use std::fmt;
-use std::time::Instant;
+use std::time::Duration;
 use upshift_abi::layout::{CanonTypeId, GC_OFFSET, GC_UNLOGGED, NULL_GUARD_BYTES, ObjectHeader};
 
 /// Which collector a store's objects have.
@@ -222,14 +222,14 @@ impl Heap {
         extent: Extent,
         roots: &mut dyn RootSet,
     ) -> Result<Outside, OutOfMemory> {
-        let start = Instant::now();
+        let start = thread_cpu();
         self.collections += 1;
         let mut space = Space { memory: &mut self.memory, context, engine };
         let collected = self.collector.collect(&mut space, extent, roots);
         if self.config.zeal && collected.is_ok() {
             self.collector.verify(&mut space, roots);
         }
-        self.pauses.add(extent, start.elapsed());
+        self.pauses.add(extent, thread_cpu().saturating_sub(start));
         self.pauses.note_used(self.collector.used_bytes());
         collected
     }
@@ -289,6 +289,13 @@ impl Heap {
     pub(crate) fn stats(&self) -> GcStats {
         self.pauses.stats(self.collector.used_bytes())
     }
+}
+
+/// CPU time of this thread.
+fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Function records that objects hold, by position.

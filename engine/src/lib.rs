@@ -81,6 +81,6 @@ pub use tier::policy::Policy;
 pub use upshift_abi::decode::DecodeError;
 pub use upshift_abi::trap::Trap;
 pub use upshift_abi::types::{
-    FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
+    FieldType, FuncType, GlobalType, HeapType, MemoryType, RefType, StorageType, TableType, ValType,
 };
 pub use wasmparser::WasmFeatures;

@@ -20,6 +20,8 @@ mod limits;
 mod linking;
 #[path = "api/memory.rs"]
 mod memory;
+#[path = "api/objects.rs"]
+mod objects;
 #[path = "api/threads.rs"]
 mod threads;
 #[path = "api/tiering.rs"]

@@ -1,0 +1,437 @@
+//! Objects between host and wasm code, in every mode: handles stay good while objects move.
+
+use std::collections::HashMap;
+use upshift::{
+    AnyRef, ArrayRef, ArrayType, AsContextMut, CollectorKind, Config, Engine, ExnRef, ExternRef,
+    FieldType, Func, FuncType, HeapType, I31, Instance, Linker, Module, RootScope, StorageType,
+    Store, StructRef, StructType, Tag, Trap, Val, ValType, Zeal,
+};
+use upshift_tests::modes;
+
+/// Lists of numbers, made and read by wasm code, and churn that makes the collector work.
+const GUEST: &str = r#"(module
+    (type $node (struct (field i32) (field (mut anyref))))
+    (type $refs (array (mut anyref)))
+    (import "host" "between" (func $between (param anyref) (result anyref)))
+    (func (export "cons") (param i32 anyref) (result anyref)
+        (struct.new $node (local.get 0) (local.get 1)))
+    (func $churn (export "churn") (param i32)
+        (local $keep anyref)
+        (loop $l
+            (local.set $keep (struct.new $node (local.get 0) (local.get $keep)))
+            (if (i32.eqz (i32.and (local.get 0) (i32.const 63)))
+                (then (local.set $keep (array.new_default $refs (i32.const 100)))))
+            (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+    (func (export "sum") (param anyref) (result i32)
+        (local $s i32) (local $n (ref null $node))
+        (block $end (result anyref)
+            (loop $l
+                (local.set $n (br_on_cast_fail $end anyref (ref $node) (local.get 0)))
+                (local.set $s (i32.add (local.get $s) (struct.get $node 0 (local.get $n))))
+                (local.set 0 (struct.get $node 1 (local.get $n)))
+                (br $l))
+            unreachable)
+        drop (local.get $s))
+    (func (export "through") (param $a anyref) (result anyref)
+        (local $mine (ref $node))
+        (local.set $mine (struct.new $node (i32.const 1000) (local.get $a)))
+        (struct.new $node (i32.const 1) (call $between (local.get $mine))))
+    (global (export "kept") (mut anyref) (ref.null any))
+    (table (export "table") 4 anyref))"#;
+
+fn all_modes() -> Vec<modes::Mode> {
+    let mut modes = modes::all().to_vec();
+    modes.extend([modes::gc(), modes::null_collector()]);
+    modes
+}
+
+struct Guest {
+    store: Store<()>,
+    instance: Instance,
+}
+
+impl Guest {
+    fn new(config: &Config) -> Self {
+        let engine = Engine::new(config).unwrap();
+        let module = Module::new(&engine, GUEST).unwrap();
+        let mut linker: Linker<()> = Linker::new(&engine);
+        linker
+            .func_wrap(
+                "host",
+                "between",
+                |mut caller: upshift::Caller<'_, ()>, a: Option<AnyRef>| {
+                    let churn = caller.get_export("churn").and_then(upshift::Extern::into_func);
+                    churn.expect("an export").call(&mut caller, &[Val::I32(2000)], &mut [])?;
+                    let node = a.and_then(|any| any.as_struct(&caller)).expect("a structure");
+                    let ty = node.ty(&caller);
+                    let value = node.field(&mut caller, 0)?.unwrap_i32();
+                    let new = StructRef::new(&mut caller, &ty, &[Val::I32(value + 1), a.into()])?;
+                    Ok::<_, upshift::Error>(Some(new.to_any_ref()))
+                },
+            )
+            .unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        Self { store, instance }
+    }
+
+    fn func(&mut self, name: &str) -> Func {
+        self.instance.get_func(&mut self.store, name).unwrap()
+    }
+
+    fn call(&mut self, name: &str, args: &[Val]) -> Val {
+        let func = self.func(name);
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results.len()];
+        func.call(&mut self.store, args, &mut results).unwrap();
+        results.first().copied().unwrap_or(Val::I32(0))
+    }
+}
+
+#[test]
+fn handles_stay_good_while_objects_move() {
+    for mode in all_modes() {
+        let mut guest = Guest::new(&mode.config);
+        let mut list = Val::AnyRef(None);
+        for i in 1..=100 {
+            list = guest.call("cons", &[Val::I32(i), list]);
+        }
+        let owned = list.unwrap_any_ref().unwrap().to_owned_ref(&guest.store);
+        guest.call("churn", &[Val::I32(20_000)]);
+        guest.store.gc().unwrap();
+        assert_eq!(guest.call("sum", &[list]).unwrap_i32(), 5050, "{}", mode.name);
+        let again = owned.to_any_ref(&guest.store);
+        assert!(AnyRef::ref_eq(&guest.store, &again, &list.unwrap_any_ref().unwrap()));
+        assert_eq!(guest.call("sum", &[again.into()]).unwrap_i32(), 5050, "{}", mode.name);
+    }
+}
+
+#[test]
+fn objects_go_through_the_host_which_collects_meanwhile() {
+    for mode in all_modes() {
+        let mut guest = Guest::new(&mode.config);
+        let list = guest.call("cons", &[Val::I32(5), Val::AnyRef(None)]);
+        let result = guest.call("through", &[list]);
+        // 1 in front, 1001 by the host, 1000 by the guest, 5.
+        assert_eq!(guest.call("sum", &[result]).unwrap_i32(), 2007, "{}", mode.name);
+    }
+}
+
+#[test]
+fn globals_and_tables_are_roots() {
+    for mode in all_modes() {
+        let mut guest = Guest::new(&mode.config);
+        let global = guest.instance.get_global(&mut guest.store, "kept").unwrap();
+        let table = guest.instance.get_table(&mut guest.store, "table").unwrap();
+        {
+            let mut scope = RootScope::new(&mut guest.store);
+            let ty = StructType::new(scope.as_context_mut().engine(), []).unwrap();
+            let object = StructRef::new(&mut scope, &ty, &[]).unwrap();
+            global.set(&mut scope, object.into()).unwrap();
+            table.set(&mut scope, 2, Some(object.to_any_ref()).into()).unwrap();
+        }
+        guest.call("churn", &[Val::I32(10_000)]);
+        guest.store.gc().unwrap();
+        let a = global.get(&mut guest.store).unwrap_any_ref().unwrap();
+        let b = Val::from(table.get(&mut guest.store, 2).unwrap()).unwrap_any_ref().unwrap();
+        assert!(AnyRef::ref_eq(&guest.store, &a, &b), "{}", mode.name);
+        assert!(a.as_struct(&guest.store).is_some() && a.as_array(&guest.store).is_none());
+    }
+}
+
+#[test]
+fn fields_and_elements_are_checked() {
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let field = |storage, mutable| FieldType { storage, mutable };
+    let fields = [
+        field(StorageType::I8, true),
+        field(StorageType::Val(ValType::I64), false),
+        field(StorageType::Val(ValType::ANYREF), true),
+        field(StorageType::Val(ValType::FUNCREF), true),
+        field(StorageType::Val(ValType::EXTERNREF), true),
+        field(StorageType::Val(ValType::EXNREF), true),
+        field(StorageType::Val(ValType::V128), true),
+    ];
+    let ty = StructType::new(&engine, fields).unwrap();
+    let host = ExternRef::new(&mut store, 7u8).unwrap();
+    let func = Func::wrap(&mut store, || 42i32);
+    let tag = Tag::new(&mut store, &FuncType::new([ValType::I32], []));
+    let exn = ExnRef::new(&mut store, &tag, &[Val::I32(9)]).unwrap();
+    let i31 = AnyRef::from_i31(&store, I31::new_i32(-5).unwrap());
+    let values = [
+        Val::I32(0x1ff),
+        Val::I64(-1),
+        Val::AnyRef(Some(i31)),
+        func.into(),
+        host.into(),
+        exn.into(),
+        Val::from(1u128 << 100),
+    ];
+    let object = StructRef::new(&mut store, &ty, &values).unwrap();
+    store.gc().unwrap();
+    assert_eq!(object.field(&mut store, 0).unwrap().unwrap_i32(), 0xff);
+    assert_eq!(object.field(&mut store, 1).unwrap().unwrap_i64(), -1);
+    let any = object.field(&mut store, 2).unwrap().unwrap_any_ref().unwrap();
+    assert_eq!(any.as_i31().map(I31::get_i32), Some(-5));
+    let func = object.field(&mut store, 3).unwrap().unwrap_func_ref().unwrap();
+    assert_eq!(func.typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(), 42);
+    let value = object.field(&mut store, 4).unwrap().unwrap_extern_ref().unwrap();
+    assert_eq!(value.data(&store).unwrap().downcast_ref::<u8>(), Some(&7));
+    let thrown = object.field(&mut store, 5).unwrap().unwrap_exn_ref().unwrap();
+    assert_eq!(thrown.field(&mut store, 0).unwrap().unwrap_i32(), 9);
+    assert_eq!(object.field(&mut store, 6).unwrap().unwrap_v128().as_u128(), 1 << 100);
+    assert!(object.field(&mut store, 7).is_err());
+    assert!(object.set_field(&mut store, 1, Val::I64(0)).is_err(), "not mutable");
+    assert!(object.set_field(&mut store, 0, Val::I64(0)).is_err(), "another type");
+    assert!(StructRef::new(&mut store, &ty, &values[1..]).is_err());
+
+    let array_ty = ArrayType::new(&engine, field(StorageType::I16, true)).unwrap();
+    let array = ArrayRef::new(&mut store, &array_ty, Val::I32(-1), 1000).unwrap();
+    array.set(&mut store, 999, Val::I32(5)).unwrap();
+    assert_eq!(array.get(&mut store, 998).unwrap().unwrap_i32(), 0xffff);
+    assert_eq!((array.len(&store), array.elements(&mut store).len()), (1000, 1000));
+    assert!(array.get(&mut store, 1000).is_err() && array.set(&mut store, 0, host.into()).is_err());
+    let other = Store::new(&Engine::default(), ());
+    let foreign = StructType::new(other.engine(), fields).unwrap();
+    assert!(StructRef::new(&mut store, &foreign, &values).is_err(), "another engine's type");
+}
+
+#[test]
+fn exceptions_that_only_objects_hold_stay() {
+    // The null collector keeps all exceptions that objects may hold, too.
+    for mode in all_modes().into_iter().filter(|mode| mode.name != "null-collector") {
+        let engine = Engine::new(&mode.config).unwrap();
+        let mut store = Store::new(&engine, ());
+        let exn_field = FieldType { storage: StorageType::Val(ValType::EXNREF), mutable: true };
+        let ty = StructType::new(&engine, [exn_field]).unwrap();
+        let tag = Tag::new(&mut store, &FuncType::new([ValType::ANYREF], []));
+        let mut holder = {
+            let mut scope = RootScope::new(&mut store);
+            let inner = StructRef::new(&mut scope, &ty, &[Val::ExnRef(None)]).unwrap();
+            let exn = ExnRef::new(&mut scope, &tag, &[inner.into()]).unwrap();
+            let holder = StructRef::new(&mut scope, &ty, &[exn.into()]).unwrap();
+            holder.to_any_ref().to_owned_ref(&scope)
+        };
+        for _ in 0..30_000 {
+            let mut scope = RootScope::new(&mut store);
+            ExnRef::new(&mut scope, &tag, &[Val::AnyRef(None)]).unwrap();
+        }
+        store.gc().unwrap();
+        assert!(store.exception_count() < 20_000, "{}", mode.name);
+        let any = holder.to_any_ref(&store);
+        let exn = any.as_struct(&store).unwrap().field(&mut store, 0).unwrap();
+        let inner = exn.unwrap_exn_ref().unwrap().field(&mut store, 0).unwrap();
+        let inner = inner.unwrap_any_ref().unwrap().as_struct(&store).unwrap();
+        assert!(inner.field(&mut store, 0).unwrap().unwrap_exn_ref().is_none());
+        holder = any.to_owned_ref(&store);
+        drop(holder);
+    }
+}
+
+#[test]
+fn a_full_heap_traps_and_the_store_goes_on() {
+    for (mode, kind) in [
+        (modes::baseline(), CollectorKind::Generational),
+        (modes::optimizer(), CollectorKind::Generational),
+        (modes::baseline(), CollectorKind::Null),
+    ] {
+        let mut config = mode.config;
+        config.collector(kind).gc_heap_max(4 << 20);
+        let mut guest = Guest::new(&config);
+        let mut list = Val::AnyRef(None);
+        let mut made = 0;
+        let cons = guest.func("cons");
+        let error = loop {
+            let mut scope = RootScope::new(&mut guest.store);
+            let mut result = [Val::AnyRef(None)];
+            if let Err(error) = cons.call(&mut scope, &[Val::I32(1), list], &mut result) {
+                break error;
+            }
+            let kept = guest.instance.get_global(&mut scope, "kept").unwrap();
+            kept.set(&mut scope, result[0]).unwrap();
+            drop(scope);
+            let kept = guest.instance.get_global(&mut guest.store, "kept").unwrap();
+            list = kept.get(&mut guest.store);
+            made += 1;
+        };
+        assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::AllocationTooLarge));
+        assert!(made > 50_000, "{made}");
+        assert_eq!(guest.call("sum", &[list]).unwrap_i32(), made);
+        if kind == CollectorKind::Generational {
+            let kept = guest.instance.get_global(&mut guest.store, "kept").unwrap();
+            kept.set(&mut guest.store, Val::AnyRef(None)).unwrap();
+        }
+    }
+}
+
+/// Objects as the model sees them: a number and what each slot refers to.
+#[derive(Clone, Debug, Default)]
+struct Shadow {
+    number: i32,
+    slots: Vec<Option<usize>>,
+}
+
+/// xorshift64
+fn next(state: &mut u64) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    usize::try_from(*state >> 16).unwrap()
+}
+
+/// A random graph of structures and arrays with cycles, changed at random, is what a model says,
+/// whatever is collected in between.
+#[test]
+fn random_graphs_are_what_a_model_says() {
+    for zeal_gc in [false, true] {
+        for seed in 1..6u64 {
+            let mut zeal = Zeal::none();
+            zeal.gc = zeal_gc;
+            let mut config = Config::new();
+            config.zeal(zeal).gc_nursery(256 << 10);
+            let engine = Engine::new(&config).unwrap();
+            random_graph(&engine, seed * 0x9e37_79b9, if zeal_gc { 1500 } else { 20_000 });
+        }
+    }
+}
+
+fn random_graph(engine: &Engine, seed: u64, steps: usize) {
+    const KEPT: usize = 24;
+    let mut store = Store::new(engine, ());
+    let number = FieldType { storage: StorageType::Val(ValType::I32), mutable: true };
+    let any = FieldType { storage: StorageType::Val(ValType::ANYREF), mutable: true };
+    let node = StructType::new(engine, [number, any, any, any]).unwrap();
+    let list = ArrayType::new(engine, any).unwrap();
+    let mut state = seed;
+    let mut model: Vec<Shadow> = Vec::new();
+    let mut kept: Vec<Option<(usize, upshift::OwnedRef)>> = vec![None; KEPT];
+    for step in 0..steps {
+        let mut scope = RootScope::new(&mut store);
+        let pick = |state: &mut u64, kept: &[Option<(usize, upshift::OwnedRef)>], scope: &_| {
+            let found = kept[next(state) % KEPT].as_ref();
+            found.map(|(id, owned)| (*id, owned.to_any_ref(scope)))
+        };
+        let place = next(&mut state) % KEPT;
+        if next(&mut state) % 3 == 0 {
+            // Changes an object that is kept.
+            let Some((id, object)) = pick(&mut state, &kept, &scope) else { continue };
+            let value = pick(&mut state, &kept, &scope);
+            let slot = next(&mut state) % model[id].slots.len();
+            let reference = Val::AnyRef(value.as_ref().map(|value| value.1));
+            match (object.as_struct(&scope), object.as_array(&scope)) {
+                (Some(object), _) => object.set_field(&mut scope, slot + 1, reference).unwrap(),
+                (_, Some(array)) => {
+                    array.set(&mut scope, u32::try_from(slot).unwrap(), reference).unwrap();
+                }
+                _ => panic!("an object"),
+            }
+            model[id].slots[slot] = value.map(|value| value.0);
+        } else {
+            let is_struct = next(&mut state) % 4 != 0;
+            let count = match (is_struct, next(&mut state) % 50) {
+                (true, _) => 3,
+                (_, 0) => 6000,
+                (_, n) => n,
+            };
+            let values: Vec<_> =
+                (0..count.min(8)).map(|_| pick(&mut state, &kept, &scope)).collect();
+            let id = model.len();
+            let mut shadow =
+                Shadow { number: i32::try_from(step).unwrap(), slots: vec![None; count] };
+            let refs = values.iter().map(|value| Val::AnyRef(value.as_ref().map(|value| value.1)));
+            let refs: Vec<Val> = refs.collect();
+            for (slot, value) in shadow.slots.iter_mut().zip(&values) {
+                *slot = value.as_ref().map(|value| value.0);
+            }
+            let object = if is_struct {
+                let fields = [&[Val::I32(shadow.number)], refs.as_slice()].concat();
+                StructRef::new(&mut scope, &node, &fields).unwrap().to_any_ref()
+            } else {
+                let length = u32::try_from(count).unwrap();
+                let array = ArrayRef::new(&mut scope, &list, Val::AnyRef(None), length).unwrap();
+                for (i, value) in (0..).zip(&refs) {
+                    array.set(&mut scope, i, *value).unwrap();
+                }
+                array.to_any_ref()
+            };
+            if count == 0 {
+                // Nothing to change later.
+                continue;
+            }
+            model.push(shadow);
+            kept[place] = Some((id, object.to_owned_ref(&scope)));
+        }
+        drop(scope);
+        if step % 997 == 0 {
+            store.gc().unwrap();
+        }
+    }
+    check_graph(&mut store, &model, &kept);
+}
+
+fn check_graph(
+    store: &mut Store<()>,
+    model: &[Shadow],
+    kept: &[Option<(usize, upshift::OwnedRef)>],
+) {
+    let mut scope = RootScope::new(store);
+    let mut seen: HashMap<usize, AnyRef> = HashMap::new();
+    let mut left: Vec<(usize, AnyRef)> =
+        kept.iter().flatten().map(|(id, owned)| (*id, owned.to_any_ref(&scope))).collect();
+    while let Some((id, object)) = left.pop() {
+        if let Some(known) = seen.get(&id) {
+            assert!(AnyRef::ref_eq(&scope, known, &object), "one object for each of the model");
+            continue;
+        }
+        seen.insert(id, object);
+        let shadow = &model[id];
+        let values = match (object.as_struct(&scope), object.as_array(&scope)) {
+            (Some(object), _) => {
+                assert_eq!(object.field(&mut scope, 0).unwrap().unwrap_i32(), shadow.number);
+                object.fields(&mut scope).split_off(1)
+            }
+            (_, Some(array)) => array.elements(&mut scope),
+            _ => panic!("an object"),
+        };
+        assert_eq!(values.len(), shadow.slots.len());
+        for (value, slot) in values.iter().zip(&shadow.slots) {
+            match (value.unwrap_any_ref(), slot) {
+                (None, None) => {}
+                (Some(value), Some(slot)) => left.push((*slot, value)),
+                other => panic!("the model has another reference: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_reachable_is_freed() {
+    let mut config = Config::new();
+    config.gc_heap_max(16 << 20);
+    let mut guest = Guest::new(&config);
+    for _ in 0..40 {
+        guest.call("churn", &[Val::I32(100_000)]);
+    }
+    let stats = guest.store.gc_stats();
+    assert!(stats.minor > 10, "{stats:?}");
+    assert!(stats.heap_bytes < 8 << 20 && stats.total > std::time::Duration::ZERO, "{stats:?}");
+}
+
+#[test]
+fn converted_references_come_back_as_they_were() {
+    let mut guest = Guest::new(&Config::new());
+    let list = guest.call("cons", &[Val::I32(3), Val::AnyRef(None)]).unwrap_any_ref().unwrap();
+    let outside = ExternRef::convert_any(&guest.store, list);
+    assert!(outside.data(&guest.store).is_none());
+    guest.store.gc().unwrap();
+    let back = AnyRef::convert_extern(&guest.store, outside);
+    assert!(AnyRef::ref_eq(&guest.store, &back, &list));
+    assert!(
+        back.matches_ty(&guest.store, HeapType::Struct)
+            && !back.matches_ty(&guest.store, HeapType::I31)
+    );
+    let host = ExternRef::new(&mut guest.store, "x").unwrap();
+    let inside = AnyRef::convert_extern(&guest.store, host);
+    assert!(!inside.is_eqref() && inside.as_struct(&guest.store).is_none());
+    assert_eq!(guest.call("sum", &[inside.into()]).unwrap_i32(), 0);
+}
