@@ -2,10 +2,11 @@
 //!
 //! [`module`] writes a valid module from a seed: nested loops with bounded trip counts, many live
 //! locals of all types, values on the operand stack below loops, loops with several parameters,
-//! calls, tail calls, exceptions and traps inside, branches out of several levels. Every local is folded into
+//! calls, tail calls, exceptions, objects and traps inside, branches out of several levels. Every local is folded into
 //! what a function returns, so that a value that gets lost on the way shows.
 
 mod exceptions;
+mod objects;
 mod ops;
 
 use crate::mutate::Random;
@@ -85,9 +86,11 @@ struct Generator {
 impl Generator {
     fn module(&mut self) {
         self.line("(module");
+        self.declare_objects();
         self.import_exceptions();
         self.line("(memory (export \"memory\") 1 3)");
         self.define_tags();
+        self.define_digest();
         for ty in Ty::NUMERIC {
             let start = match ty {
                 Ty::V128 => "v128.const i64x2 7 9".to_owned(),
@@ -171,7 +174,7 @@ impl Generator {
     fn statement(&mut self) {
         let Some(left) = self.func.statements_left.checked_sub(1) else { return };
         self.func.statements_left = left;
-        match self.random.below(28) {
+        match self.random.below(32) {
             0..=5 => {
                 let ty = self.any_type();
                 self.push(ty, 3);
@@ -193,6 +196,7 @@ impl Generator {
             22 => self.trap(),
             23..=25 => self.try_statement(),
             26 => self.throw(),
+            28..=31 => self.object_statement(),
             _ => self.rare(),
         }
     }
@@ -392,11 +396,12 @@ impl Generator {
     /// Something that traps at some turn of a loop, or never.
     fn trap(&mut self) {
         let ty = if self.random.below(2) == 0 { Ty::I32 } else { Ty::I64 };
-        match self.random.below(5) {
+        match self.random.below(6) {
             0 => {
                 self.push_turn();
                 return self.line("if unreachable end");
             }
+            5 => return self.object_trap(),
             1 | 2 => {
                 const DIVISIONS: [&str; 4] = ["div_s", "div_u", "rem_s", "rem_u"];
                 let division = DIVISIONS[self.random.below(4)];

@@ -4,7 +4,7 @@ use upshift_tests::fuzz::{Engines, Outcome, Stage};
 use upshift_tests::loops;
 
 /// Modules to try; the fuzzer's `--loops` tries as many as one likes.
-const MODULES: u64 = 300;
+const MODULES: u64 = 100;
 
 #[test]
 fn modules_of_loops_do_the_same_in_every_mode() {

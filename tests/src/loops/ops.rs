@@ -13,15 +13,21 @@ pub(super) enum Ty {
     Func,
     Extern,
     Exn,
+    Any,
+    /// `(ref null $node)`, a structure.
+    Node,
+    /// `(ref null $refs)`, an array.
+    Refs,
 }
 
-use Ty::{Exn, Extern, F32, F64, Func, I32, I64, V128};
+use Ty::{Any, Exn, Extern, F32, F64, Func, I32, I64, Node, Refs, V128};
 
 /// An operator and what it takes.
 type Operator = (&'static str, &'static [Ty]);
 
 impl Ty {
-    pub(super) const ALL: [Self; 8] = [I32, I64, F32, F64, V128, Func, Extern, Exn];
+    pub(super) const ALL: [Self; 11] =
+        [I32, I64, F32, F64, V128, Func, Extern, Exn, Any, Node, Refs];
     pub(super) const NUMERIC: [Self; 5] = [I32, I64, F32, F64, V128];
 
     pub(super) fn name(self) -> &'static str {
@@ -34,11 +40,14 @@ impl Ty {
             Func => "funcref",
             Extern => "externref",
             Exn => "exnref",
+            Any => "anyref",
+            Node => "(ref null $node)",
+            Refs => "(ref null $refs)",
         }
     }
 
     pub(super) fn is_reference(self) -> bool {
-        matches!(self, Func | Extern | Exn)
+        matches!(self, Func | Extern | Exn | Any | Node | Refs)
     }
 
     /// Operators that give a value of this type and do not trap.
@@ -54,8 +63,11 @@ impl Ty {
                 ("ref.null func", &[]),
                 ("i32.const 3 i32.and table.get $refs", &[I32]),
             ],
-            Extern => &[("ref.null extern", &[])],
+            Extern => &[("ref.null extern", &[]), ("extern.convert_any", &[Any])],
             Exn => &[("ref.null exn", &[])],
+            Any => ANY_OPERATORS,
+            Node => NODE_OPERATORS,
+            Refs => REFS_OPERATORS,
         }
     }
 
@@ -69,6 +81,9 @@ impl Ty {
             Func => &["ref.func $leaf", "ref.null func"],
             Extern => &["ref.null extern"],
             Exn => &["ref.null exn"],
+            Any => &["ref.null any", "i32.const 5 ref.i31", "global.get $g_any"],
+            Node => &["ref.null $node", "i32.const 2 call $many"],
+            Refs => &["ref.null $refs", "i32.const 7 call $long"],
         }
     }
 
@@ -81,6 +96,7 @@ impl Ty {
             F64 => &["i64.reinterpret_f64"],
             V128 => &["i64x2.extract_lane 0", "i64x2.extract_lane 1"],
             Func | Extern | Exn => &["ref.is_null i64.extend_i32_u"],
+            Any | Node | Refs => &["i32.const 3 call $digest"],
         }
     }
 
@@ -95,6 +111,9 @@ impl Ty {
             Func => "drop ref.null func",
             Extern => "drop ref.null extern",
             Exn => "drop ref.null exn",
+            Any => "i32.wrap_i64 ref.i31",
+            Node => "drop ref.null $node",
+            Refs => "drop ref.null $refs",
         }
     }
 }
@@ -105,7 +124,72 @@ impl fmt::Display for Ty {
     }
 }
 
+/// Operators that give references of any kind.
+const ANY_OPERATORS: &[Operator] = &[
+    ("ref.i31", &[I32]),
+    ("", &[Node]),
+    ("", &[Refs]),
+    ("any.convert_extern", &[Extern]),
+    ("global.get $g_any", &[]),
+    ("i32.const 3 i32.and table.get $objects", &[I32]),
+    (
+        "block (param (ref null $node)) (result anyref) block (param (ref null $node)) \
+         br_on_null 0 struct.get $node 1 br 1 end ref.null any end",
+        &[Node],
+    ),
+    ("i32.const 3 array.new $halves", &[I32]),
+    ("ref.func $leaf i32.const 40 array.new $funcs", &[]),
+    ("array.new_fixed $halves 2", &[I32, I32]),
+];
+
+/// Operators that give structures.
+const NODE_OPERATORS: &[Operator] = &[
+    ("struct.new $node", &[I32, Any, Func, F64, Extern, Exn, I32]),
+    ("struct.new $big", &[I32, Any, Func, F64, Extern, Exn, I32, V128, Node, I32]),
+    ("struct.new_default $node", &[]),
+    ("struct.new_default $big", &[]),
+    ("call $many", &[I32]),
+    (
+        "block (param anyref) (result (ref null $node)) br_on_cast 0 anyref (ref null $node) \
+         drop ref.null $node end",
+        &[Any],
+    ),
+    (
+        "block (param (ref null $node)) (result (ref null $node)) block (param (ref null $node)) \
+         (result (ref null $node)) br_on_cast_fail 0 (ref null $node) (ref $big) \
+         struct.get $big 8 br 1 end drop ref.null $big end",
+        &[Node],
+    ),
+];
+
+/// Operators that give arrays.
+const REFS_OPERATORS: &[Operator] = &[
+    ("call $long", &[I32]),
+    ("array.new_fixed $refs 3", &[Any, Node, Refs]),
+    ("i32.const 5 array.new $refs", &[Any]),
+    ("i32.const 0 array.new_default $refs", &[]),
+    ("i32.const 200 array.new $refs", &[Any]),
+    (
+        "block (param anyref) (result (ref null $refs)) br_on_cast 0 anyref (ref $refs) \
+         drop ref.null $refs end",
+        &[Any],
+    ),
+];
+
 const I32_OPERATORS: &[Operator] = &[
+    ("ref.eq", &[Node, Refs]),
+    ("ref.eq", &[Node, Node]),
+    ("ref.test (ref $big)", &[Any]),
+    ("ref.test (ref null $node)", &[Any]),
+    ("ref.test (ref array)", &[Any]),
+    ("ref.test (ref eq)", &[Any]),
+    ("ref.test (ref struct)", &[Node]),
+    ("i32.const 2 call $digest i32.wrap_i64", &[Any]),
+    (
+        "block (param (ref null $node)) (result i32) block (param (ref null $node)) \
+         br_on_null 0 struct.get_u $node 6 br 1 end i32.const -7 end",
+        &[Node],
+    ),
     ("i32.add", &[I32, I32]),
     ("i32.sub", &[I32, I32]),
     ("i32.mul", &[I32, I32]),
