@@ -20,6 +20,8 @@ mod limits;
 mod linking;
 #[path = "api/memory.rs"]
 mod memory;
+#[path = "api/object_graphs.rs"]
+mod object_graphs;
 #[path = "api/objects.rs"]
 mod objects;
 #[path = "api/threads.rs"]
