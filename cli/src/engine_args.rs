@@ -41,7 +41,7 @@ pub(crate) struct EngineArgs {
     /// The most memory that objects may take: 512MiB, or bytes; 2GiB unless given.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     gc_heap_max: Option<u64>,
-    /// Size of the nursery that new objects are in: 1MiB unless given.
+    /// The most memory for the nursery that new objects are in: 4MiB unless given.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     gc_nursery: Option<u64>,
     /// Proposals to switch on, or off with a leading minus: simd,-threads,all …

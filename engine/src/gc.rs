@@ -20,7 +20,7 @@ mod old;
 pub(crate) mod stats;
 
 use crate::api::engine::Engine;
-use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory};
+use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory, TypeTable};
 use generational::Generational;
 use null::Null;
 use stats::{GcStats, Pauses};
@@ -66,7 +66,7 @@ impl Default for HeapConfig {
 /// Most bytes of objects of a store unless the host says otherwise.
 const DEFAULT_MAX_BYTES: u64 = 2 << 30;
 /// Size of the nursery unless the host says otherwise.
-const DEFAULT_NURSERY_BYTES: u32 = 1 << 20;
+const DEFAULT_NURSERY_BYTES: u32 = 4 << 20;
 
 /// There is no room for an object, whatever is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +103,7 @@ pub(crate) struct Space<'a> {
     pub(crate) memory: &'a mut HeapMemory,
     pub(crate) context: &'a Context,
     pub(crate) engine: &'a Engine,
+    pub(crate) types: &'a TypeTable,
 }
 
 /// See the module head.
@@ -224,7 +225,8 @@ impl Heap {
     ) -> Result<Outside, OutOfMemory> {
         let start = thread_cpu();
         self.collections += 1;
-        let mut space = Space { memory: &mut self.memory, context, engine };
+        let types = engine.types().table();
+        let mut space = Space { memory: &mut self.memory, context, engine, types };
         let collected = self.collector.collect(&mut space, extent, roots);
         if self.config.zeal && collected.is_ok() {
             self.collector.verify(&mut space, roots);

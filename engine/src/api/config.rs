@@ -265,8 +265,8 @@ impl Config {
         self
     }
 
-    /// Bytes of the nursery, which new objects are in: 1 MiB unless set. It starts smaller. A larger
-    /// one collects less often and may pause longer.
+    /// The most bytes of the nursery, which new objects are in: 4 MiB unless set. It starts smaller,
+    /// and beyond 1 MiB it only grows while little survives, as that is what pauses are made of.
     pub fn gc_nursery(&mut self, bytes: u32) -> &mut Self {
         self.heap.nursery_bytes = bytes;
         self

@@ -2,14 +2,16 @@
 
 use crate::Result;
 use crate::Trap;
-use crate::gc::access::{Reference, element_place, length_of, type_of, write_stored};
+use crate::gc::access::{Reference, first_element, length_of, type_of, write_bytes};
 use crate::instantiate::const_expr::Origin;
 use crate::instantiate::segments::element_bits;
 use crate::store::StoreInner;
-use crate::vm::InstanceRef;
+use crate::vm::{InstanceRef, TypeShape};
 use std::ops::Range;
 use upshift_abi::index::{DataIndex, ElemIndex, TypeIndex};
-use upshift_abi::layout::{ArrayLayout, CanonTypeId, Cell, MAX_ARRAY_LENGTH, ObjectLayout};
+use upshift_abi::layout::{
+    ArrayLayout, CanonTypeId, Cell, LENGTH_OFFSET, MAX_ARRAY_LENGTH, TypeKind,
+};
 use upshift_abi::module::ElemMode;
 
 /// Bytes of a bulk operation that cost one unit of fuel: more than any that is done inline.
@@ -20,15 +22,14 @@ const BYTES_PER_FUEL: u64 = 512;
 struct Array {
     offset: u32,
     length: u32,
-    layout: ArrayLayout,
+    shape: TypeShape,
 }
 
 impl Array {
     fn at(store: &StoreInner, offset: u32) -> Self {
         let memory = store.heap().memory();
-        let entry = store.engine().types().get(type_of(memory, offset));
-        let ObjectLayout::Array(layout) = *entry.layout() else { panic!("an array") };
-        Self { offset, length: length_of(memory, offset), layout }
+        let shape = store.engine().types().table().shape(type_of(memory, offset));
+        Self { offset, length: length_of(memory, offset), shape }
     }
 
     /// The array that machine code passes.
@@ -44,11 +45,25 @@ impl Array {
     fn elements(&self, index: u32, count: u32) -> Result<u32> {
         let end = index.checked_add(count).filter(|&end| end <= self.length);
         end.ok_or(Trap::ArrayOutOfBounds)?;
-        Ok(element_place(self.layout, self.offset, index))
+        Ok(self.offset + first_element(self.shape.size_bytes) + self.bytes(index))
     }
 
     fn bytes(&self, count: u32) -> u32 {
-        count * self.layout.element.bytes()
+        count * self.shape.size_bytes
+    }
+
+    /// Whether elements are references that collections follow.
+    fn holds_references(&self) -> bool {
+        self.shape.references != 0
+    }
+
+    /// How an element lies in memory, when it is a reference.
+    fn reference_cell(&self) -> Cell {
+        match self.shape.kind {
+            TypeKind::ExnArray => Cell::Exn,
+            _ if self.holds_references() => Cell::Ref,
+            _ => Cell::Func,
+        }
     }
 }
 
@@ -78,7 +93,7 @@ pub(crate) fn new_array(
     store.charge_fuel(bytes / BYTES_PER_FUEL)?;
     let array = store.allocate(id, bytes)?;
     let memory = store.heap_mut().memory_mut();
-    memory.write_u32(array + 8, length);
+    memory.write_u32(array + LENGTH_OFFSET, length);
     let filled = u32::try_from(bytes).expect("it was allocated") - layout.first;
     memory.fill(array + layout.first, 0, filled);
     Ok(array)
@@ -89,22 +104,22 @@ pub(crate) fn fill(store: &mut StoreInner, array: u64, index: u32, count: u32) -
     let array = Array::passed(store, array)?;
     let first = array.elements(index, count)?;
     let value = store.context().passed_value();
-    let (cell, bytes) = (array.layout.element, array.bytes(count));
+    let (element, bytes) = (array.shape.size_bytes, array.bytes(count));
     store.charge_fuel(u64::from(bytes) / BYTES_PER_FUEL)?;
-    if cell == Cell::Ref {
+    if array.holds_references() {
         store.note_write(array.offset);
     }
     let memory = store.heap_mut().memory_mut();
     if count == 0 {
         return Ok(());
     }
-    if cell == Cell::I8 {
+    if element == 1 {
         memory.fill(first, value[0].to_le_bytes()[0], count);
         return Ok(());
     }
-    write_stored(memory, cell, first, value);
+    write_bytes(memory, element, first, value);
     // What is there is copied behind itself, twice as much each time.
-    let mut done = cell.bytes();
+    let mut done = element;
     while done < bytes {
         let more = done.min(bytes - done);
         memory.copy(first + done, first, more);
@@ -124,7 +139,7 @@ pub(crate) fn copy(
     let to = dst.elements(dst_index, count)?;
     let from = src.elements(src_index, count)?;
     store.charge_fuel(u64::from(dst.bytes(count)) / BYTES_PER_FUEL)?;
-    if dst.layout.element == Cell::Ref {
+    if dst.holds_references() {
         store.note_write(dst.offset);
     }
     store.heap_mut().memory_mut().copy(to, from, dst.bytes(count));
@@ -247,15 +262,15 @@ fn write_elem(
 ) -> Result<()> {
     let at = Origin::of(store.entities.instance_of(instance));
     let root = store.roots.add(array.into());
-    let layout = Array::at(store, array).layout;
     store.charge_fuel(range.len() as u64 * 4 / BYTES_PER_FUEL)?;
     for (i, item) in range.enumerate() {
         let bits = element_bits(store, &at, elem, item)?;
         let array = u32::try_from(store.roots.get(root)).expect("references have 32 bits");
         let i = index + u32::try_from(i).expect("below the array's length");
         store.note_write(array);
-        let place = element_place(layout, array, i);
-        store.write_cell(layout.element, place, [bits, 0]);
+        let array = Array::at(store, array);
+        let place = array.elements(i, 1)?;
+        store.write_cell(array.reference_cell(), place, [bits, 0]);
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ pub(crate) fn length_of(memory: &HeapMemory, array: u32) -> u32 {
 
 /// Where the elements of an array begin whose elements have `element_bytes` bytes.
 #[inline]
-pub(super) fn first_element(element_bytes: u32) -> u32 {
+pub(crate) fn first_element(element_bytes: u32) -> u32 {
     ARRAY_HEADER_BYTES.next_multiple_of(element_bytes.clamp(4, OBJECT_ALIGN))
 }
 
@@ -144,9 +144,14 @@ pub(crate) fn read_cell(memory: &HeapMemory, tables: Tables<'_>, cell: Cell, pla
 }
 
 /// Writes the form of a value that is stored: for functions and exceptions their position.
-#[expect(clippy::cast_possible_truncation, reason = "upper bits of a narrow value mean nothing")]
 pub(crate) fn write_stored(memory: &mut HeapMemory, cell: Cell, place: u32, stored: Slot) {
-    match cell.bytes() {
+    write_bytes(memory, cell.bytes(), place, stored);
+}
+
+/// The same of a cell of that many bytes.
+#[expect(clippy::cast_possible_truncation, reason = "upper bits of a narrow value mean nothing")]
+pub(crate) fn write_bytes(memory: &mut HeapMemory, bytes: u32, place: u32, stored: Slot) {
+    match bytes {
         1 => memory.write_u8(place, stored[0] as u8),
         2 => memory.write_u16(place, stored[0] as u16),
         4 => memory.write_u32(place, stored[0] as u32),

@@ -30,12 +30,17 @@ use upshift_abi::layout::{GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, NULL_GUARD_BYTES
 
 /// Offset of the nursery.
 const NURSERY_START: u32 = NULL_GUARD_BYTES;
-/// Size of the first nursery; it doubles with each collection until it has the size asked for.
+/// Size of the first nursery; it doubles with each collection.
 const FIRST_NURSERY_BYTES: u32 = 64 << 10;
+/// Beyond this size the nursery only grows while little survives, and it shrinks to this when much
+/// does: what is copied bounds the pause.
+const SHORT_NURSERY_BYTES: u32 = 1 << 20;
 /// The smallest nursery that may be asked for: the largest structure fits.
 pub(super) const MIN_NURSERY_BYTES: u32 = 256 << 10;
 /// Bytes of old objects below which no full collection is worth it.
-const MIN_FULL_BYTES: u64 = 8 << 20;
+const MIN_FULL_BYTES: u64 = 32 << 20;
+/// Objects that wait for their memory to be fetched while others are marked.
+const FETCHED: usize = 16;
 
 /// The colour bit of old objects.
 const COLOUR: u32 = 1 << 8;
@@ -63,7 +68,9 @@ pub(super) struct Generational {
     young_mark: u32,
     /// Old bytes that make the next collection a full one.
     full_at: u64,
-    /// Objects that were copied or marked and not looked through yet.
+    /// Bytes that the last minor collection copied.
+    survived_bytes: u64,
+    /// Objects that were copied and not looked through yet, or that are to be marked.
     grey: Vec<u32>,
 }
 
@@ -84,6 +91,7 @@ impl Generational {
             colour: 0,
             young_mark: 1 << 9,
             full_at: MIN_FULL_BYTES,
+            survived_bytes: 0,
             grey: Vec::new(),
         }
     }
@@ -99,7 +107,7 @@ impl Generational {
     }
 
     fn shape(space: &Space<'_>, object: u32) -> TypeShape {
-        space.engine.types().table().shape(type_of(space.memory, object))
+        space.types.shape(type_of(space.memory, object))
     }
 
     /// Copies a young object, unless that was done: where it is.
@@ -117,6 +125,7 @@ impl Generational {
             _ => self.old.allocate_large(bytes.into()),
         };
         let copy = copy.expect("there is room for all young objects");
+        self.survived_bytes += u64::from(bytes);
         space.memory.copy_object(copy, object, bytes);
         let gc = u32::from(GC_UNLOGGED) | self.colour;
         space.memory.write_u32(copy + GC_OFFSET, gc);
@@ -162,8 +171,25 @@ impl Generational {
         }
     }
 
+    /// Decides on the size of the next nursery.
+    fn adapt_nursery(&mut self, space: &Space<'_>) {
+        let used = space.context.allocation().0.saturating_sub(NURSERY_START.into());
+        let twice = (2 * self.nursery_bytes).min(self.max_nursery_bytes);
+        let short = SHORT_NURSERY_BYTES.min(self.max_nursery_bytes);
+        self.nursery_bytes = if twice <= short {
+            twice
+        } else if self.survived_bytes * 8 < used {
+            twice
+        } else if self.survived_bytes * 2 > used {
+            short
+        } else {
+            self.nursery_bytes
+        };
+    }
+
     /// Empties the nursery.
     fn minor(&mut self, space: &mut Space<'_>, roots: &mut dyn RootSet) {
+        self.survived_bytes = 0;
         let log = space.memory.take_log(space.context);
         for object in log {
             let gc = object + GC_OFFSET;
@@ -182,14 +208,14 @@ impl Generational {
             let used = u32::try_from(used).expect("in the heap").saturating_sub(NURSERY_START);
             space.memory.fill(NURSERY_START, POISON, used.min(self.max_nursery_bytes));
         }
-        self.nursery_bytes = (2 * self.nursery_bytes).min(self.max_nursery_bytes);
+        self.adapt_nursery(space);
         self.handed_out = false;
         space.context.set_allocation(0, 0);
     }
 
-    /// Marks an object that was not: whether its references are to be looked at.
+    /// Marks an object that was not marked yet, and notes what it refers to.
     #[inline]
-    fn mark(&mut self, space: &mut Space<'_>, object: u32, young_bytes: &mut u64) {
+    fn mark(&mut self, space: &mut Space<'_>, object: u32, found: &mut Found) {
         let place = object + GC_OFFSET;
         let gc = space.memory.read_u32(place);
         let young = self.is_young(object);
@@ -204,13 +230,40 @@ impl Generational {
         let shape = Self::shape(space, object);
         let bytes = size_of_object(space.memory, object, shape);
         if young {
-            *young_bytes += u64::from(bytes);
+            found.young_bytes += u64::from(bytes);
         } else {
             self.old.mark(object, bytes);
         }
-        if shape.references != 0 || matches!(shape.kind, TypeKind::LargeStruct | TypeKind::ExnArray)
-        {
-            self.grey.push(object);
+        let (memory, grey, outside) = (&*space.memory, &mut self.grey, &mut found.outside);
+        let handles = &mut outside.handles;
+        let visit = |place| match Reference::from_bits(memory.read_u32(place)) {
+            Reference::Object(object) => grey.push(object),
+            Reference::Host(handle) => handles.push(handle),
+            Reference::Null | Reference::I31(_) => {}
+        };
+        let exception = |position| outside.exceptions.push(position);
+        for_each_reference(memory, space.engine, (object, shape), visit, exception);
+    }
+
+    /// Marks everything that is to be marked. Objects lie anywhere in memory, so each is fetched a
+    /// while before it is looked at.
+    fn mark_all(&mut self, space: &mut Space<'_>, found: &mut Found) {
+        let mut fetched = [0; FETCHED];
+        let (mut first, mut count) = (0, 0);
+        loop {
+            while count < FETCHED
+                && let Some(object) = self.grey.pop()
+            {
+                space.memory.prefetch(object);
+                fetched[(first + count) % FETCHED] = object;
+                count += 1;
+            }
+            if count == 0 {
+                return;
+            }
+            let object = fetched[first];
+            (first, count) = ((first + 1) % FETCHED, count - 1);
+            self.mark(space, object, found);
         }
     }
 
@@ -220,33 +273,20 @@ impl Generational {
         self.colour ^= COLOUR;
         self.young_mark ^= YOUNG_MARKS;
         self.old.clear_marks();
-        let mut outside = Outside::default();
-        let mut young_bytes = 0;
+        let mut found = Found::default();
         roots.visit(&mut |word| {
             match u32::try_from(word).map(Reference::from_bits) {
-                Ok(Reference::Object(object)) => self.mark(space, object, &mut young_bytes),
-                Ok(Reference::Host(handle)) => outside.handles.push(handle),
+                Ok(Reference::Object(object)) => self.grey.push(object),
+                Ok(Reference::Host(handle)) => found.outside.handles.push(handle),
                 Ok(Reference::Null | Reference::I31(_)) | Err(_) => {}
             }
             word
         });
-        let mut found = Vec::new();
-        while let Some(object) = self.grey.pop() {
-            let shape = Self::shape(space, object);
-            let (visit, exn) = (|place| found.push(place), |at| outside.exceptions.push(at));
-            for_each_reference(space.memory, space.engine, (object, shape), visit, exn);
-            for place in found.drain(..) {
-                match Reference::from_bits(space.memory.read_u32(place)) {
-                    Reference::Object(object) => self.mark(space, object, &mut young_bytes),
-                    Reference::Host(handle) => outside.handles.push(handle),
-                    Reference::Null | Reference::I31(_) => {}
-                }
-            }
-        }
+        self.mark_all(space, &mut found);
         self.keep_log(space);
         self.old.sweep(space.memory);
         self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
-        (outside, young_bytes)
+        (found.outside, found.young_bytes)
     }
 
     /// Takes dead objects out of the log: their memory is about to be used again.
@@ -258,6 +298,13 @@ impl Generational {
             }
         }
     }
+}
+
+/// What marking finds besides old objects.
+#[derive(Default)]
+struct Found {
+    outside: Outside,
+    young_bytes: u64,
 }
 
 impl Collector for Generational {

@@ -22,7 +22,7 @@ const LINE_SHIFT: u32 = 8;
 const LINES: u32 = 1 << (BLOCK_SHIFT - LINE_SHIFT);
 /// Objects above this size have blocks of their own.
 pub(super) const MAX_SMALL_BYTES: u32 = BLOCK_BYTES / 2;
-/// Free blocks that keep their memory.
+/// Free blocks that keep their memory at least; as many as are in use do in any case.
 const RESERVE_BLOCKS: usize = 64;
 
 /// What a block is used for.
@@ -262,12 +262,12 @@ impl OldSpace {
     /// Lists the free blocks; those beyond a reserve lose their memory, those at the end vanish.
     fn list_free(&mut self, memory: &mut HeapMemory) {
         let is_free = |block: &Block| matches!(block, Block::Free { .. });
-        let mut kept = 0;
+        let (mut kept, reserve) = (0, self.used_blocks.max(RESERVE_BLOCKS));
         for i in 0..self.blocks.len() {
             let block = u32::try_from(i).expect("few blocks");
             if let Block::Free { touched } = &mut self.blocks[i] {
                 let was_touched = std::mem::take(touched);
-                if was_touched && kept < RESERVE_BLOCKS {
+                if was_touched && kept < reserve {
                     kept += 1;
                     *touched = true;
                 } else if was_touched {

@@ -97,19 +97,26 @@ impl StoreInner {
 
     /// A new object with its header and nothing else. May collect.
     pub(crate) fn allocate(&mut self, ty: CanonTypeId, bytes: u64) -> Result<u32> {
-        let context = self.context.clone();
         self.ensure_heap()?;
-        if let Ok(small) = u32::try_from(bytes)
-            && small <= MAX_YOUNG_BYTES
-        {
-            if !self.may_collect && !self.heap_mut().extend(&context, small) {
-                let object = self.heap_mut().allocate_old(ty, bytes);
-                return object.ok_or_else(|| Trap::AllocationTooLarge.into());
-            }
-            self.refill(small, None)?;
-            let object = self.heap_mut().allocate_young(&context, ty, small);
-            return Ok(object.expect("there is room now"));
+        let heap = self.heap.as_mut().expect("just made");
+        let Some(small) = u32::try_from(bytes).ok().filter(|&bytes| bytes <= MAX_YOUNG_BYTES)
+        else {
+            return self.allocate_large(ty, bytes);
+        };
+        if let Some(object) = heap.allocate_young(&self.context, ty, small) {
+            return Ok(object);
         }
+        if !self.may_collect && !heap.extend(&self.context, small) {
+            return heap.allocate_old(ty, bytes).ok_or_else(|| Trap::AllocationTooLarge.into());
+        }
+        self.refill(small, None)?;
+        let heap = self.heap.as_mut().expect("just made");
+        let object = heap.allocate_young(&self.context, ty, small);
+        Ok(object.expect("there is room now"))
+    }
+
+    #[cold]
+    fn allocate_large(&mut self, ty: CanonTypeId, bytes: u64) -> Result<u32> {
         if let Some(object) = self.heap_mut().allocate_old(ty, bytes) {
             return Ok(object);
         }
