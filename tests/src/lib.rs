@@ -7,6 +7,7 @@
 //! | `ops` | each simple operator against its reference semantics |
 //! | `disas` | machine code of small functions, compared with what is stored |
 //! | `loops` | generated modules full of loops do the same in every mode |
+//! | `objects` | generated programs over objects do as a model says, in every mode |
 //! | `hostile` | broken and extreme modules give typed errors, in time |
 //! | `determinism` | the same module compiles to the same bytes |
 //! | `tidy` | the rules of the source tree |
@@ -22,6 +23,7 @@ pub mod loops;
 pub mod matrix;
 pub mod modes;
 pub mod mutate;
+pub mod objects;
 pub mod source;
 pub mod suite;
 
