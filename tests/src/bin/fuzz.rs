@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! cargo run --release -p upshift-tests --bin fuzz -- --seed 1 --iterations 100000 \
-//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--loops]
+//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--loops] [--gc]
 //! ```
 //!
 //! With `--loops` each iteration has a module of its own that is full of loops and not mutated;
-//! without, one group in four starts from such a module.
+//! without, one group in four starts from such a module. With `--gc` each iteration has a program
+//! over objects, which has to give what a model says.
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
 //! and writes the module to a file. Iterations of one group start from the same module. While it
@@ -24,9 +25,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use upshift::Engine;
 use upshift_tests::fuzz::{Engines, Stage};
 use upshift_tests::mutate::{Random, mutate, mutate_code};
-use upshift_tests::{corpus, loops};
+use upshift_tests::{corpus, loops, objects};
 
 /// Modules larger than this are not taken from the corpus directory.
 const MAX_CORPUS_BYTES: u64 = 64 << 10;
@@ -43,6 +45,7 @@ struct Options {
     corpus: Option<PathBuf>,
     only: Option<u64>,
     loops: bool,
+    gc: bool,
 }
 
 /// Counts of all threads.
@@ -60,6 +63,8 @@ struct Session {
     options: Options,
     seeds: Vec<Vec<u8>>,
     engines: Engines,
+    /// Those that programs over objects run in.
+    object_engines: Vec<(&'static str, Engine)>,
     counts: Counts,
     stop: Arc<AtomicBool>,
 }
@@ -69,6 +74,7 @@ fn main() -> anyhow::Result<()> {
     let session = Session {
         seeds: seeds(options.corpus.as_deref())?,
         engines: Engines::new(),
+        object_engines: if options.gc { objects::engines() } else { Vec::new() },
         counts: Counts::default(),
         stop: Arc::new(AtomicBool::new(false)),
         options,
@@ -142,6 +148,9 @@ impl Session {
     /// Runs one iteration; gives a text when something is wrong with it.
     fn iterate(&self, number: u64, start: &[u8]) -> Option<String> {
         let (options, counts) = (&self.options, &self.counts);
+        if options.gc {
+            return self.iterate_objects(number);
+        }
         let mut random = Random::new(options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
         let bytes = if options.loops {
             loops::module(random.bits())
@@ -170,6 +179,32 @@ impl Session {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         None
+    }
+}
+
+impl Session {
+    /// Runs the program over objects of one iteration; gives a text when it goes wrong.
+    fn iterate_objects(&self, number: u64) -> Option<String> {
+        let seed = self.options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95);
+        let program = objects::Program::new(seed);
+        let run = AssertUnwindSafe(|| {
+            let check = |(name, engine): &(&str, Engine)| {
+                program.check(engine).map_err(|difference| format!("{name}: {difference}"))
+            };
+            self.object_engines.iter().try_for_each(check)
+        });
+        let difference = match catch_unwind(run) {
+            Ok(Ok(())) => {
+                let calls = program.expected().len() * self.object_engines.len();
+                self.counts.done.fetch_add(1, Ordering::Relaxed);
+                self.counts.ran.fetch_add(1, Ordering::Relaxed);
+                self.counts.calls.fetch_add(calls as u64, Ordering::Relaxed);
+                return None;
+            }
+            Ok(Err(difference)) => difference,
+            Err(_) => "panicked".into(),
+        };
+        Some(report(number, &self.options, program.text().as_bytes(), &difference))
     }
 }
 
@@ -244,6 +279,7 @@ impl Options {
             corpus: None,
             only: None,
             loops: false,
+            gc: false,
         };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
@@ -254,9 +290,10 @@ impl Options {
                 "--threads" => options.threads = value()?.parse::<u64>()?.max(1),
                 "--only" => options.only = Some(value()?.parse()?),
                 "--loops" => options.loops = true,
+                "--gc" => options.gc = true,
                 "--corpus" => options.corpus = Some(value()?.into()),
                 _ => anyhow::bail!(
-                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --loops"
+                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --loops --gc"
                 ),
             }
         }
