@@ -176,15 +176,13 @@ impl Generational {
         let used = space.context.allocation().0.saturating_sub(NURSERY_START.into());
         let twice = (2 * self.nursery_bytes).min(self.max_nursery_bytes);
         let short = SHORT_NURSERY_BYTES.min(self.max_nursery_bytes);
-        self.nursery_bytes = if twice <= short {
-            twice
-        } else if self.survived_bytes * 8 < used {
-            twice
-        } else if self.survived_bytes * 2 > used {
-            short
-        } else {
-            self.nursery_bytes
-        };
+        let little = self.survived_bytes * 8 < used;
+        let much = self.survived_bytes * 2 > used;
+        if twice <= short || little {
+            self.nursery_bytes = twice;
+        } else if much {
+            self.nursery_bytes = short;
+        }
     }
 
     /// Empties the nursery.
