@@ -14,6 +14,7 @@ mod errors;
 mod inspect;
 mod instantiate;
 mod invoke;
+mod profile;
 mod progress;
 mod run;
 mod stats;
@@ -38,6 +39,8 @@ struct Cli {
 enum Command {
     /// Run a WASI program, or call a function of a module.
     Run(run::Args),
+    /// Run a program and report where its time went, in which tier.
+    Profile(profile::Args),
     /// Find the function of a program that does something else once it is optimized.
     Bisect(bisect::Args),
     /// Validate a module and compile all its functions, to measure or to look at the code.
@@ -74,6 +77,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> i32 {
     };
     let result = match cli.command {
         Command::Run(args) => run::execute(&args),
+        Command::Profile(args) => profile::execute(&args),
         Command::Bisect(args) => bisect::execute(&args),
         Command::Compile(args) => compile::execute(&args).map(|()| 0),
         Command::Instantiate(args) => instantiate::execute(&args).map(|()| 0),

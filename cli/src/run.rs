@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
-use upshift::{Engine, Func, Instance, InterruptHandle, Linker, Module, Store};
+use upshift::{Config, Engine, Func, Instance, InterruptHandle, Linker, Module, Store};
 
 /// Options of `upshift run`.
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn module(&self) -> &Path {
+    pub(crate) fn module(&self) -> &Path {
         Path::new(&self.command[0])
     }
 
@@ -63,16 +63,45 @@ impl Args {
     }
 }
 
+/// Looks on while a program runs.
+pub(crate) trait Observer {
+    /// Adds settings to those of the command line.
+    fn configure(&mut self, _config: &mut Config) {}
+
+    /// The program is about to run on this thread.
+    fn begin(&mut self, _store: &Store<Host>) -> Result<()> {
+        Ok(())
+    }
+
+    /// It has ended.
+    fn end(&mut self) {}
+
+    /// Everything is over; the module is still there.
+    fn finish(&mut self, _engine: &Engine, _module: &Module) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Nobody looks on.
+struct Nobody;
+
+impl Observer for Nobody {}
+
 /// Runs the program. A trap or an exit through WASI is an error, see [`crate::errors::report`].
 pub(crate) fn execute(args: &Args) -> Result<i32> {
+    execute_observed(args, &mut Nobody)
+}
+
+/// The same while somebody looks on.
+pub(crate) fn execute_observed(args: &Args, observer: &mut dyn Observer) -> Result<i32> {
     // What follows the file is the program's, so clap takes an unknown option for the file.
     let file = args.module();
     if file.as_os_str().as_encoded_bytes().starts_with(b"-") && !file.exists() {
         bail!("unknown option `{}`; see `upshift run --help`", file.display());
     }
     let mut stats = RunStats::default();
-    let (engine, module) = load(args, &mut stats)?;
-    let result = run(args, &engine, &module, &mut stats);
+    let (engine, module) = load(args, &mut stats, observer)?;
+    let result = run(args, (&engine, &module), &mut stats, observer);
     if let Some(path) = &args.stats {
         let figures = module.stats();
         stats.module = ModuleFigures::of(&figures);
@@ -82,16 +111,22 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         stats::write(path, &stats)?;
     }
     args.engine.write_tier_log(&engine, &module)?;
+    observer.finish(&engine, &module)?;
     // The process ends now; taking the module apart first would only cost time.
     std::mem::forget(module);
     result.with_context(|| format!("failed to run `{}`", args.module().display()))?;
     Ok(0)
 }
 
-fn load(args: &Args, stats: &mut RunStats) -> Result<(Engine, Module)> {
+fn load(
+    args: &Args,
+    stats: &mut RunStats,
+    observer: &mut dyn Observer,
+) -> Result<(Engine, Module)> {
     let watch = Stopwatch::of_thread();
     let mut config = args.engine.config();
     config.consume_fuel(args.fuel.is_some());
+    observer.configure(&mut config);
     let engine = Engine::new(&config)?;
     let progress = Progress::start(format!("loading {}", args.module().display()));
     let module = Module::from_file(&engine, args.module())?;
@@ -102,7 +137,12 @@ fn load(args: &Args, stats: &mut RunStats) -> Result<(Engine, Module)> {
     Ok((engine, module))
 }
 
-fn run(args: &Args, engine: &Engine, module: &Module, stats: &mut RunStats) -> Result<()> {
+fn run(
+    args: &Args,
+    (engine, module): (&Engine, &Module),
+    stats: &mut RunStats,
+    observer: &mut dyn Observer,
+) -> Result<()> {
     let watch = Stopwatch::of_thread();
     let mut linker = Linker::new(engine);
     wasi_setup::add_to_linker(&mut linker)?;
@@ -120,9 +160,11 @@ fn run(args: &Args, engine: &Engine, module: &Module, stats: &mut RunStats) -> R
     let instance = linker.instantiate(&mut store, module);
     stats.instantiate_wall_ms = Some(milliseconds(watch.elapsed().wall));
 
+    observer.begin(&store)?;
     let watch = Stopwatch::of_thread();
     let result = instance.and_then(|instance| call(args, &mut store, instance, stats));
     let Elapsed { wall, cpu } = watch.elapsed();
+    observer.end();
     drop(timeout);
     stats.run_wall_ms = Some(milliseconds(wall));
     stats.run_cpu_ms = Some(milliseconds(cpu));

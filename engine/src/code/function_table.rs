@@ -77,6 +77,11 @@ impl FunctionTable {
         (offset - function.start < function.len).then_some(function)
     }
 
+    /// All functions, by address.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &FunctionCode> {
+        (0..self.len.load(Ordering::Acquire)).filter_map(|position| self.get(position))
+    }
+
     fn get(&self, position: usize) -> Option<&FunctionCode> {
         let (chunk, offset) = split(position);
         self.chunks[chunk].get()?.get(offset)?.get()

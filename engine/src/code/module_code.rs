@@ -477,6 +477,12 @@ impl ModuleCode {
         self.functions.find(self.text_offset(pc)?)
     }
 
+    /// What `f` makes of each piece of code and its address.
+    pub(crate) fn all_functions<R>(&self, f: impl Fn(&FunctionCode, usize) -> R) -> Vec<R> {
+        let text = self.arena.text_address();
+        self.functions.iter().map(|function| f(function, text + function.start)).collect()
+    }
+
     /// The trap of the instruction at `pc`; async-signal-safe.
     pub(crate) fn trap_at(&self, pc: usize) -> Option<Trap> {
         let function = self.function_at(pc)?;

@@ -64,6 +64,13 @@ pub(crate) fn with_module<R>(pc: usize, f: impl FnOnce(&ModuleCode) -> R) -> Opt
     unsafe { module.as_ref() }.map(f)
 }
 
+/// Whether an address lies in the arena of some module, as far as anybody can say who does not keep
+/// the module; async-signal-safe.
+pub(crate) fn is_machine_code(address: usize) -> bool {
+    let granule = || Some(leaf(address)?[leaf_index(address)].load(Ordering::Acquire));
+    granule().is_some_and(|module| !module.is_null())
+}
+
 /// The trap of the instruction at `pc`, if that is a trapping instruction of machine code.
 pub(super) fn trap_at(pc: usize) -> Option<Trap> {
     with_module(pc, |module| module.trap_at(pc)).flatten()

@@ -132,6 +132,11 @@ impl Context {
         self.cell.walk()
     }
 
+    /// What a profiler asks, on the thread that has the store.
+    pub(crate) fn probe(&self) -> Probe {
+        Probe { cell: Arc::clone(&self.cell) }
+    }
+
     /// Sets where `throw` builds its exceptions.
     pub(super) fn set_exn_buffer(&self, buffer: *mut u8) {
         let place =
@@ -166,6 +171,40 @@ impl Context {
 
     pub(super) fn thread_ptr(&self) -> *mut ThreadContext {
         self.cell.thread.get()
+    }
+}
+
+/// Looks at a context from a signal handler of the thread that has the store.
+pub(crate) struct Probe {
+    cell: Arc<ContextCell>,
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probe").finish_non_exhaustive()
+    }
+}
+
+impl Probe {
+    /// Frame pointer and pc that machine code was left with last; `None` when there is none on the
+    /// stack.
+    pub(crate) fn left_at(&self) -> Option<(usize, usize)> {
+        let thread = self.cell.thread.get();
+        // SAFETY: the cell is alive: only the addresses of its fields are taken.
+        let outer = unsafe { &raw const (*thread).outer };
+        // SAFETY: as above.
+        let fp = unsafe { &raw const (*thread).exit_fp };
+        // SAFETY: as above.
+        let pc = unsafe { &raw const (*thread).exit_pc };
+        // SAFETY: the thread that writes the field is the one that was interrupted; a volatile
+        // read takes what is there.
+        let outer = unsafe { outer.read_volatile() };
+        // SAFETY: as above.
+        let fp = unsafe { fp.read_volatile() };
+        // SAFETY: as above.
+        let pc = unsafe { pc.read_volatile() };
+        let address = |word| usize::try_from(word).ok();
+        if outer.is_null() { None } else { Some((address(fp)?, address(pc)?)) }
     }
 }
 

@@ -1,0 +1,118 @@
+//! `upshift profile` as its users see it: the report, and files that other tools can read.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// `_start` spends its time in `hot`, whose name needs escaping in every format.
+const PROGRAM: &str = r#"(module
+    (memory (export "memory") 1)
+    (func $hot (@name "hot <\"a\", b>") (param i32) (result i32) (local i32)
+        (loop (result i32)
+            (local.set 1 (i32.add (i32.mul (local.get 1) (i32.const 31)) (local.get 0)))
+            (i32.store (i32.and (local.get 1) (i32.const 0xfff0)) (local.get 0))
+            (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))
+            (local.get 1)))
+    (func (export "_start")
+        (drop (call $hot (i32.const 100_000_000)))))"#;
+
+struct Run {
+    folder: PathBuf,
+    output: Output,
+}
+
+impl Run {
+    /// Runs `program` under the profiler, with the options `options`.
+    fn new(name: &str, program: &str, options: &[&str]) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("upshift-prof-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("temporary directories can be made");
+        let file = folder.join("program.wat");
+        std::fs::write(&file, program).expect("temporary files can be written");
+        let output = Command::new(env!("CARGO_BIN_EXE_upshift"))
+            .arg("profile")
+            .arg("--out")
+            .arg(folder.join("out"))
+            .args(options)
+            .arg(&file)
+            .output()
+            .expect("the command starts");
+        Self { folder, output }
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path: &Path = &self.folder.join("out").join(name);
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&self.read(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+#[test]
+fn every_format_is_well_formed_and_names_the_hot_function() {
+    let run = Run::new("all", PROGRAM, &["--format", "all"]);
+    assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
+    assert!(run.stderr().contains("Time by kind of code"), "{}", run.stderr());
+    let profile = run.json("profile.json");
+    let functions = profile["functions"].as_array().expect("a list of functions");
+    let hottest = functions.iter().find(|row| row["tier"] == "osr").expect("the loop was replaced");
+    assert_eq!(hottest["name"], "hot <\"a\", b>");
+    let firefox = run.json("firefox.json");
+    assert_eq!(firefox["meta"]["interval"].as_f64().map(f64::round), Some(1.0));
+    let threads = firefox["threads"].as_array().expect("a list of threads");
+    assert!(threads.iter().any(|thread| thread["samples"]["length"].as_u64() > Some(0)));
+    let trace = run.json("compile-trace.json");
+    assert!(trace["traceEvents"].as_array().is_some_and(|events| !events.is_empty()));
+    let csv = run.read("functions.csv");
+    assert!(csv.starts_with("function,index,tier,self_ms,total_ms,samples\n"), "{csv}");
+    assert!(csv.contains("\"hot <\"\"a\"\", b>\",0,osr,"), "{csv}");
+    let svg = run.read("flamegraph.svg");
+    assert!(svg.contains("<svg") && svg.contains("hot &lt;"), "{svg}");
+    assert!(run.read("stacks.folded").lines().all(|line| {
+        line.rsplit_once(' ').is_some_and(|(_, weight)| weight.parse::<u64>().is_ok())
+    }));
+    assert!(run.read("timeline.html").contains("hot &lt;"));
+    assert!(run.read("report.txt").contains("hot <"));
+}
+
+#[test]
+fn nearly_all_time_is_where_the_program_spends_it() {
+    let run = Run::new("time", PROGRAM, &["--format", "json"]);
+    let profile = run.json("profile.json");
+    let functions = profile["functions"].as_array().expect("a list of functions");
+    let ms = |row: &Value| row["self_ms"].as_f64().expect("a number");
+    let all: f64 = functions.iter().map(ms).sum();
+    let hot: f64 = functions.iter().filter(|row| row["index"] == 0).map(ms).sum();
+    assert!(hot > 0.8 * all, "{hot} of {all}");
+}
+
+#[test]
+fn tiers_are_reported_without_samples() {
+    let run = Run::new("tiers", PROGRAM, &["--mode", "tiers", "--format", "json,svg"]);
+    let profile = run.json("profile.json");
+    assert_eq!(profile["samples"], 0);
+    assert!(!run.folder.join("out/flamegraph.svg").exists());
+}
+
+#[test]
+fn programs_keep_their_exit_code() {
+    let exits = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $exit (i32.const 7))))"#;
+    let run = Run::new("exit", exits, &[]);
+    assert_eq!(run.output.status.code(), Some(7));
+    assert!(run.stderr().contains("samples in"), "{}", run.stderr());
+}

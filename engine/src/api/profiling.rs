@@ -1,0 +1,115 @@
+//! What profilers need: whether an address is machine code, what it stands for, and where machine
+//! code of a store was left.
+
+use super::module::Module;
+use super::store::AsContext;
+use crate::code::Tier as CodeTier;
+use crate::vm::{self, Probe};
+use std::marker::PhantomData;
+use upshift_abi::index::DefinedFuncIndex;
+
+/// Which code of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum CodeKind {
+    /// The single-pass compiler's.
+    Baseline,
+    /// The optimising compiler's, entered by calls.
+    Optimized,
+    /// The optimising compiler's, entered at a loop of a baseline frame.
+    Osr,
+}
+
+/// What an address in a module's machine code stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeLocation {
+    /// Index of the function, imports count.
+    pub func: u32,
+    /// Which code of it.
+    pub kind: CodeKind,
+    /// Offset of the operator in the module, where the code's tables have it.
+    pub module_offset: Option<u32>,
+}
+
+/// A piece of a module's machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeRange {
+    /// Index of the function, imports count.
+    pub func: u32,
+    /// Which code of it.
+    pub kind: CodeKind,
+    /// Its first byte.
+    pub address: usize,
+    /// How many there are.
+    pub len: usize,
+}
+
+/// Whether an address lies in the machine code of some module. Async-signal-safe.
+#[must_use]
+pub fn is_machine_code(address: usize) -> bool {
+    vm::is_machine_code(address)
+}
+
+/// Where machine code of a store was left last, for a profiler that interrupts the thread which has
+/// the store. It stays on that thread.
+#[derive(Debug)]
+pub struct ActivationProbe {
+    probe: Probe,
+    _stays: PhantomData<*const ()>,
+}
+
+impl ActivationProbe {
+    /// A probe of a store.
+    pub fn new(store: impl AsContext) -> Self {
+        let probe = store.as_context().inner().context().probe();
+        Self { probe, _stays: PhantomData }
+    }
+
+    /// Frame pointer and return address of the machine code that called out of itself last; `None`
+    /// when no machine code of the store is on the stack. Says nothing while machine code runs.
+    /// Async-signal-safe.
+    #[must_use]
+    pub fn left_at(&self) -> Option<(usize, usize)> {
+        self.probe.left_at()
+    }
+}
+
+impl Module {
+    /// What an address stands for that is in code of this module: an instruction, or what lies one
+    /// byte before a return address. Code stays where it is as long as the module.
+    #[must_use]
+    pub fn code_location(&self, address: usize) -> Option<CodeLocation> {
+        let code = self.code();
+        let function = code.function_at(address)?;
+        let offset = u32::try_from(code.text_offset(address)? - function.start).ok()?;
+        Some(CodeLocation {
+            func: self.func_number(function.index),
+            kind: kind_of(function.tier),
+            module_offset: function.tables.pcs.lookup(offset),
+        })
+    }
+
+    /// All code that the module has by now, in the order in which it was made.
+    #[must_use]
+    pub fn code_ranges(&self) -> Vec<CodeRange> {
+        let range = |function: &crate::code::FunctionCode, address| CodeRange {
+            func: self.func_number(function.index),
+            kind: kind_of(function.tier),
+            address,
+            len: function.len,
+        };
+        self.code().all_functions(range)
+    }
+
+    fn func_number(&self, defined: DefinedFuncIndex) -> u32 {
+        self.declarations().func_index(defined).0
+    }
+}
+
+fn kind_of(tier: CodeTier) -> CodeKind {
+    match tier {
+        CodeTier::Baseline => CodeKind::Baseline,
+        CodeTier::Optimized => CodeKind::Optimized,
+        CodeTier::Osr => CodeKind::Osr,
+    }
+}

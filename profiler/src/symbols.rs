@@ -1,0 +1,107 @@
+//! From addresses to names.
+
+use crate::profile::{Category, Frame, FunctionId, Functions};
+use std::collections::HashMap;
+use upshift::{CodeKind, Module};
+
+/// Finds what addresses stand for, each once.
+#[derive(Debug)]
+pub struct Symbols<'a> {
+    module: &'a Module,
+    known: HashMap<usize, Frame>,
+    wasm: HashMap<(u32, Category), FunctionId>,
+    host: HashMap<String, FunctionId>,
+}
+
+impl<'a> Symbols<'a> {
+    /// The symbols of a module and of the process.
+    #[must_use]
+    pub fn new(module: &'a Module) -> Self {
+        Self { module, known: HashMap::new(), wasm: HashMap::new(), host: HashMap::new() }
+    }
+
+    /// The frame of an address. `exact` is an instruction, others are return addresses.
+    pub fn frame(&mut self, functions: &mut Functions, address: usize, exact: bool) -> Frame {
+        let inside = if exact { address } else { address.saturating_sub(1) };
+        if let Some(&known) = self.known.get(&inside) {
+            return known;
+        }
+        let frame = self.look_up(functions, inside);
+        self.known.insert(inside, frame);
+        frame
+    }
+
+    fn look_up(&mut self, functions: &mut Functions, address: usize) -> Frame {
+        if let Some(location) = self.module.code_location(address) {
+            let category = match location.kind {
+                CodeKind::Optimized => Category::Optimized,
+                CodeKind::Osr => Category::Osr,
+                _ => Category::Baseline,
+            };
+            let function = *self.wasm.entry((location.func, category)).or_insert_with(|| {
+                functions.add(
+                    function_name(self.module, location.func),
+                    category,
+                    Some(location.func),
+                )
+            });
+            return Frame { function, module_offset: location.module_offset };
+        }
+        let (name, category) = if upshift::is_machine_code(address) {
+            ("stubs of the engine".to_owned(), Category::Stub)
+        } else {
+            (host_name(address), Category::Host)
+        };
+        let function = *self
+            .host
+            .entry(name)
+            .or_insert_with_key(|name| functions.add(name.clone(), category, None));
+        Frame { function, module_offset: None }
+    }
+}
+
+/// The name of a function of a module, readable.
+#[must_use]
+pub fn function_name(module: &Module, index: u32) -> String {
+    match module.function_name(index) {
+        Some(name) => demangle(name),
+        None => format!("func[{index}]"),
+    }
+}
+
+/// A name as its programmer wrote it, for Rust and C++.
+#[must_use]
+pub fn demangle(name: &str) -> String {
+    if let Ok(rust) = rustc_demangle::try_demangle(name) {
+        return format!("{rust:#}");
+    }
+    let cpp = name.starts_with("_Z").then(|| cpp_demangle::Symbol::new(name).ok()).flatten();
+    let cpp = cpp.and_then(|symbol| symbol.demangle().ok());
+    cpp.unwrap_or_else(|| name.to_owned())
+}
+
+fn host_name(address: usize) -> String {
+    let mut found = None;
+    backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
+        if let Some(name) = symbol.name() {
+            found.get_or_insert_with(|| format!("{name:#}"));
+        }
+    });
+    found.unwrap_or_else(|| "unknown host code".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_demangled() {
+        assert_eq!(
+            demangle("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE"),
+            "core::fmt::Write::write_fmt"
+        );
+        assert_eq!(demangle("_Z3fooi"), "foo(int)");
+        assert_eq!(demangle("main"), "main");
+        assert_eq!(demangle("_Zbroken"), "_Zbroken");
+    }
+}

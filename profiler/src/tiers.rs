@@ -1,0 +1,168 @@
+//! What the tiers did, from the engine's events.
+
+use crate::symbols::function_name;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use upshift::{Module, TierEvent, TierEventKind};
+
+/// The tiers' work on a function.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FunctionTiers {
+    /// Index in the module.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Steps of its life, by their time since the engine was made, in milliseconds.
+    pub steps: Vec<Step>,
+    /// CPU time of its baseline compilation, in milliseconds.
+    pub baseline_compile_ms: f64,
+    /// Bytes of its baseline code.
+    pub baseline_code_bytes: usize,
+    /// CPU time that the optimising compiler took, OSR bodies included, in milliseconds.
+    pub optimizer_compile_ms: f64,
+    /// Bytes of its optimised code, OSR bodies included.
+    pub optimizer_code_bytes: usize,
+    /// Time from the first request to the first publication, in milliseconds.
+    pub tier_up_ms: Option<f64>,
+    /// Entries at loops: offset of the loop in the module, and when.
+    pub osr_entries: Vec<(u32, f64)>,
+}
+
+/// A step in a function's life.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// When, in milliseconds since the engine was made.
+    pub at_ms: f64,
+    /// Number of the thread.
+    pub thread: u32,
+    /// What happened, as [`TierEventKind::name`] says.
+    pub what: &'static str,
+    /// The loop, for code that is entered at one.
+    pub loop_offset: Option<u32>,
+}
+
+/// What the tiers did in all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TierReport {
+    /// Functions that anything happened to, by index.
+    pub functions: Vec<FunctionTiers>,
+    /// Time from the start of an optimising compilation to its end: start, end, thread, function.
+    pub compilations: Vec<Compilation>,
+    /// Requests that waited behind each that was begun: when, and how many.
+    pub queue: Vec<(f64, usize)>,
+    /// CPU time of the slow paths of counters, in milliseconds.
+    pub slow_path_ms: f64,
+    /// How often one was taken.
+    pub slow_paths: usize,
+    /// Requests that came to nothing.
+    pub rejections: usize,
+    /// Events that were lost.
+    pub lost: u64,
+}
+
+/// An optimising compilation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compilation {
+    /// Index of the function.
+    pub func: u32,
+    /// The loop, for an OSR body.
+    pub loop_offset: Option<u32>,
+    /// Start and end, in milliseconds since the engine was made.
+    pub span_ms: (f64, f64),
+    /// Number of the thread.
+    pub thread: u32,
+    /// CPU time, in milliseconds.
+    pub cpu_ms: f64,
+    /// Bytes of code.
+    pub code_bytes: usize,
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+impl TierReport {
+    /// The report of a module's events, in their order.
+    #[must_use]
+    pub fn new(module: &Module, events: &[TierEvent], lost: u64) -> Self {
+        let mut report = Self { lost, ..Self::default() };
+        let mut functions: BTreeMap<u32, FunctionTiers> = BTreeMap::new();
+        let mut started: BTreeMap<(u32, Option<u32>), f64> = BTreeMap::new();
+        for event in events.iter().filter(|event| event.module == module.id()) {
+            let Some(index) = event.func else { continue };
+            let at = ms(event.at);
+            let entry = functions.entry(index).or_insert_with(|| FunctionTiers {
+                index,
+                name: function_name(module, index),
+                ..FunctionTiers::default()
+            });
+            let what = event.kind.name();
+            entry.steps.push(Step {
+                at_ms: at,
+                thread: event.thread,
+                what,
+                loop_offset: event.loop_offset,
+            });
+            let key = (index, event.loop_offset);
+            match event.kind {
+                TierEventKind::LazyCompiled { optimized, cpu, code_bytes } => {
+                    let (time, bytes) = match optimized {
+                        true => (&mut entry.optimizer_compile_ms, &mut entry.optimizer_code_bytes),
+                        false => (&mut entry.baseline_compile_ms, &mut entry.baseline_code_bytes),
+                    };
+                    *time += ms(cpu);
+                    *bytes += code_bytes;
+                }
+                TierEventKind::Dequeued { waiting } => {
+                    started.insert(key, at);
+                    report.queue.push((at, waiting));
+                }
+                TierEventKind::Compiled { cpu, code_bytes, .. } => {
+                    entry.optimizer_compile_ms += ms(cpu);
+                    entry.optimizer_code_bytes += code_bytes;
+                    let start = started.remove(&key).unwrap_or(at - ms(cpu));
+                    report.compilations.push(Compilation {
+                        func: index,
+                        loop_offset: event.loop_offset,
+                        span_ms: (start, at),
+                        thread: event.thread,
+                        cpu_ms: ms(cpu),
+                        code_bytes,
+                    });
+                }
+                TierEventKind::OsrEntered => {
+                    entry.osr_entries.push((event.loop_offset.unwrap_or(0), at));
+                }
+                TierEventKind::SlowPath { cpu } => {
+                    report.slow_path_ms += ms(cpu);
+                    report.slow_paths += 1;
+                }
+                TierEventKind::Rejected { .. } => report.rejections += 1,
+                _ => {}
+            }
+        }
+        report.functions = functions.into_values().map(with_tier_up).collect();
+        report
+    }
+
+    /// CPU time of all optimising compilations, in milliseconds.
+    #[must_use]
+    pub fn optimizer_ms(&self) -> f64 {
+        self.functions.iter().map(|function| function.optimizer_compile_ms).sum()
+    }
+
+    /// CPU time of all baseline compilations, in milliseconds.
+    #[must_use]
+    pub fn baseline_ms(&self) -> f64 {
+        self.functions.iter().map(|function| function.baseline_compile_ms).sum()
+    }
+}
+
+fn with_tier_up(mut function: FunctionTiers) -> FunctionTiers {
+    let first = |what| function.steps.iter().find(|step| step.what == what).map(|step| step.at_ms);
+    if let (Some(requested), Some(published)) = (first("requested"), first("published")) {
+        function.tier_up_ms = Some((published - requested).max(0.0));
+    }
+    function
+}
