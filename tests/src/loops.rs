@@ -2,12 +2,14 @@
 //!
 //! [`module`] writes a valid module from a seed: nested loops with bounded trip counts, many live
 //! locals of all types, values on the operand stack below loops, loops with several parameters,
-//! calls, tail calls, exceptions, objects and traps inside, branches out of several levels. Every local is folded into
-//! what a function returns, so that a value that gets lost on the way shows.
+//! calls, also through references, tail calls, exceptions, objects and traps inside, branches out of
+//! several levels. Every local is folded into what a function returns, so that a value that gets
+//! lost on the way shows.
 
 mod exceptions;
 mod objects;
 mod ops;
+mod references;
 
 use crate::mutate::Random;
 use ops::Ty;
@@ -87,6 +89,7 @@ impl Generator {
     fn module(&mut self) {
         self.line("(module");
         self.declare_objects();
+        self.declare_code();
         self.import_exceptions();
         self.line("(memory (export \"memory\") 1 3)");
         self.define_tags();
@@ -104,6 +107,7 @@ impl Generator {
         let leaves = "(ref.func $leaf) ".repeat(3);
         self.line(format!("(elem (table $calls) (i32.const 0) funcref {leaves} {hole})"));
         self.line("(elem declare func $leaf)");
+        self.define_code();
         for index in 0..self.funcs.len() {
             self.function(index);
         }
@@ -118,8 +122,9 @@ impl Generator {
         let Signature { params, results } = &self.funcs[index];
         let (mut locals, results) = (params.clone(), results.clone());
         let name = self.func_name(index);
-        let header =
-            format!("(func ${name} (export \"f{index}\") {}", signature_text(&locals, &results));
+        let ty = if index + 1 == self.funcs.len() { "(type $code)" } else { "" };
+        let types = signature_text(&locals, &results);
+        let header = format!("(func ${name} (export \"f{index}\") {ty} {types}");
         self.line(header);
         // One of each type at least, and sometimes more than there are registers.
         let spread = if self.random.below(4) == 0 { 9 } else { 2 };
@@ -174,7 +179,7 @@ impl Generator {
     fn statement(&mut self) {
         let Some(left) = self.func.statements_left.checked_sub(1) else { return };
         self.func.statements_left = left;
-        match self.random.below(32) {
+        match self.random.below(35) {
             0..=5 => {
                 let ty = self.any_type();
                 self.push(ty, 3);
@@ -197,6 +202,7 @@ impl Generator {
             23..=25 => self.try_statement(),
             26 => self.throw(),
             28..=31 => self.object_statement(),
+            32..=34 => self.reference_statement(),
             _ => self.rare(),
         }
     }
@@ -364,8 +370,7 @@ impl Generator {
         self.push_all(&params);
         if indirect {
             self.push(Ty::I32, 1);
-            let types = signature_text(&params, &results);
-            self.line(format!("i32.const 3 i32.and call_indirect $calls {types}"));
+            self.line("i32.const 3 i32.and call_indirect $calls (type $code)");
         } else {
             self.line(format!("call ${}", self.func_name(callee)));
         }
@@ -384,6 +389,10 @@ impl Generator {
             let params = self.funcs[callee].params.clone();
             self.push_all(&params);
             self.line(format!("return_call ${} end", self.func_name(callee)));
+        } else if self.calls_leaf(&results) {
+            self.push_all(&self.leaf().params.clone());
+            self.push_code();
+            self.line("return_call_ref $code end");
         } else if self.random.below(2) == 0 {
             self.fold(&results);
             self.line("return end");

@@ -162,31 +162,40 @@ impl Translator<'_, '_> {
         func
     }
 
-    /// The callee that a record, `offset` bytes behind `base`, holds. Such calls may leave the
-    /// module, so they record this function's vmctx as the caller.
+    /// The callee that a record, `offset` bytes behind `base`, holds.
     fn record_callee(&mut self, base: Value, offset: usize, ty: TypeIndex) -> (Callee, Value) {
-        const _: () = assert!(offset_of!(FuncImport, code) == offset_of!(FuncRef, code));
-        const _: () = assert!(offset_of!(FuncImport, vmctx) == offset_of!(FuncRef, vmctx));
-        let thread = self.thread();
-        let flags = self.regions.changing(self.builder.func, Region::Thread);
-        let caller = crate::offset(offset_of!(ThreadContext, caller));
-        self.builder.ins().store(flags, self.vmctx, thread, caller);
-        let fixed = self.regions.fixed_here(self.builder.func);
-        let code = crate::offset(offset + offset_of!(FuncRef, code));
-        let code = self.builder.ins().load(types::I64, fixed, base, code);
-        let vmctx = crate::offset(offset + offset_of!(FuncRef, vmctx));
-        let vmctx = self.builder.ins().load(types::I64, fixed, base, vmctx);
-        let signature = self.signature(ty);
-        (Callee::Code(signature, code), vmctx)
+        let flags = self.regions.fixed_here(self.builder.func);
+        self.load_callee((base, offset), ty, flags)
     }
 
     /// The callee of a function reference; a null one faults.
     fn referred_callee(&mut self, record: Value, ty: TypeIndex) -> (Callee, Value) {
         let trap = Trap::NullFunctionReference;
         let flags = self.regions.faulting(self.builder.func, Region::Fixed, trap);
-        let place = crate::offset(offset_of!(FuncRef, code));
-        self.builder.ins().load(types::I64, flags.with_readonly(), record, place);
-        self.record_callee(record, 0, ty)
+        self.load_callee((record, 0), ty, flags.with_readonly())
+    }
+
+    /// Loads the code of a record with `flags`, then its vmctx. Such calls may leave the module, so
+    /// they record this function's vmctx as the caller.
+    fn load_callee(
+        &mut self,
+        (base, offset): (Value, usize),
+        ty: TypeIndex,
+        flags: ir::MemFlagsData,
+    ) -> (Callee, Value) {
+        const _: () = assert!(offset_of!(FuncImport, code) == offset_of!(FuncRef, code));
+        const _: () = assert!(offset_of!(FuncImport, vmctx) == offset_of!(FuncRef, vmctx));
+        let code = crate::offset(offset + offset_of!(FuncRef, code));
+        let code = self.builder.ins().load(types::I64, flags, base, code);
+        let fixed = self.regions.fixed_here(self.builder.func);
+        let vmctx = crate::offset(offset + offset_of!(FuncRef, vmctx));
+        let vmctx = self.builder.ins().load(types::I64, fixed, base, vmctx);
+        let thread = self.thread();
+        let changing = self.regions.changing(self.builder.func, Region::Thread);
+        let caller = crate::offset(offset_of!(ThreadContext, caller));
+        self.builder.ins().store(changing, self.vmctx, thread, caller);
+        let signature = self.signature(ty);
+        (Callee::Code(signature, code), vmctx)
     }
 
     /// Pops an index; the record of the function there, of the right type.

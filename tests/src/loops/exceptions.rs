@@ -9,7 +9,7 @@ const TAGS: [&[Ty]; 6] = [
     &[Ty::I32],
     &[],
     &[Ty::I64, Ty::F64, Ty::V128],
-    &[Ty::Func, Ty::Extern, Ty::F32, Ty::Exn],
+    &[Ty::Func, Ty::Extern, Ty::F32, Ty::Exn, Ty::Code],
     &[Ty::I32, Ty::I64, Ty::I32, Ty::I64, Ty::I32, Ty::I64, Ty::I32, Ty::I64, Ty::V128, Ty::I32],
 ];
 /// How many of them are imported.

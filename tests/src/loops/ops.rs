@@ -18,16 +18,18 @@ pub(super) enum Ty {
     Node,
     /// `(ref null $refs)`, an array.
     Refs,
+    /// `(ref null $code)`, a function of the last one's type.
+    Code,
 }
 
-use Ty::{Any, Exn, Extern, F32, F64, Func, I32, I64, Node, Refs, V128};
+use Ty::{Any, Code, Exn, Extern, F32, F64, Func, I32, I64, Node, Refs, V128};
 
 /// An operator and what it takes.
 type Operator = (&'static str, &'static [Ty]);
 
 impl Ty {
-    pub(super) const ALL: [Self; 11] =
-        [I32, I64, F32, F64, V128, Func, Extern, Exn, Any, Node, Refs];
+    pub(super) const ALL: [Self; 12] =
+        [I32, I64, F32, F64, V128, Func, Extern, Exn, Any, Node, Refs, Code];
     pub(super) const NUMERIC: [Self; 5] = [I32, I64, F32, F64, V128];
 
     pub(super) fn name(self) -> &'static str {
@@ -43,11 +45,12 @@ impl Ty {
             Any => "anyref",
             Node => "(ref null $node)",
             Refs => "(ref null $refs)",
+            Code => "(ref null $code)",
         }
     }
 
     pub(super) fn is_reference(self) -> bool {
-        matches!(self, Func | Extern | Exn | Any | Node | Refs)
+        matches!(self, Func | Extern | Exn | Any | Node | Refs | Code)
     }
 
     /// Operators that give a value of this type and do not trap.
@@ -61,6 +64,7 @@ impl Ty {
             Func => &[
                 ("ref.func $leaf", &[]),
                 ("ref.null func", &[]),
+                ("", &[Code]),
                 ("i32.const 3 i32.and table.get $refs", &[I32]),
             ],
             Extern => &[("ref.null extern", &[]), ("extern.convert_any", &[Any])],
@@ -68,6 +72,7 @@ impl Ty {
             Any => ANY_OPERATORS,
             Node => NODE_OPERATORS,
             Refs => REFS_OPERATORS,
+            Code => CODE_OPERATORS,
         }
     }
 
@@ -84,6 +89,7 @@ impl Ty {
             Any => &["ref.null any", "i32.const 5 ref.i31", "global.get $g_any"],
             Node => &["ref.null $node", "i32.const 2 call $many"],
             Refs => &["ref.null $refs", "i32.const 7 call $long"],
+            Code => &["ref.null $code", "ref.func $leaf", "global.get $g_code"],
         }
     }
 
@@ -95,7 +101,7 @@ impl Ty {
             F32 => &["i32.reinterpret_f32 i64.extend_i32_u"],
             F64 => &["i64.reinterpret_f64"],
             V128 => &["i64x2.extract_lane 0", "i64x2.extract_lane 1"],
-            Func | Extern | Exn => &["ref.is_null i64.extend_i32_u"],
+            Func | Extern | Exn | Code => &["ref.is_null i64.extend_i32_u"],
             Any | Node | Refs => &["i32.const 3 call $digest"],
         }
     }
@@ -114,6 +120,7 @@ impl Ty {
             Any => "i32.wrap_i64 ref.i31",
             Node => "drop ref.null $node",
             Refs => "drop ref.null $refs",
+            Code => "drop ref.null $code",
         }
     }
 }
@@ -176,7 +183,29 @@ const REFS_OPERATORS: &[Operator] = &[
     ),
 ];
 
+/// Operators that give functions of a known type.
+const CODE_OPERATORS: &[Operator] = &[
+    ("ref.func $leaf", &[]),
+    ("global.get $g_code", &[]),
+    ("i32.const 3 i32.and table.get $codes", &[I32]),
+    (
+        "block (param (ref null $code)) (result (ref null $code)) \
+         br_on_non_null 0 ref.func $leaf end",
+        &[Code],
+    ),
+    (
+        "block (param (ref null $code)) (result (ref null $code)) block (param (ref null $code)) \
+         br_on_null 0 ref.as_non_null br 1 end ref.null $code end",
+        &[Code],
+    ),
+];
+
 const I32_OPERATORS: &[Operator] = &[
+    ("ref.is_null", &[Code]),
+    (
+        "block (param i32 (ref null $code)) (result i32) br_on_null 0 drop i32.const 1 i32.add end",
+        &[I32, Code],
+    ),
     ("ref.eq", &[Node, Refs]),
     ("ref.eq", &[Node, Node]),
     ("ref.test (ref $big)", &[Any]),
