@@ -76,7 +76,7 @@ fn every_format_is_well_formed_and_names_the_hot_function() {
     let trace = run.json("compile-trace.json");
     assert!(trace["traceEvents"].as_array().is_some_and(|events| !events.is_empty()));
     let csv = run.read("functions.csv");
-    assert!(csv.starts_with("function,index,tier,self_ms,total_ms,samples\n"), "{csv}");
+    assert!(csv.starts_with("function,index,tier,self_ms,total_ms,samples\r\n"), "{csv}");
     assert!(csv.contains("\"hot <\"\"a\"\", b>\",0,osr,"), "{csv}");
     let svg = run.read("flamegraph.svg");
     assert!(svg.contains("<svg") && svg.contains("hot &lt;"), "{svg}");
