@@ -30,6 +30,7 @@ use externs::ExternTable;
 use interrupt::InterruptState;
 use roots::Roots;
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -233,8 +234,12 @@ impl<T: 'static> AnyStore for StoreBox<T> {
         let Some(mut callback) = self.deadline_callback.take() else {
             return Err(crate::Trap::Interrupt.into());
         };
-        let update = callback(StoreContextMut::new(self));
+        // At a poll, references are in registers that no map knows: what runs meanwhile may
+        // allocate, but not collect.
+        let could_collect = std::mem::replace(&mut self.inner.may_collect, false);
+        let update = panic::catch_unwind(AssertUnwindSafe(|| callback(StoreContextMut::new(self))));
+        self.inner.may_collect = could_collect;
         self.deadline_callback.get_or_insert(callback);
-        update
+        update.unwrap_or_else(|panic| panic::resume_unwind(panic))
     }
 }

@@ -34,6 +34,9 @@ use wasmparser::{FunctionBody, Operator, OperatorsReader};
 const SLOT_BYTES: u32 = 8;
 /// log2 of their alignment.
 const SLOT_ALIGN: u8 = 3;
+/// References that all stack maps of a function may have together: their number is otherwise the
+/// product of its references and its calls.
+const MAX_STORED: usize = 1 << 18;
 
 /// A local that holds references to objects.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +59,8 @@ pub(crate) struct Safepoints {
     all_slots: Vec<StackSlot>,
     /// Variables whose slot holds their value.
     current: EntitySet<Variable>,
+    /// References in stack maps so far.
+    entries: usize,
 }
 
 /// Whether references of a type may be ones to objects.
@@ -158,6 +163,11 @@ impl<'a> Translator<'a, '_> {
     /// Stores the references that are alive; those that are stored.
     pub(crate) fn store_references(&mut self) -> Stored {
         let mut stored = Stored::new();
+        if self.safepoints.entries >= MAX_STORED {
+            let at = self.src.pc as u64;
+            self.refused.get_or_insert((at, "calls with so many live references"));
+            return stored;
+        }
         for var in self.live_references() {
             let slot = self.slot_of(var);
             if self.safepoints.current.insert(var) {
@@ -166,6 +176,7 @@ impl<'a> Translator<'a, '_> {
             }
             stored.push((var, slot));
         }
+        self.safepoints.entries += stored.len();
         stored
     }
 
@@ -249,7 +260,7 @@ impl Lives {
     fn of(body: &FunctionBody<'_>, refs: &[bool]) -> wasmparser::Result<Self> {
         let mut lives = Self { spans: HashMap::new() };
         let mut reader: OperatorsReader<'_> = body.get_operators_reader()?;
-        // Whether each open block is a loop, and the start of the outermost loop.
+        // Whether each open block is an outermost loop, and the start of that loop.
         let mut open = vec![false];
         let mut outermost: Option<usize> = None;
         let mut touched: BTreeSet<u32> = BTreeSet::new();
@@ -257,18 +268,15 @@ impl Lives {
             let at = usize::try_from(reader.original_position()).unwrap_or(usize::MAX);
             match reader.read()? {
                 Operator::Loop { .. } => {
-                    if !open.contains(&true) {
-                        outermost = Some(at);
-                    }
-                    open.push(true);
+                    open.push(outermost.is_none());
+                    outermost.get_or_insert(at);
                 }
                 Operator::Block { .. }
                 | Operator::If { .. }
                 | Operator::TryTable { .. }
                 | Operator::Try { .. } => open.push(false),
                 Operator::End => {
-                    open.pop();
-                    if !open.contains(&true)
+                    if open.pop() == Some(true)
                         && let Some(start) = outermost.take()
                     {
                         // A turn may read what an earlier one wrote.

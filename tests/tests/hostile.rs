@@ -342,3 +342,57 @@ fn endless_recursion_and_loops_end() {
         assert_eq!(error.downcast_ref::<Trap>(), Some(&trap), "{text}");
     }
 }
+
+/// A function with `count` references that stay alive across as many calls.
+fn references_across_calls(count: usize) -> Vec<u8> {
+    let mut text =
+        String::from("(module (type $s (struct)) (func $g) (func (export \"f\") (local i32) ");
+    text.push_str(&"(local (ref null $s))".repeat(count));
+    for i in 1..=count {
+        write!(text, "(local.set {i} (struct.new $s))").expect("strings take all");
+    }
+    text.push_str(&"(call $g)".repeat(count));
+    for i in 1..=count {
+        write!(text, "(drop (local.get {i}))").expect("strings take all");
+    }
+    text.push_str("))");
+    wat::parse_str(&text).expect("valid")
+}
+
+#[test]
+fn many_references_across_many_calls() {
+    let bytes = references_across_calls(3000);
+    for (tier, expected) in [
+        (Tier::Baseline, Outcome::Ran),
+        (Tier::Optimizer, Outcome::TooLarge),
+        (Tier::Auto, Outcome::Ran),
+    ] {
+        let mut config = Config::new();
+        config.consume_fuel(true).tier(tier);
+        let engine = Engine::new(&config).expect("the machine runs the engine");
+        let outcome = in_time("references across calls", || survive(&engine, &bytes));
+        assert_eq!(outcome, expected, "{tier:?}");
+    }
+}
+
+#[test]
+fn deep_nesting_around_references() {
+    let mut config = Config::new();
+    config.consume_fuel(true).tier(Tier::Optimizer);
+    let engine = Engine::new(&config).expect("the machine runs the engine");
+    let any = ValType::Ref(wasm_encoder::RefType::ANYREF);
+    let bytes = one_function(vec![(1, any)], |f| {
+        for _ in 0..DEPTH {
+            f.instruction(&Instruction::Block(wasm_encoder::BlockType::Empty));
+        }
+        f.instruction(&Instruction::LocalGet(0)).instruction(&Instruction::Drop);
+        for _ in 0..DEPTH {
+            f.instruction(&Instruction::End);
+        }
+    });
+    let outcome = in_time("nested blocks", || survive(&engine, &bytes));
+    assert_eq!(outcome, Outcome::Ran);
+}
+
+/// Blocks within each other: as many as time that grows with the square would be noticed with.
+const DEPTH: usize = 200_000;

@@ -81,6 +81,10 @@ impl<T: 'static> Store<T> {
 
     /// Has `callback` decide when the epoch deadline is reached. An `Err` ends the call into
     /// WebAssembly. It is asked where wasm code runs or waits, not while a host function blocks.
+    ///
+    /// No garbage is collected while it runs: [`gc`](Self::gc) does nothing, and wasm code that it
+    /// calls and that needs more room than the nursery has left ends with
+    /// [`Trap::AllocationTooLarge`](crate::Trap::AllocationTooLarge).
     pub fn epoch_deadline_callback(
         &mut self,
         callback: impl FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static,

@@ -215,10 +215,8 @@ pub(crate) fn new_elem(
 ) -> Result<u32> {
     let range = elem_range(store, instance, elem, (offset, length))?;
     let array = new_default(store, instance, ty, length)?;
-    let root = store.roots.add(array.into());
-    write_elem(store, (instance, elem), range, (array, 0))?;
-    let array = store.roots.get(root);
-    Ok(u32::try_from(array).expect("references have 32 bits"))
+    write_elem(store, (instance, elem), range, (Array::at(store, array), 0))?;
+    Ok(array)
 }
 
 /// `array.init_elem`
@@ -232,7 +230,7 @@ pub(crate) fn init_elem(
     let array = Array::passed(store, array)?;
     array.elements(index, count)?;
     let range = elem_range(store, instance, elem, (offset, count))?;
-    write_elem(store, (instance, elem), range, (array.offset, index))
+    write_elem(store, (instance, elem), range, (array, index))
 }
 
 fn elem_range(
@@ -253,22 +251,19 @@ fn elem_range(
     Ok(start..end)
 }
 
-/// Writes elements of a segment to an array, which may move meanwhile: elements may be objects.
+/// Writes elements of a segment to an array, which stays where it is: constant expressions do not
+/// collect.
 fn write_elem(
     store: &mut StoreInner,
     (instance, elem): (InstanceRef, ElemIndex),
     range: Range<usize>,
-    (array, index): (u32, u32),
+    (array, index): (Array, u32),
 ) -> Result<()> {
     let at = Origin::of(store.entities.instance_of(instance));
-    let root = store.roots.add(array.into());
     store.charge_fuel(range.len() as u64 * 4 / BYTES_PER_FUEL)?;
-    for (i, item) in range.enumerate() {
+    for (item, i) in range.zip(index..) {
         let bits = element_bits(store, &at, elem, item)?;
-        let array = u32::try_from(store.roots.get(root)).expect("references have 32 bits");
-        let i = index + u32::try_from(i).expect("below the array's length");
-        store.note_write(array);
-        let array = Array::at(store, array);
+        store.note_write(array.offset);
         let place = array.elements(i, 1)?;
         store.write_cell(array.reference_cell(), place, [bits, 0]);
     }

@@ -95,14 +95,9 @@ pub(crate) fn make_elem_values(store: &mut StoreInner, id: InstanceId) -> Result
         if !exprs.iter().flat_map(|expr| &expr.ops).any(makes_object) {
             continue;
         }
-        let scope = store.roots.open_scope();
-        let mut made = Vec::with_capacity(exprs.len());
-        for expr in exprs {
-            let bits = evaluate(store, &at, expr)?[0];
-            made.push(store.roots.add(bits));
-        }
-        let values = made.iter().map(|root| store.roots.get(*root)).collect();
-        store.roots.close_scope(scope);
+        // Constant expressions do not collect: none of these moves.
+        let values = exprs.iter().map(|expr| Ok(evaluate(store, &at, expr)?[0]));
+        let values = values.collect::<Result<Box<[u64]>>>()?;
         let index = ElemIndex::new(i);
         store.entities.instance_of_mut(at.vm()).set_elem_values(index, values);
     }

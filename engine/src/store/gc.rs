@@ -54,7 +54,13 @@ impl StoreInner {
     }
 
     /// Collects, and makes room at the thread's cursor.
+    ///
+    /// # Errors
+    /// When there is no room even so, or when frames hold references that cannot be found.
     pub(crate) fn collect(&mut self, demand: Demand) -> Result<Outside, OutOfMemory> {
+        if !self.may_collect {
+            return Err(OutOfMemory);
+        }
         let Some(mut heap) = self.heap.take() else { return Ok(Outside::default()) };
         let engine = self.engine().clone();
         let what = (demand.extent, demand.bytes);
@@ -120,7 +126,7 @@ impl StoreInner {
         if let Some(object) = self.heap_mut().allocate_old(ty, bytes) {
             return Ok(object);
         }
-        if self.may_collect && self.collect(Demand::full()).is_ok() {
+        if self.collect(Demand::full()).is_ok() {
             let object = self.heap_mut().allocate_old(ty, bytes);
             return object.ok_or_else(|| Trap::AllocationTooLarge.into());
         }

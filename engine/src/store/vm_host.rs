@@ -221,20 +221,12 @@ impl<T: 'static> VmHost for StoreBox<T> {
         object::init_elem(&mut self.inner, segment, array, indices, length)
     }
 
-    /// What the host does meanwhile may allocate but not collect: at a poll, references are in
-    /// registers that no map knows.
     fn interrupted(&mut self, _bits: u32) -> Result<()> {
-        let could_collect = std::mem::replace(&mut self.inner.may_collect, false);
-        let result = poll::interrupted(self);
-        self.inner.may_collect = could_collect;
-        result
+        poll::interrupted(self)
     }
 
     fn out_of_fuel(&mut self) -> Result<()> {
-        let could_collect = std::mem::replace(&mut self.inner.may_collect, false);
-        let result = poll::out_of_fuel(self);
-        self.inner.may_collect = could_collect;
-        result
+        poll::out_of_fuel(self)
     }
 
     fn hot_function(

@@ -294,3 +294,114 @@ fn converted_references_come_back_as_they_were() {
     assert!(!inside.is_eqref() && inside.as_struct(&guest.store).is_none());
     assert_eq!(guest.call("sum", &[inside.into()]).unwrap_i32(), 0);
 }
+
+/// A loop that holds a reference in a register while the host handles an epoch deadline.
+const INTERRUPTED: &str = r#"(module
+    (type $node (struct (field i32) (field (mut anyref))))
+    (import "host" "tick" (func $tick))
+    (func $churn (export "churn") (param i32)
+        (loop $l
+            (drop (struct.new $node (local.get 0) (ref.null any)))
+            (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+    (func (export "run") (result i32)
+        (local $i i32) (local $s i32) (local $n (ref null $node))
+        (local.set $n (struct.new $node (i32.const 7) (ref.null any)))
+        (call $tick)
+        (loop $l
+            (local.set $s (i32.add (local.get $s) (struct.get $node 0 (local.get $n))))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 1000))))
+        (local.get $s)))"#;
+
+type Deadline = fn(upshift::StoreContextMut<'_, ()>) -> upshift::Result<upshift::UpdateDeadline>;
+
+fn interrupted(config: &Config, callback: Deadline) -> (Store<()>, Instance) {
+    let mut config = config.clone();
+    config.epoch_interruption(true);
+    let engine = Engine::new(&config).expect("the test is right");
+    let module = Module::new(&engine, INTERRUPTED).expect("the test is right");
+    let mut linker: Linker<()> = Linker::new(&engine);
+    let tick = |caller: upshift::Caller<'_, ()>| caller.engine().increment_epoch();
+    linker.func_wrap("host", "tick", tick).expect("the test is right");
+    let mut store = Store::new(&engine, ());
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(callback);
+    let instance = linker.instantiate(&mut store, &module).expect("the test is right");
+    (store, instance)
+}
+
+#[test]
+fn objects_stay_while_a_deadline_is_handled() {
+    for mode in all_modes() {
+        let (mut store, instance) = interrupted(&mode.config, |mut store| {
+            store.set_epoch_deadline(10);
+            let ty = StructType::new(store.engine(), [])?;
+            for _ in 0..1000 {
+                StructRef::new(&mut store, &ty, &[])?;
+            }
+            store.gc()?;
+            Ok(upshift::UpdateDeadline::Continue(10))
+        });
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), 7000, "{}", mode.name);
+    }
+}
+
+#[test]
+fn wasm_code_at_a_deadline_does_not_collect() {
+    for mode in all_modes() {
+        let (mut store, instance) = interrupted(&mode.config, |_| unreachable!("replaced"));
+        let churn = instance.get_typed_func::<i32, ()>(&mut store, "churn").unwrap();
+        store.epoch_deadline_callback(move |mut store| {
+            store.set_epoch_deadline(10);
+            // More than the nursery holds.
+            let error = churn.call(&mut store, 10_000_000).expect_err("there is no room");
+            assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::AllocationTooLarge));
+            Ok(upshift::UpdateDeadline::Continue(10))
+        });
+        if mode.name == "null-collector" {
+            continue;
+        }
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), 7000, "{}", mode.name);
+    }
+}
+
+#[test]
+fn a_panic_at_a_deadline_does_not_end_collection() {
+    let (mut store, instance) =
+        interrupted(&modes::baseline().config, |_| panic!("by the callback"));
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    let call = std::panic::AssertUnwindSafe(|| run.call(&mut store, ()));
+    assert!(std::panic::catch_unwind(call).is_err());
+    store.set_epoch_deadline(10);
+    let churn = instance.get_typed_func::<i32, ()>(&mut store, "churn").unwrap();
+    churn.call(&mut store, 10_000_000).expect("the nursery is collected again");
+}
+
+#[test]
+fn arrays_of_segments_are_freed() {
+    for mut mode in modes::all() {
+        mode.config.gc_heap_max(4 << 20);
+        let engine = Engine::new(&mode.config).expect("the test is right");
+        let module = Module::new(
+            &engine,
+            r#"(module
+                (type $refs (array (mut i31ref)))
+                (elem $e i31ref (ref.i31 (i32.const 1)) (ref.i31 (i32.const 2)))
+                (func (export "run") (param i32) (result i32)
+                    (local $a (ref null $refs))
+                    (loop $l
+                        (local.set $a (array.new_elem $refs $e (i32.const 0) (i32.const 2)))
+                        (array.init_elem $refs $e
+                            (local.get $a) (i32.const 0) (i32.const 1) (i32.const 1))
+                        (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+                    (i31.get_u (array.get $refs (local.get $a) (i32.const 0)))))"#,
+        )
+        .expect("the test is right");
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).expect("the test is right");
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, 200_000).unwrap(), 2, "{}", mode.name);
+    }
+}
