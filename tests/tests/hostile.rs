@@ -364,6 +364,18 @@ fn inlining_has_a_budget() {
     deep.push(')');
     let bytes = in_time("a deep chain", || optimize(&deep));
     assert!(bytes < 100_000, "{bytes} bytes");
+    // Many functions that are little but calls: their code has to fit into what is reserved.
+    let mut flat = String::from("(module (memory 1)");
+    flat.push_str("(func $leaf (param i32) (result i32)");
+    flat.push_str(&"(i64.store (i32.const 8) (i64.load (local.get 0)))".repeat(5));
+    flat.push_str("(local.get 0))");
+    for _ in 0..10_000 {
+        flat.push_str(
+            "(func (param i32) (drop (call $leaf (call $leaf (call $leaf (local.get 0))))))",
+        );
+    }
+    flat.push(')');
+    in_time("little but calls", || optimize(&flat));
     // 10,000 calls of 100 functions of middle size.
     let mut wide = String::from("(module (memory 1)");
     for i in 0..100 {

@@ -35,8 +35,8 @@ pub(crate) const USUAL: Limits = Limits {
     medium: 24,
     large: 48,
     depth: 4,
-    budget: 120,
-    bytes_per_operator: 16,
+    budget: 40,
+    bytes_per_operator: 6,
     max_budget: 2_000,
 };
 
@@ -46,9 +46,9 @@ pub(crate) const ZEAL: Limits = Limits {
     medium: 300,
     large: 300,
     depth: 6,
-    budget: 1_500,
-    bytes_per_operator: 1,
-    max_budget: 3_000,
+    budget: 200,
+    bytes_per_operator: 2,
+    max_budget: 1_000,
 };
 
 /// Bytes of a body that is looked at: longer ones have too many operators, or some that are long.
@@ -177,4 +177,71 @@ fn summarize(
         }
     }
     Ok(Some(summary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use upshift_abi::config::CodegenConfig;
+    use upshift_abi::decode::{DecodeOptions, decode};
+    use upshift_abi::layout::InstanceLayout;
+    use wasmparser::WasmFeatures;
+
+    /// How often the first of these functions is chosen at a place.
+    fn chosen(functions: &str, bytes: usize, place: Place, tries: usize) -> usize {
+        let bytes_of_module = wat::parse_str(format!("(module {functions})")).unwrap();
+        let features = WasmFeatures::all();
+        let options = DecodeOptions { features, objects: true, parallel: false };
+        let module = decode(&bytes_of_module, &options).unwrap();
+        let (layout, config) = (InstanceLayout::of(&module), CodegenConfig::default());
+        let func = DefinedFuncIndex(0);
+        let input = FunctionInput {
+            module: &module,
+            bytes: &bytes_of_module,
+            layout: &layout,
+            func,
+            config: &config,
+        };
+        let mut policy = Policy::new(USUAL, bytes);
+        (0..tries).filter(|_| policy.choose(&input, func, place).is_some()).count()
+    }
+
+    const HERE: Place = Place { depth: 0, in_loop: false };
+    const LOOP: Place = Place { depth: 0, in_loop: true };
+
+    #[test]
+    fn longer_bodies_are_worth_it_in_loops_and_when_they_call_nothing() {
+        let body = |operators: u32, call: &str| {
+            let work = "(drop (memory.size))".repeat(operators as usize);
+            format!("(func {work} {call}) (func $g) (memory 1)")
+        };
+        let is_chosen =
+            |operators, call, place| chosen(&body(operators, call), 100_000, place, 1) == 1;
+        assert!(is_chosen(USUAL.small - 1, "(call $g)", HERE));
+        assert!(!is_chosen(USUAL.small, "(call $g)", HERE));
+        assert!(
+            is_chosen(USUAL.medium, "", HERE) && is_chosen(USUAL.medium - 1, "(call $g)", LOOP)
+        );
+        assert!(!is_chosen(USUAL.medium + 1, "", HERE));
+        assert!(is_chosen(USUAL.large, "", LOOP) && !is_chosen(USUAL.large + 1, "", LOOP));
+    }
+
+    #[test]
+    fn the_budget_ends() {
+        let leaf = "(func (drop (memory.size))) (memory 1)";
+        assert_eq!(chosen(leaf, 0, HERE, 1000), USUAL.budget as usize / 2);
+        assert_eq!(chosen(leaf, usize::MAX, HERE, 10_000), USUAL.max_budget as usize / 2);
+        assert_eq!(chosen(leaf, 0, Place { depth: USUAL.depth, ..HERE }, 1), 0);
+    }
+
+    #[test]
+    fn some_bodies_are_never_inlined() {
+        let locals = |count| "(local i32)".repeat(count);
+        let is_chosen = |body: &str| chosen(&format!("(func {body})"), 1000, HERE, 1) == 1;
+        assert!(is_chosen("") && is_chosen(&locals(MAX_VALUES)));
+        assert!(!is_chosen(&locals(MAX_VALUES + 1)));
+        assert!(!is_chosen("(loop)"));
+        assert!(!is_chosen("(return_call 0)"));
+        assert!(!is_chosen("try catch_all end"));
+    }
 }
