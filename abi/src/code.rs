@@ -4,13 +4,17 @@
 //! Tables are sorted by offset; the compiler asserts it when it writes, the engine when it reads.
 
 mod handler_map;
+mod inline_map;
 mod osr_map;
 mod pc_map;
 mod reloc;
 mod stack_map;
 mod trap_map;
 
+use crate::index::DefinedFuncIndex;
+
 pub use handler_map::{Handler, HandlerMap, HandlerSite};
+pub use inline_map::{InlineFrame, InlineMap};
 pub use osr_map::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
 pub use pc_map::PcMap;
 pub use reloc::{Reloc, RelocTarget};
@@ -28,6 +32,8 @@ pub struct CompiledFunction {
     pub traps: TrapMap,
     /// Wasm offsets of calls and traps.
     pub pcs: PcMap,
+    /// Code of other functions' bodies.
+    pub inlined: InlineMap,
     /// Frame slots that hold references at safepoints.
     pub stack_maps: StackMaps,
     /// Exception handlers of call sites.
@@ -36,6 +42,25 @@ pub struct CompiledFunction {
     pub osr: OsrMap,
     /// Bytes of the frame below the saved frame pointer.
     pub frame_bytes: u32,
+}
+
+impl CompiledFunction {
+    /// What the code at `offset` belongs to when it is that of `func`: functions and the offsets of
+    /// their operators in the module, where the table has them. The innermost inlined body comes
+    /// first, then who calls it; `func` is the last.
+    pub fn frames_at(
+        &self,
+        func: DefinedFuncIndex,
+        offset: u32,
+    ) -> impl Iterator<Item = (DefinedFuncIndex, Option<u32>)> + '_ {
+        let mut at = self.pcs.lookup(offset);
+        let inlined = self.inlined.lookup(offset).map(move |frame| (frame.func, frame.call));
+        let inlined = inlined.map(Some).chain([None]);
+        inlined.map(move |frame| match frame {
+            Some((inner, call)) => (inner, at.replace(call)),
+            None => (func, at),
+        })
+    }
 }
 
 /// Why a function cannot be compiled although it is valid: an implementation limit.

@@ -25,6 +25,10 @@ pub struct CodegenConfig {
     pub zeal_spill: bool,
     /// Keep the log of written objects that a generational collector needs.
     pub gc_barrier: bool,
+    /// Have the optimising tier inline small functions.
+    pub inlining: bool,
+    /// Have it inline as much as it can (a test mode).
+    pub zeal_inline: bool,
     /// Throw and catch an exception before calls of functions now and then (a test mode).
     pub zeal_exceptions: bool,
 }
@@ -40,6 +44,8 @@ impl Default for CodegenConfig {
             memory_may_move: true,
             zeal_spill: false,
             gc_barrier: true,
+            inlining: true,
+            zeal_inline: false,
             zeal_exceptions: false,
         }
     }

@@ -16,7 +16,7 @@ use crate::skip::SkipDead;
 use crate::value::{Operand, Reg, Ty};
 use std::mem::{offset_of, take};
 use upshift_abi::code::{
-    CompileError, CompiledFunction, OsrEntry, PcMap, Reloc, StackMaps, TrapMap,
+    CompileError, CompiledFunction, InlineMap, OsrEntry, PcMap, Reloc, StackMaps, TrapMap,
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::conv::{CALLEE_SAVED, CallLayout, ValueLoc};
@@ -394,6 +394,7 @@ impl<'a> FuncCompiler<'a> {
                 .map(|reloc| Reloc { offset: reloc.offset - shift, ..*reloc })
                 .collect(),
             traps: TrapMap::from_sorted(tables.traps.iter().map(|&(at, trap)| (at - shift, trap))),
+            inlined: InlineMap::default(),
             pcs: PcMap::from_unsorted(tables.pcs.iter().map(shift_all).collect()),
             stack_maps,
             handlers,

@@ -51,6 +51,10 @@ fn dump_function(
         module.function_code(index).with_context(|| format!("function {index} is not compiled"))?;
     let name = module.function_name(index).unwrap_or_default();
     writeln!(out, "function {index} {name}: {} bytes of code", code.bytes.len())?;
+    for body in &code.inlined {
+        let callee = module.function_name(body.func).unwrap_or_default();
+        writeln!(out, "{:#9x}  inlined: function {} {callee}", body.call, body.func)?;
+    }
     let mut lines = operators.within(&body).iter().peekable();
     let mut shown = None;
     for instruction in disassemble(&code.bytes) {

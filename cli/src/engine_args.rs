@@ -29,9 +29,12 @@ pub(crate) struct EngineArgs {
     /// Leave hotness counters out of baseline code; then nothing is optimized in the background.
     #[arg(long)]
     no_counters: bool,
+    /// Call small functions in optimized code, too, instead of inlining them.
+    #[arg(long)]
+    no_inlining: bool,
     /// Testing modes, which must not change any result: spill (few registers), interrupt (every
     /// poll takes its slow path), tier (functions change tiers as early as possible), exceptions
-    /// (calls throw and catch), gc (every allocation collects); `:SEED` at the end has tier draw
+    /// (calls throw and catch), inline (as much as possible), gc (every allocation collects); `:SEED` at the end has tier draw
     /// the tier of each function.
     #[arg(long, value_name = "LIST", value_parser = parse_zeal)]
     zeal: Option<Zeal>,
@@ -105,6 +108,7 @@ impl EngineArgs {
         config.tier_only(self.tier_only.clone());
         config.tier_events(self.tier_log.is_some());
         config.hotness_counters(!self.no_counters);
+        config.inlining(!self.no_inlining);
         config.nan_canonicalization(self.nan_canonicalize);
         config.relaxed_simd_deterministic(self.relaxed_simd_deterministic);
         config.collector(self.collector.into());

@@ -80,9 +80,10 @@ fn details(kind: &TierEventKind) -> Value {
             json!({ "counted": counted, "expected_us": microseconds(*expected) })
         }
         TierEventKind::Dequeued { waiting } => json!({ "waiting": waiting }),
-        TierEventKind::Compiled { cpu, code_bytes, full } => json!({
+        TierEventKind::Compiled { cpu, code_bytes, full, inlined } => json!({
             "cpu_us": microseconds(*cpu),
             "code_bytes": code_bytes,
+            "inlined": inlined,
             "effort": if *full { "full" } else { "quick" },
         }),
         TierEventKind::Rejected { reason } => json!({ "reason": reason.to_string() }),

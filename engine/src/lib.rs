@@ -65,7 +65,7 @@ pub use api::link_error::LinkError;
 pub use api::linker::Linker;
 pub use api::memory::{Memory, MemoryAccessError};
 pub use api::module::{ExportType, ImportType, Module};
-pub use api::module_stats::{CodeDump, CompileStats, ModuleStats};
+pub use api::module_stats::{CodeDump, CompileStats, InlinedBody, ModuleStats};
 pub use api::profiling::{ActivationProbe, CodeKind, CodeLocation, CodeRange, is_machine_code};
 pub use api::shared_memory::{SharedMemory, WaitResult};
 pub use api::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};

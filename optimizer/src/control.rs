@@ -21,6 +21,8 @@ use wasmparser::{BlockType, FrameKind};
 pub(crate) enum Kind {
     /// The function's body.
     Func,
+    /// A body in place of a call.
+    Inlined,
     /// `block`
     Block,
     /// `loop`
@@ -42,7 +44,7 @@ pub(crate) enum Kind {
 impl From<Kind> for FrameKind {
     fn from(kind: Kind) -> Self {
         match kind {
-            Kind::Func | Kind::Block => Self::Block,
+            Kind::Func | Kind::Inlined | Kind::Block => Self::Block,
             Kind::Loop => Self::Loop,
             Kind::If => Self::If,
             Kind::Else => Self::Else,
@@ -93,10 +95,10 @@ pub(crate) fn block_args(values: &[Value]) -> SmallVec<[BlockArg; 4]> {
 }
 
 impl Translator<'_, '_> {
-    /// Opens the frame of the function's body.
-    pub(crate) fn open_function(&mut self) {
+    /// Opens the frame of a function's body.
+    pub(crate) fn open_body(&mut self, kind: Kind) {
         let results: Types = self.src.ty.results.iter().map(|&ty| kind_of(ty)).collect();
-        self.open(Kind::Func, 0, &results, false);
+        self.open(kind, 0, &results, false);
     }
 
     fn open(&mut self, kind: Kind, params: usize, label_types: &[(Type, bool)], has_params: bool) {
@@ -158,6 +160,7 @@ impl Translator<'_, '_> {
         }
         let (params, _) = self.block_types(ty);
         self.open(Kind::Loop, params.len(), &params, !params.is_empty());
+        self.inlining.loops += 1;
         let header = self.control.last().expect("just opened").label;
         let args = self.pop_many(params.len());
         self.builder.ins().jump(header, &block_args(&args));
@@ -258,7 +261,7 @@ impl Translator<'_, '_> {
                 }
                 self.start_else(index);
             }
-            Kind::Block | Kind::Else | Kind::TryTable => {}
+            Kind::Inlined | Kind::Block | Kind::Else | Kind::TryTable => {}
             Kind::Try | Kind::Catch | Kind::CatchAll => {}
         }
         let frame = &self.control[index];
@@ -273,7 +276,10 @@ impl Translator<'_, '_> {
             self.stack.truncate(height);
             self.push_label_values(index);
             self.dead = false;
-            self.charge_fuel();
+            // Behind a body in place of a call, the caller charges.
+            if self.control[index].kind != Kind::Inlined {
+                self.charge_fuel();
+            }
         } else if self.dead {
             self.stack.truncate(frame.height);
         }
@@ -281,6 +287,7 @@ impl Translator<'_, '_> {
     }
 
     fn end_loop(&mut self, index: usize) {
+        self.inlining.loops -= 1;
         let frame = &self.control[index];
         self.builder.seal_block(frame.label);
         if self.dead {
@@ -343,17 +350,17 @@ impl Translator<'_, '_> {
     /// Goes to the label of a frame.
     pub(crate) fn branch_to(&mut self, index: usize) {
         if self.control[index].kind == Kind::Func {
-            return self.return_();
+            let values = self.peek_many(self.control[index].arity);
+            self.builder.ins().return_(&values);
+        } else {
+            self.jump_to(index);
         }
-        self.jump_to(index);
         self.dead = true;
     }
 
     /// `return`
     pub(crate) fn return_(&mut self) {
-        let values = self.peek_many(self.control[0].arity);
-        self.builder.ins().return_(&values);
-        self.dead = true;
+        self.branch_to(self.inlining.body_frame());
     }
 
     /// `br_if`

@@ -17,6 +17,7 @@
 //! ```
 
 use crate::Entry;
+use crate::inline::Sources;
 use crate::translate::Translated;
 use cranelift_codegen::binemit::Reloc as ClifReloc;
 use cranelift_codegen::ir::{ExternalName, Function};
@@ -27,8 +28,8 @@ use std::collections::HashMap;
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::{
-    CompileError, CompiledFunction, Handler, HandlerMap, HandlerSite, PcMap, Reloc, RelocTarget,
-    StackMaps, TrapMap,
+    CompileError, CompiledFunction, Handler, HandlerMap, HandlerSite, InlineMap, PcMap, Reloc,
+    RelocTarget, StackMaps, TrapMap,
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::index::DefinedFuncIndex;
@@ -87,19 +88,13 @@ pub(crate) fn gather(
         code[at..at + 4].copy_from_slice(&(slow - (jump + 4)).to_le_bytes());
         slow_path(&mut code, shift);
     }
-    let mut pcs: Vec<(u32, u32)> = Vec::new();
-    for loc in compiled.buffer.get_srclocs_sorted() {
-        let offset = if loc.loc.is_default() { bounded(start) } else { loc.loc.bits() };
-        if pcs.last().is_none_or(|last| last.1 != offset) {
-            pcs.push((loc.start + shift, offset));
-        }
-    }
-    pcs.push((slow, bounded(start)));
+    let (pcs, inlined) = locations(&translated.sources, compiled, (shift, slow, bounded(start)));
     Ok(CompiledFunction {
         code,
         relocs: relocs(func, compiled, shift),
         traps: TrapMap::from_unsorted(traps(compiled, shift)),
-        pcs: PcMap::from_unsorted(pcs),
+        pcs,
+        inlined,
         handlers: handlers(input, &translated, compiled, shift),
         stack_maps: stack_maps(compiled, shift),
         frame_bytes,
@@ -109,6 +104,32 @@ pub(crate) fn gather(
 
 fn bounded(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("code and modules are below 4 GiB")
+}
+
+/// Where code comes from. Code at the offset `slow`, and what Cranelift gives no location, comes from
+/// the function's start.
+fn locations(
+    sources: &Sources,
+    compiled: &CompiledCode,
+    (shift, slow, start): (u32, u32, u32),
+) -> (PcMap, InlineMap) {
+    let mut pcs: Vec<(u32, u32)> = Vec::new();
+    let mut ranges: Vec<(u32, Option<u32>)> = Vec::new();
+    let mut add = |at, (offset, frame): (u32, Option<u32>)| {
+        if pcs.last().is_none_or(|last| last.1 != offset) {
+            pcs.push((at, offset));
+        }
+        if ranges.last().map_or(frame.is_some(), |last| last.1 != frame) {
+            ranges.push((at, frame));
+        }
+    };
+    for loc in compiled.buffer.get_srclocs_sorted() {
+        let known = !loc.loc.is_default();
+        let place = if known { sources.resolve(loc.loc.bits()) } else { (start, None) };
+        add(loc.start + shift, place);
+    }
+    add(slow, (start, None));
+    (PcMap::from_unsorted(pcs), InlineMap::new(sources.frames.clone(), &ranges))
 }
 
 /// Writes the check; the place of the jump's displacement.

@@ -13,6 +13,7 @@ mod control;
 mod emit;
 mod fuel;
 mod handlers;
+mod inline;
 mod isa;
 mod lower;
 mod memory_flags;
@@ -71,6 +72,8 @@ pub struct Compiler {
     context: Context,
     builder: FunctionBuilderContext,
     verify: bool,
+    /// Whether the last function has other bodies in it.
+    inlined: bool,
 }
 
 impl std::fmt::Debug for Compiler {
@@ -93,6 +96,7 @@ impl Compiler {
             context: Context::new(),
             builder: FunctionBuilderContext::new(),
             verify: cfg!(debug_assertions),
+            inlined: false,
         }
     }
 
@@ -111,17 +115,41 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<CompiledFunction, CompileError> {
+        let limits = match (input.config.inlining, input.config.zeal_inline) {
+            (false, _) => None,
+            (true, false) => (request.effort == Effort::Full).then_some(inline::policy::USUAL),
+            (true, true) => Some(inline::policy::ZEAL),
+        };
+        match self.compile_with(input, request, limits) {
+            // It may be within the limits by itself.
+            Err(_) if self.inlined => self.compile_with(input, request, None),
+            result => result,
+        }
+    }
+
+    fn compile_with(
+        &mut self,
+        input: &FunctionInput<'_>,
+        request: Request,
+        limits: Option<inline::policy::Limits>,
+    ) -> Result<CompiledFunction, CompileError> {
         self.context.clear();
+        self.inlined = false;
         let func = input.module.func_index(input.func).0;
         let malformed = |message: String| CompileError::Malformed { func, message };
         let entry = request.entry;
-        let translated =
-            translate::translate(*input, entry, &mut self.context.func, &mut self.builder);
+        let translated = translate::translate(
+            *input,
+            (entry, limits),
+            &mut self.context.func,
+            &mut self.builder,
+        );
         if !matches!(&translated, Ok(translated) if translated.refused.is_none()) {
             // The builder was left in the middle of a function.
             self.builder = FunctionBuilderContext::new();
         }
         let translated = translated.map_err(|error| malformed(error.to_string()))?;
+        self.inlined = !translated.sources.frames.is_empty();
         if let Some((offset, operator)) = translated.refused {
             return Err(CompileError::Unsupported { func, offset, operator });
         }

@@ -99,7 +99,8 @@ mod tests {
         let options =
             DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false };
         let module = decode(&bytes, &options).unwrap();
-        let (layout, config) = (InstanceLayout::of(&module), CodegenConfig::default());
+        let layout = InstanceLayout::of(&module);
+        let config = CodegenConfig { inlining: false, ..CodegenConfig::default() };
         let func = DefinedFuncIndex(0);
         let input = FunctionInput {
             module: &module,

@@ -40,7 +40,7 @@ const MAX_STORED: usize = 1 << 18;
 
 /// A local that holds references to objects.
 #[derive(Clone, Copy, Debug)]
-struct RefLocal {
+pub(crate) struct RefLocal {
     var: Variable,
     /// Offsets in the module between which its value may be read.
     alive: (usize, usize),
@@ -53,6 +53,8 @@ pub(crate) type Stored = SmallVec<[(Variable, StackSlot); 8]>;
 #[derive(Debug, Default)]
 pub(crate) struct Safepoints {
     locals: Vec<RefLocal>,
+    /// Locals of the callers of an inlined body that are alive behind the calls.
+    outer: Vec<Variable>,
     /// Variables of operands, by position.
     operands: Vec<Option<Variable>>,
     slots: SecondaryMap<Variable, PackedOption<StackSlot>>,
@@ -157,7 +159,35 @@ impl<'a> Translator<'a, '_> {
             Operand::Ref(var) => Some(var),
             Operand::Value(_) | Operand::Var(_) => None,
         });
-        locals.map(|local| local.var).chain(operands).collect()
+        let outer = self.safepoints.outer.iter().copied();
+        outer.chain(locals.map(|local| local.var)).chain(operands).collect()
+    }
+
+    /// The function at hand calls one whose body is next: its references are outer ones there. Gives
+    /// back what [`Self::leave_references`] needs.
+    pub(crate) fn enter_references(&mut self) -> (Vec<RefLocal>, usize) {
+        let at = self.src.pc;
+        let Safepoints { locals, outer, .. } = &mut self.safepoints;
+        let before = outer.len();
+        let alive = locals.iter().filter(|local| local.alive.0 <= at && at < local.alive.1);
+        outer.extend(alive.map(|local| local.var));
+        (std::mem::take(locals), before)
+    }
+
+    /// Goes on behind the call.
+    pub(crate) fn leave_references(&mut self, locals: Vec<RefLocal>, outer: usize) {
+        self.safepoints.locals = locals;
+        self.safepoints.outer.truncate(outer);
+    }
+
+    /// Makes the slots of all locals null, where a body is inlined that has landing pads: it may
+    /// have run before, and left something else.
+    pub(crate) fn clear_references(&mut self) {
+        for i in 0..self.safepoints.locals.len() {
+            let slot = self.slot_of(self.safepoints.locals[i].var);
+            let null = self.builder.ins().iconst(types::I64, 0);
+            self.builder.ins().stack_store(types::I64, null, slot, 0);
+        }
     }
 
     /// Stores the references that are alive; those that are stored.
@@ -214,6 +244,7 @@ impl<'a> Translator<'a, '_> {
         let at = self.src.pc;
         let locals = self.safepoints.locals.iter().filter(|local| at < local.alive.1);
         let mut vars: Vec<Variable> = locals.map(|local| local.var).collect();
+        vars.extend(&self.safepoints.outer);
         vars.extend(self.stack.iter().filter_map(|operand| match *operand {
             Operand::Ref(var) => Some(var),
             Operand::Value(_) | Operand::Var(_) => None,

@@ -4,9 +4,10 @@
 //! phis. Code that cannot be reached is passed over ([`crate::skip`]).
 
 use crate::Entry;
-use crate::control::Control;
+use crate::control::{Control, Kind};
 use crate::fuel::FuelState;
 use crate::handlers::{Clause, Handlers};
+use crate::inline::{Inlining, Sources, policy};
 use crate::memory_flags::Regions;
 use crate::safepoint::{Safepoints, is_object};
 use cranelift_codegen::ir::{self, InstBuilder, Type, Value, types};
@@ -30,7 +31,7 @@ pub(crate) enum Operand {
     Ref(Variable),
 }
 
-/// What is fixed while a function is translated.
+/// The body that is translated, and where in it the translator is.
 pub(crate) struct Source<'a> {
     pub(crate) input: FunctionInput<'a>,
     pub(crate) ty: &'a FuncType,
@@ -62,6 +63,7 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) callees: BTreeMap<u32, ir::FuncRef>,
     pub(crate) fuel: FuelState,
     pub(crate) handlers: Handlers,
+    pub(crate) inlining: Inlining,
     /// Whether the function calls anything on an ordinary path.
     pub(crate) makes_calls: bool,
     /// The block that an OSR body's values are loaded in, until its loop is met.
@@ -80,6 +82,8 @@ pub(crate) struct Translated {
     pub(crate) entered: bool,
     /// The clauses of handlers by number.
     pub(crate) clauses: Vec<Clause>,
+    /// What was inlined.
+    pub(crate) sources: Sources,
 }
 
 /// Cranelift's type for values of a type.
@@ -117,7 +121,7 @@ pub(crate) fn signature(ty: &FuncType) -> ir::Signature {
 /// Translates the function of `input` into `func`.
 pub(crate) fn translate<'a, 'b>(
     input: FunctionInput<'a>,
-    entry: Entry,
+    (entry, inlining): (Entry, Option<policy::Limits>),
     func: &'b mut ir::Function,
     context: &'b mut FunctionBuilderContext,
 ) -> wasmparser::Result<Translated> {
@@ -144,6 +148,7 @@ pub(crate) fn translate<'a, 'b>(
         callees: BTreeMap::new(),
         fuel: FuelState::default(),
         handlers: Handlers::default(),
+        inlining: Inlining::new(&input, inlining),
         makes_calls: false,
         osr_block: None,
         refused: None,
@@ -155,6 +160,7 @@ pub(crate) fn translate<'a, 'b>(
         refused: translator.refused,
         entered: translator.osr_block.is_none(),
         clauses: std::mem::take(&mut translator.handlers.clauses),
+        sources: std::mem::take(&mut translator.inlining.sources),
     };
     if translated.refused.is_none() {
         translator.builder.seal_all_blocks();
@@ -168,20 +174,25 @@ impl<'a> Translator<'a, '_> {
     fn body(&mut self) -> wasmparser::Result<()> {
         let input = self.src.input;
         let range = input.module.bodies[input.func.index()].range.clone();
-        self.builder.set_srcloc(source_location(range.start));
+        self.builder.set_srcloc(self.inlining.location(range.start));
         let body = BinaryReader::new(&input.bytes[range.clone()], range.start as u64);
         let body = FunctionBody::new(body);
         let params = self.enter();
         self.declare_locals(&body, &params)?;
-        self.open_function();
+        self.open_body(Kind::Func);
         self.charge_fuel();
+        self.operators(&body)
+    }
+
+    /// Translates all operators of a body.
+    pub(crate) fn operators(&mut self, body: &FunctionBody<'a>) -> wasmparser::Result<()> {
         let mut reader = body.get_binary_reader_for_operators()?;
         while !reader.eof() {
             self.src.pc = position(&reader);
             if self.dead {
                 reader.visit_operator(&mut crate::skip::SkipDead::new(self))?;
             } else {
-                self.builder.set_srcloc(source_location(self.src.pc));
+                self.builder.set_srcloc(self.inlining.location(self.src.pc));
                 self.count_fuel();
                 reader.visit_operator(self)?;
             }
@@ -213,7 +224,7 @@ impl<'a> Translator<'a, '_> {
         params[1..].to_vec()
     }
 
-    fn declare_locals(
+    pub(crate) fn declare_locals(
         &mut self,
         body: &FunctionBody<'a>,
         params: &[Value],
@@ -316,9 +327,4 @@ impl<'a> Translator<'a, '_> {
 /// Offset in the module of what comes next.
 fn position(reader: &BinaryReader<'_>) -> usize {
     usize::try_from(reader.original_position()).expect("addresses have 64 bits")
-}
-
-/// The location of a byte of the module.
-fn source_location(offset: usize) -> ir::SourceLoc {
-    ir::SourceLoc::new(u32::try_from(offset).expect("modules are below 4 GiB"))
 }

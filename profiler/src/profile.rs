@@ -141,7 +141,7 @@ impl Profile {
         let mut named = Vec::with_capacity(recording.samples.len());
         for sample in &recording.samples {
             let addresses = sample.addresses.iter().enumerate();
-            let frames = addresses.map(|(i, &at)| symbols.frame(&mut functions, at, i == 0));
+            let frames = addresses.flat_map(|(i, &at)| symbols.frames(&mut functions, at, i == 0));
             let frames = frames.collect();
             named.push(Sample { at: sample.at.saturating_sub(start), cpu: sample.cpu, frames });
         }

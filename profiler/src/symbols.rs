@@ -8,7 +8,7 @@ use upshift::{CodeKind, Module};
 #[derive(Debug)]
 pub struct Symbols<'a> {
     module: &'a Module,
-    known: HashMap<usize, Frame>,
+    known: HashMap<usize, Vec<Frame>>,
     wasm: HashMap<(u32, Category), FunctionId>,
     host: HashMap<String, FunctionId>,
 }
@@ -20,19 +20,21 @@ impl<'a> Symbols<'a> {
         Self { module, known: HashMap::new(), wasm: HashMap::new(), host: HashMap::new() }
     }
 
-    /// The frame of an address. `exact` is an instruction, others are return addresses.
-    pub fn frame(&mut self, functions: &mut Functions, address: usize, exact: bool) -> Frame {
+    /// The frame of an address, behind those of functions that were inlined there. `exact` is an
+    /// instruction, others are return addresses.
+    pub fn frames(&mut self, functions: &mut Functions, address: usize, exact: bool) -> Vec<Frame> {
         let inside = if exact { address } else { address.saturating_sub(1) };
-        if let Some(&known) = self.known.get(&inside) {
-            return known;
+        if let Some(known) = self.known.get(&inside) {
+            return known.clone();
         }
-        let frame = self.look_up(functions, inside);
-        self.known.insert(inside, frame);
-        frame
+        let frames = self.look_up(functions, inside);
+        self.known.insert(inside, frames.clone());
+        frames
     }
 
-    fn look_up(&mut self, functions: &mut Functions, address: usize) -> Frame {
-        if let Some(location) = self.module.code_location(address) {
+    fn look_up(&mut self, functions: &mut Functions, address: usize) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        for location in self.module.code_frames(address) {
             let category = match location.kind {
                 CodeKind::Optimized => Category::Optimized,
                 CodeKind::Osr => Category::Osr,
@@ -45,7 +47,10 @@ impl<'a> Symbols<'a> {
                     Some(location.func),
                 )
             });
-            return Frame { function, module_offset: location.module_offset };
+            frames.push(Frame { function, module_offset: location.module_offset });
+        }
+        if !frames.is_empty() {
+            return frames;
         }
         let (name, category) = if upshift::is_machine_code(address) {
             ("stubs of the engine".to_owned(), Category::Stub)
@@ -56,7 +61,7 @@ impl<'a> Symbols<'a> {
             .host
             .entry(name)
             .or_insert_with_key(|name| functions.add(name.clone(), category, None));
-        Frame { function, module_offset: None }
+        vec![Frame { function, module_offset: None }]
     }
 }
 

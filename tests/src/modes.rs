@@ -71,6 +71,25 @@ pub fn exceptions() -> Mode {
     with_zeal_of_both("exceptions", zeal)
 }
 
+/// The optimising compiler, which inlines as much as it can, and throws and catches before calls.
+#[must_use]
+pub fn inline() -> Mode {
+    let mut mode = optimizer();
+    let mut zeal = Zeal::none();
+    (zeal.inline, zeal.exceptions) = (true, true);
+    mode.config.zeal(zeal);
+    Mode { name: "inline", ..mode }
+}
+
+/// The same without exceptions, with loops that are entered by baseline frames and every allocation
+/// collecting.
+#[must_use]
+pub fn inline_tier() -> Mode {
+    let mut zeal = Zeal::none();
+    (zeal.inline, zeal.tier, zeal.gc) = (true, true, true);
+    with_zeal_of_both("inline-tier", zeal)
+}
+
 /// The baseline compiler; every allocation collects, and moves all young objects.
 #[must_use]
 pub fn gc() -> Mode {
@@ -107,7 +126,7 @@ pub fn null_collector() -> Mode {
 
 /// All modes.
 #[must_use]
-pub fn all() -> [Mode; 10] {
+pub fn all() -> [Mode; 12] {
     [
         baseline(),
         spill(),
@@ -117,6 +136,8 @@ pub fn all() -> [Mode; 10] {
         tier(),
         tier_mixed(1),
         exceptions(),
+        inline(),
+        inline_tier(),
         gc_mixed(),
         gc_optimizer(),
     ]

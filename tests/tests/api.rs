@@ -12,6 +12,8 @@ mod errors;
 mod exceptions;
 #[path = "api/handles.rs"]
 mod handles;
+#[path = "api/inlining.rs"]
+mod inlining;
 #[path = "api/interrupt.rs"]
 mod interrupt;
 #[path = "api/limits.rs"]

@@ -17,12 +17,15 @@ const MARK: &str = ";; ";
 fn machine_code_is_as_stored() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("disas");
     let bless = std::env::var_os("UPSHIFT_BLESS").is_some_and(|value| value == "1");
-    let mode = modes::baseline();
-    let engine = Engine::new(&mode.config).expect("the machine runs the engine");
-    let files = upshift_tests::files_below(&root.join(mode.name), "wat");
-    assert!(!files.is_empty(), "there are golden files");
     let mut differences = Vec::new();
-    for file in files {
+    let modes = [modes::baseline(), modes::optimizer()];
+    let files = modes.iter().flat_map(|mode| {
+        let engine = Engine::new(&mode.config).expect("the machine runs the engine");
+        let files = upshift_tests::files_below(&root.join(mode.name), "wat");
+        assert!(!files.is_empty(), "there are golden files");
+        files.into_iter().map(move |file| (file, engine.clone()))
+    });
+    for (file, engine) in files {
         let text = std::fs::read_to_string(&file).expect("golden files are readable");
         let source = source_part(&text);
         let name = file.strip_prefix(&root).expect("below the root").display().to_string();

@@ -396,3 +396,59 @@ fn deep_nesting_around_references() {
 
 /// Blocks within each other: as many as time that grows with the square would be noticed with.
 const DEPTH: usize = 200_000;
+
+/// Optimises a module whose functions call each other; the bytes of machine code.
+fn optimize(text: &str) -> usize {
+    let mut config = Config::new();
+    config.tier(Tier::Optimizer);
+    let engine = Engine::new(&config).expect("the machine runs the engine");
+    let module = Module::new(&engine, text).expect("a valid module");
+    module.compile_all(1).expect("within all limits");
+    module.stats().optimizer_code_bytes
+}
+
+#[test]
+fn inlining_has_a_budget() {
+    // Each of 24 functions calls the next one twice, or the one before; all are small.
+    let mut deep = String::from("(module");
+    for i in 0..24 {
+        let next = (i + 1) % 24;
+        write!(deep, "(func $f{i} (call $f{next}) (call $f{next}))").expect("to a string");
+    }
+    deep.push(')');
+    let bytes = in_time("a deep chain", || optimize(&deep));
+    assert!(bytes < 100_000, "{bytes} bytes");
+    // Many functions that are little but calls: their code has to fit into what is reserved.
+    let mut flat = String::from("(module (memory 1)");
+    flat.push_str("(func $leaf (param i32) (result i32)");
+    flat.push_str(&"(i64.store (i32.const 8) (i64.load (local.get 0)))".repeat(5));
+    flat.push_str("(local.get 0))");
+    for _ in 0..10_000 {
+        flat.push_str(
+            "(func (param i32) (drop (call $leaf (call $leaf (call $leaf (local.get 0))))))",
+        );
+    }
+    flat.push(')');
+    in_time("little but calls", || optimize(&flat));
+    // 10,000 calls of 100 functions of middle size.
+    let mut wide = String::from("(module (memory 1)");
+    for i in 0..100 {
+        let work = format!("(i32.store (local.get 0) (i32.add (local.get 0) (i32.const {i})))");
+        write!(wide, "(func $g{i} (param i32) {})", work.repeat(4)).expect("to a string");
+    }
+    wide.push_str("(func (param i32)");
+    for i in 0..10_000 {
+        write!(wide, "(call $g{} (local.get 0))", i % 100).expect("to a string");
+    }
+    wide.push_str("))");
+    let bytes = in_time("many calls", || optimize(&wide));
+    assert!(bytes < 1_000_000, "{bytes} bytes");
+    // Handlers around calls, each of which brings more calls.
+    let mut caught = String::from("(module (import \"\" \"\" (func $i)) (tag $e)");
+    caught.push_str("(func $g (call $i) (call $i) (call $i)) (func (block");
+    caught.push_str(&"(try_table (catch $e 0)".repeat(400));
+    caught.push_str(&"(call $g)".repeat(400));
+    caught.push_str(&")".repeat(402));
+    caught.push(')');
+    in_time("handlers", || optimize(&caught));
+}

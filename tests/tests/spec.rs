@@ -52,6 +52,12 @@ fn calls_throw_and_catch() {
 }
 
 #[test]
+fn spec_suite_inlined() {
+    run(&modes::inline());
+    run(&modes::inline_tier());
+}
+
+#[test]
 fn objects_move_at_every_allocation() {
     run(&modes::gc());
     run(&modes::gc_optimizer());

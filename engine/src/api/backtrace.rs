@@ -40,9 +40,12 @@ impl WasmBacktrace {
 
     fn new(frames: &[Frame]) -> Self {
         let shown = frames.iter().take(MAX_FRAMES);
+        let mut symbols: Vec<FrameSymbol> = shown.flat_map(|&frame| symbolize(frame)).collect();
+        let beyond = symbols.len().saturating_sub(MAX_FRAMES);
+        symbols.truncate(MAX_FRAMES);
         Self {
-            symbols: shown.filter_map(|&frame| symbolize(frame)).collect(),
-            omitted: frames.len().saturating_sub(MAX_FRAMES),
+            symbols,
+            omitted: frames.len().saturating_sub(MAX_FRAMES) + beyond,
             frames: OnceLock::new(),
         }
     }

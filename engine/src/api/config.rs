@@ -46,6 +46,8 @@ pub struct Zeal {
     pub tier: bool,
     /// Throw an exception before one call of a function in four, and catch it right there.
     pub exceptions: bool,
+    /// Inline as much as the optimising compiler can.
+    pub inline: bool,
     /// Collect garbage at every allocation, overwrite what was moved, and check all objects.
     pub gc: bool,
     /// With [`Self::tier`], draw for each function whether it stays in the baseline, is optimised at
@@ -62,6 +64,7 @@ impl Zeal {
             interrupt: false,
             tier: false,
             exceptions: false,
+            inline: false,
             gc: false,
             seed: None,
         }
@@ -77,9 +80,10 @@ impl Zeal {
             "interrupt" => self.interrupt = true,
             "tier" => self.tier = true,
             "exceptions" => self.exceptions = true,
+            "inline" => self.inline = true,
             "gc" => self.gc = true,
             _ => anyhow::bail!(
-                "unknown zeal mode `{name}`; known are: spill, interrupt, tier, exceptions, gc"
+                "unknown zeal mode `{name}`; known are: spill, interrupt, tier, exceptions, inline, gc"
             ),
         }
         Ok(())
@@ -374,7 +378,15 @@ impl Config {
         self.zeal = zeal;
         self.codegen.zeal_spill = zeal.spill;
         self.codegen.zeal_exceptions = zeal.exceptions;
+        self.codegen.zeal_inline = zeal.inline;
         self.heap.zeal = zeal.gc;
+        self
+    }
+
+    /// Whether the optimising compiler puts bodies of small functions in place of calls. On by
+    /// default.
+    pub fn inlining(&mut self, enable: bool) -> &mut Self {
+        self.codegen.inlining = enable;
         self
     }
 

@@ -217,7 +217,7 @@ impl Module {
     pub fn function_code(&self, index: u32) -> Option<CodeDump> {
         let defined = self.declarations().defined_func(FuncIndex(index))?;
         let (function, address, bytes) = self.inner.code.code_of(defined)?;
-        Some(CodeDump::new(function, address, bytes))
+        Some(CodeDump::new(self.declarations(), function, address, bytes))
     }
 
     /// The name of the function `index`: from the name section, else of its first export.

@@ -3,6 +3,7 @@
 use crate::Trap;
 use crate::code::{CodeStats, FunctionCode, Tier};
 use std::time::Duration;
+use upshift_abi::code::InlineFrame;
 
 /// Sizes of a module, and what was compiled so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +69,36 @@ pub struct CodeDump {
     pub bytes: Vec<u8>,
     /// Code offset and the offset in the module of the operator that starts to count there.
     pub pcs: Vec<(u32, u32)>,
+    /// Functions whose bodies were inlined.
+    pub inlined: Vec<InlinedBody>,
     /// Code offset of each instruction that may trap.
     pub traps: Vec<(u32, Trap)>,
 }
 
+/// A body that was inlined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InlinedBody {
+    /// Index of the function, imports count.
+    pub func: u32,
+    /// Offset of the call in the module.
+    pub call: u32,
+}
+
 impl CodeDump {
-    pub(crate) fn new(function: &FunctionCode, address: usize, bytes: &[u8]) -> Self {
+    pub(crate) fn new(
+        module: &upshift_abi::module::Module,
+        function: &FunctionCode,
+        address: usize,
+        bytes: &[u8],
+    ) -> Self {
+        let (tables, func) = (&function.tables, function.index);
+        let own = |&(at, _): &(u32, u32)| Some((at, tables.frames_at(func, at).last()?.1?));
+        let body = |frame: &InlineFrame| InlinedBody {
+            func: module.func_index(frame.func).0,
+            call: frame.call,
+        };
         Self {
+            inlined: tables.inlined.frames().iter().map(body).collect(),
             tier: match function.tier {
                 Tier::Baseline => "baseline",
                 Tier::Optimized => "optimized",
@@ -82,8 +106,8 @@ impl CodeDump {
             },
             address,
             bytes: bytes.to_vec(),
-            pcs: function.tables.pcs.entries().to_vec(),
-            traps: function.tables.traps.iter().collect(),
+            pcs: tables.pcs.entries().iter().filter_map(own).collect(),
+            traps: tables.traps.iter().collect(),
         }
     }
 }

@@ -76,17 +76,31 @@ impl ActivationProbe {
 
 impl Module {
     /// What an address stands for that is in code of this module: an instruction, or what lies one
-    /// byte before a return address. Code stays where it is as long as the module.
+    /// byte before a return address. Code stays where it is as long as the module. In the code of a
+    /// body that was inlined this is the caller, at its call.
     #[must_use]
     pub fn code_location(&self, address: usize) -> Option<CodeLocation> {
+        self.code_frames(address).pop()
+    }
+
+    /// The same with functions whose bodies were inlined there, innermost first. Empty for other
+    /// addresses.
+    #[must_use]
+    pub fn code_frames(&self, address: usize) -> Vec<CodeLocation> {
+        self.find_frames(address).unwrap_or_default()
+    }
+
+    fn find_frames(&self, address: usize) -> Option<Vec<CodeLocation>> {
         let code = self.code();
         let function = code.function_at(address)?;
         let offset = u32::try_from(code.text_offset(address)? - function.start).ok()?;
-        Some(CodeLocation {
-            func: self.func_number(function.index),
+        let frames = function.tables.frames_at(function.index, offset);
+        let location = |(func, module_offset)| CodeLocation {
+            func: self.func_number(func),
             kind: kind_of(function.tier),
-            module_offset: function.tables.pcs.lookup(offset),
-        })
+            module_offset,
+        };
+        Some(frames.map(location).collect())
     }
 
     /// All code that the module has by now, in the order in which it was made.

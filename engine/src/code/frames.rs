@@ -16,17 +16,22 @@ pub(crate) struct FrameSymbol {
     pub(crate) module_offset: Option<u32>,
 }
 
-/// The function and operator of a frame, which belongs to a store that is still alive.
-pub(crate) fn symbolize(frame: Frame) -> Option<FrameSymbol> {
+/// What a frame stands for, which belongs to a store that is still alive: its function and operator,
+/// and before it, innermost first, functions whose bodies were inlined there.
+pub(crate) fn symbolize(frame: Frame) -> Vec<FrameSymbol> {
+    symbols(frame).unwrap_or_default()
+}
+
+fn symbols(frame: Frame) -> Option<Vec<FrameSymbol>> {
     let pc = if frame.is_exact { frame.pc } else { frame.pc.checked_sub(1)? };
     code_map::with_module(pc, |module| {
         let function = module.function_at(pc)?;
         let offset = u32::try_from(module.text_offset(pc)? - function.start).ok()?;
-        Some(FrameSymbol {
-            code: module.to_arc()?,
-            func: function.index,
-            module_offset: function.tables.pcs.lookup(offset),
-        })
+        let code = module.to_arc()?;
+        let frames = function.tables.frames_at(function.index, offset);
+        let symbol =
+            |(func, module_offset)| FrameSymbol { code: Arc::clone(&code), func, module_offset };
+        Some(frames.map(symbol).collect())
     })
     .flatten()
 }

@@ -49,6 +49,8 @@ use upshift_optimizer::{Effort, Entry, Request};
 
 /// Reserved bytes of text for each byte of the module's code section.
 const TEXT_PER_WASM_BYTE: usize = 24;
+/// Reserved bytes of text for each function, for what is inlined in it.
+const TEXT_PER_FUNCTION: usize = 1 << 10;
 /// Least bytes of text reserved for code.
 const MIN_TEXT_BYTES: usize = 256 << 10;
 /// Alignment of a function's code.
@@ -133,7 +135,8 @@ impl ModuleCode {
         let wasm_bytes = source.module.code_section.len();
         let slot_bytes = count * size_of::<usize>();
         let most = MAX_ARENA_BYTES.saturating_sub(stub_bytes + 2 * slot_bytes);
-        let text = (wasm_bytes * TEXT_PER_WASM_BYTE).max(MIN_TEXT_BYTES).min(most);
+        let text = wasm_bytes * TEXT_PER_WASM_BYTE + count * TEXT_PER_FUNCTION;
+        let text = text.max(MIN_TEXT_BYTES).min(most);
         let arena = CodeArena::new(count, stub_bytes + text)?;
         let code = Arc::new_cyclic(|me: &Weak<Self>| {
             write_stubs(&arena, count, me.as_ptr().expose_provenance());

@@ -239,6 +239,7 @@ impl Controller {
             cpu: Duration::from_nanos(cpu_ns),
             code_bytes: compiled.code.len(),
             full,
+            inlined: compiled.inlined.frames().len(),
         });
         if full {
             self.model.learn(bytes, cpu_ns);

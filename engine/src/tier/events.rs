@@ -74,6 +74,8 @@ pub enum TierEventKind {
         code_bytes: usize,
         /// Whether with all optimisations.
         full: bool,
+        /// Calls that have the callee's body in their place.
+        inlined: usize,
     },
     /// The next call, or the next turn of the loop, enters the code.
     Published,

@@ -50,6 +50,9 @@ impl Translator<'_, '_> {
     /// `call`
     pub(crate) fn call(&mut self, func: FuncIndex) {
         self.zeal_exception();
+        if self.inline_call(func).expect("the body was validated") {
+            return;
+        }
         let ty = self.src.input.module.funcs[func.index()];
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.direct_callee(func, ty);

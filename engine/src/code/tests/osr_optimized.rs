@@ -67,8 +67,8 @@ fn run(code: &Arc<ModuleCode>, how: Run<'_>) -> (Outcome, usize) {
     let ty = code.source().module.func_type(FuncIndex(0)).clone();
     let results = store.call(store.func(0), &ty, how.args).map_err(|exit| {
         let trap = trap_of(&exit);
-        let frames = exit.frames.iter().enumerate().map(|(i, &frame)| {
-            let symbol = crate::code::symbolize(frame).unwrap();
+        let symbols = exit.frames.iter().flat_map(|&frame| crate::code::symbolize(frame));
+        let frames = symbols.enumerate().map(|(i, symbol)| {
             // The tiers name a block that finds no fuel by different operators.
             let is_exact = i > 0 || trap != Trap::OutOfFuel;
             (symbol.func.0, symbol.module_offset.filter(|_| is_exact))

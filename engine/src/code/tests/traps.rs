@@ -39,7 +39,7 @@ fn call_ref() -> TestFunc {
 }
 
 fn functions_of(exit: &Exit) -> Vec<usize> {
-    exit.frames.iter().map(|&frame| symbolize(frame).unwrap().func.index()).collect()
+    exit.frames.iter().flat_map(|&frame| symbolize(frame)).map(|s| s.func.index()).collect()
 }
 
 #[test]

@@ -1,0 +1,247 @@
+//! Which calls are replaced by the callee's body: every threshold, and what is read of a callee.
+//!
+//! A body is worth it by its number of operators: what a call costs in instructions, and in values
+//! that go through memory around it, weighs more than a short body. Callees in loops and callees
+//! that call nothing may be longer. All bodies inlined in one function together have a budget, so
+//! code and compile time grow by a bounded factor whatever the module looks like.
+
+use std::collections::HashMap;
+use upshift_abi::config::FunctionInput;
+use upshift_abi::index::DefinedFuncIndex;
+use wasmparser::{BinaryReader, FunctionBody, Operator};
+
+/// Limits of inlining into one function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Operators of a body that is inlined anywhere.
+    small: u32,
+    /// Operators of a body that calls nothing, or whose call is in a loop.
+    medium: u32,
+    /// Operators of a body that calls nothing and whose call is in a loop.
+    large: u32,
+    /// Calls within calls.
+    depth: usize,
+    /// Operators of all bodies together: this, and
+    budget: u32,
+    /// one more for each so many bytes of the function's own body.
+    bytes_per_operator: u32,
+    /// The most of them.
+    max_budget: u32,
+}
+
+/// What is good for run time at a compile time that is not noticed.
+pub(crate) const USUAL: Limits = Limits {
+    small: 14,
+    medium: 24,
+    large: 48,
+    depth: 4,
+    budget: 40,
+    bytes_per_operator: 6,
+    max_budget: 2_000,
+};
+
+/// As much as possible, for tests.
+pub(crate) const ZEAL: Limits = Limits {
+    small: 300,
+    medium: 300,
+    large: 300,
+    depth: 6,
+    budget: 200,
+    bytes_per_operator: 2,
+    max_budget: 1_000,
+};
+
+/// Bytes of a body that is looked at: longer ones have too many operators, or some that are long.
+const MAX_BODY_BYTES: usize = 1 << 10;
+/// Bytes for each operator that a body may have.
+const BYTES_PER_OPERATOR: usize = 4;
+/// Bytes of bodies that are read for one function that is compiled.
+const MAX_READ_BYTES: usize = 64 << 10;
+/// Parameters, results and locals of a body: each is a variable.
+const MAX_VALUES: usize = 40;
+
+/// What is known of a body that may be inlined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Its operators that stand for anything.
+    operators: u32,
+    /// Whether it calls functions.
+    calls: bool,
+    /// Whether it has handlers.
+    pub(crate) handles: bool,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Bodies around it that were inlined.
+    pub(crate) depth: usize,
+    /// Whether it is in a loop.
+    pub(crate) in_loop: bool,
+}
+
+/// What may still be inlined in the function at hand.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    limits: Limits,
+    left: u32,
+    known: HashMap<DefinedFuncIndex, Option<Summary>>,
+    read: usize,
+}
+
+impl Policy {
+    /// The budget of a function whose body has `bytes`.
+    pub(crate) fn new(limits: Limits, bytes: usize) -> Self {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let left = (limits.budget + bytes / limits.bytes_per_operator).min(limits.max_budget);
+        Self { limits, left, known: HashMap::new(), read: 0 }
+    }
+
+    /// Whether a call of `func` is replaced by its body, which is paid for then.
+    pub(crate) fn choose(
+        &mut self,
+        input: &FunctionInput<'_>,
+        func: DefinedFuncIndex,
+        place: Place,
+    ) -> Option<Summary> {
+        if self.left == 0 || place.depth >= self.limits.depth {
+            return None;
+        }
+        let summary = self.summary(input, func)?;
+        let most = match (summary.calls, place.in_loop) {
+            (true, false) => self.limits.small,
+            (true, true) | (false, false) => self.limits.medium,
+            (false, true) => self.limits.large,
+        };
+        if summary.operators > most {
+            return None;
+        }
+        // A body of nothing has its price, too: it is translated.
+        self.left = self.left.checked_sub(summary.operators + 1)?;
+        Some(summary)
+    }
+
+    fn summary(&mut self, input: &FunctionInput<'_>, func: DefinedFuncIndex) -> Option<Summary> {
+        if let Some(&known) = self.known.get(&func) {
+            return known;
+        }
+        let bytes = input.module.bodies[func.index()].range.len();
+        let most = (self.limits.large as usize * BYTES_PER_OPERATOR).min(MAX_BODY_BYTES);
+        let fits = bytes <= most && self.read + bytes <= MAX_READ_BYTES;
+        let summary = if fits {
+            self.read += bytes;
+            summarize(input, func).ok().flatten()
+        } else {
+            None
+        };
+        self.known.insert(func, summary);
+        summary
+    }
+}
+
+/// Reads a body; `None` for one that is never inlined.
+fn summarize(
+    input: &FunctionInput<'_>,
+    func: DefinedFuncIndex,
+) -> wasmparser::Result<Option<Summary>> {
+    let range = input.module.bodies[func.index()].range.clone();
+    let body = BinaryReader::new(&input.bytes[range.clone()], range.start as u64);
+    let body = FunctionBody::new(body);
+    let ty = input.module.func_type(input.module.func_index(func));
+    let mut values = ty.params.len() + ty.results.len();
+    for group in body.get_locals_reader()? {
+        values = values.saturating_add(group?.0 as usize);
+    }
+    if values > MAX_VALUES {
+        return Ok(None);
+    }
+    let mut summary = Summary { operators: 0, calls: false, handles: false };
+    let mut operators = body.get_operators_reader()?;
+    while !operators.eof() {
+        match operators.read()? {
+            // The time in a loop is its own. Tail calls take their frame down, which is not there.
+            // A `try` keeps what it caught where `rethrow` finds it.
+            Operator::Loop { .. }
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. }
+            | Operator::Try { .. } => return Ok(None),
+            Operator::Nop | Operator::Block { .. } | Operator::End | Operator::Drop => {}
+            Operator::LocalGet { .. } | Operator::LocalSet { .. } | Operator::LocalTee { .. } => {}
+            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
+                summary.calls = true;
+                summary.operators += 1;
+            }
+            Operator::TryTable { .. } => summary.handles = true,
+            _ => summary.operators += 1,
+        }
+    }
+    Ok(Some(summary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use upshift_abi::config::CodegenConfig;
+    use upshift_abi::decode::{DecodeOptions, decode};
+    use upshift_abi::layout::InstanceLayout;
+    use wasmparser::WasmFeatures;
+
+    /// How often the first of these functions is chosen at a place.
+    fn chosen(functions: &str, bytes: usize, place: Place, tries: usize) -> usize {
+        let bytes_of_module = wat::parse_str(format!("(module {functions})")).unwrap();
+        let features = WasmFeatures::all();
+        let options = DecodeOptions { features, objects: true, parallel: false };
+        let module = decode(&bytes_of_module, &options).unwrap();
+        let (layout, config) = (InstanceLayout::of(&module), CodegenConfig::default());
+        let func = DefinedFuncIndex(0);
+        let input = FunctionInput {
+            module: &module,
+            bytes: &bytes_of_module,
+            layout: &layout,
+            func,
+            config: &config,
+        };
+        let mut policy = Policy::new(USUAL, bytes);
+        (0..tries).filter(|_| policy.choose(&input, func, place).is_some()).count()
+    }
+
+    const HERE: Place = Place { depth: 0, in_loop: false };
+    const LOOP: Place = Place { depth: 0, in_loop: true };
+
+    #[test]
+    fn longer_bodies_are_worth_it_in_loops_and_when_they_call_nothing() {
+        let body = |operators: u32, call: &str| {
+            let work = "(drop (memory.size))".repeat(operators as usize);
+            format!("(func {work} {call}) (func $g) (memory 1)")
+        };
+        let is_chosen =
+            |operators, call, place| chosen(&body(operators, call), 100_000, place, 1) == 1;
+        assert!(is_chosen(USUAL.small - 1, "(call $g)", HERE));
+        assert!(!is_chosen(USUAL.small, "(call $g)", HERE));
+        assert!(
+            is_chosen(USUAL.medium, "", HERE) && is_chosen(USUAL.medium - 1, "(call $g)", LOOP)
+        );
+        assert!(!is_chosen(USUAL.medium + 1, "", HERE));
+        assert!(is_chosen(USUAL.large, "", LOOP) && !is_chosen(USUAL.large + 1, "", LOOP));
+    }
+
+    #[test]
+    fn the_budget_ends() {
+        let leaf = "(func (drop (memory.size))) (memory 1)";
+        assert_eq!(chosen(leaf, 0, HERE, 1000), USUAL.budget as usize / 2);
+        assert_eq!(chosen(leaf, usize::MAX, HERE, 10_000), USUAL.max_budget as usize / 2);
+        assert_eq!(chosen(leaf, 0, Place { depth: USUAL.depth, ..HERE }, 1), 0);
+    }
+
+    #[test]
+    fn some_bodies_are_never_inlined() {
+        let locals = |count| "(local i32)".repeat(count);
+        let is_chosen = |body: &str| chosen(&format!("(func {body})"), 1000, HERE, 1) == 1;
+        assert!(is_chosen("") && is_chosen(&locals(MAX_VALUES)));
+        assert!(!is_chosen(&locals(MAX_VALUES + 1)));
+        assert!(!is_chosen("(loop)"));
+        assert!(!is_chosen("(return_call 0)"));
+        assert!(!is_chosen("try catch_all end"));
+    }
+}
