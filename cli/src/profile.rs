@@ -1,5 +1,6 @@
 //! `upshift profile`: runs a program and says where its time went, in which tier.
 
+use crate::errors::say;
 use crate::run::{self, Observer};
 use crate::wasi_setup::Host;
 use anyhow::{Context, Result};
@@ -25,7 +26,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MODE", default_value = "sample")]
     mode: Mode,
     /// Samples per second.
-    #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE)]
+    #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(sampler::MAX_RATE)))]
     rate: u32,
     /// Functions that the report shows.
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -136,7 +138,7 @@ impl Session<'_> {
         let options = Options { top: self.args.top, function: self.args.function.clone() };
         let report = text::report(profile, tiers, &self.readings, &options);
         if self.wants(Format::Text) {
-            eprint!("{report}");
+            say(&report);
         }
         if self.args.format == [Format::Text] {
             return Ok(());
@@ -159,7 +161,7 @@ impl Session<'_> {
         })?;
         let map = format!("perf-{}.map", std::process::id());
         self.file(Format::Perfmap, &map, || Ok(perf_map::perf_map(module).into_bytes()))?;
-        eprintln!("profile written to {}", self.args.out.display());
+        say(&format!("profile written to {}\n", self.args.out.display()));
         Ok(())
     }
 
