@@ -3,6 +3,7 @@
 //! All offsets count from the first byte of [`CompiledFunction::code`], which is the entry point.
 //! Tables are sorted by offset; the compiler asserts it when it writes, the engine when it reads.
 
+mod counted_block;
 mod handler_map;
 mod osr_map;
 mod pc_map;
@@ -10,6 +11,7 @@ mod reloc;
 mod stack_map;
 mod trap_map;
 
+pub use counted_block::CountedBlock;
 pub use handler_map::{Handler, HandlerMap, HandlerSite};
 pub use osr_map::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
 pub use pc_map::PcMap;
@@ -34,6 +36,8 @@ pub struct CompiledFunction {
     pub handlers: HandlerMap,
     /// Loop headers where optimised code can take over.
     pub osr: OsrMap,
+    /// Basic blocks whose entries are counted, by offset.
+    pub blocks: Vec<CountedBlock>,
     /// Bytes of the frame below the saved frame pointer.
     pub frame_bytes: u32,
 }

@@ -9,8 +9,8 @@ use std::time::Instant;
 use upshift::{ActivationProbe, Config, Engine, Module, Store};
 use upshift_profiler::text::Options;
 use upshift_profiler::{
-    Counters, Profile, Reading, Recording, Sampler, TierReport, firefox, flame, perf_map, sampler,
-    table, text, timeline, trace,
+    Counters, ExactReport, Profile, Reading, Recording, Sampler, TierReport, exact, firefox, flame,
+    perf_map, sampler, table, text, timeline, trace,
 };
 
 /// Options of `upshift profile`.
@@ -71,6 +71,8 @@ enum Mode {
     Sample,
     /// Take no samples.
     Tiers,
+    /// Count every entry, turn of a loop, operator and call, in baseline code.
+    Exact,
 }
 
 /// Runs the program and reports; its exit code is that of `upshift run`.
@@ -102,6 +104,7 @@ struct Session<'a> {
 impl Observer for Session<'_> {
     fn configure(&mut self, config: &mut Config) {
         config.tier_events(true);
+        config.exact_counts(self.args.mode == Mode::Exact);
         self.made = Instant::now();
     }
 
@@ -122,6 +125,9 @@ impl Observer for Session<'_> {
     }
 
     fn finish(&mut self, engine: &Engine, module: &Module) -> Result<()> {
+        if self.args.mode == Mode::Exact {
+            return self.write_exact(module);
+        }
         let profile = Profile::new(&self.recording, module);
         let lost = engine.lost_tier_events();
         let tiers = TierReport::new(module, &engine.tier_events(), lost);
@@ -162,6 +168,22 @@ impl Session<'_> {
         let map = format!("perf-{}.map", std::process::id());
         self.file(Format::Perfmap, &map, || Ok(perf_map::perf_map(module).into_bytes()))?;
         say(&format!("profile written to {}\n", self.args.out.display()));
+        Ok(())
+    }
+
+    fn write_exact(&self, module: &Module) -> Result<()> {
+        let counts = ExactReport::new(module)?;
+        let report = exact::text(module, &counts, self.args.top, self.args.function.as_deref());
+        if self.wants(Format::Text) {
+            say(&report);
+        }
+        if self.args.format == [Format::Text] {
+            return Ok(());
+        }
+        self.file(Format::Text, "report.txt", || Ok(report.clone().into_bytes()))?;
+        self.file(Format::Json, "counts.json", || Ok(serde_json::to_vec_pretty(&counts)?))?;
+        self.file(Format::Csv, "counts.csv", || Ok(exact::csv(&counts).into_bytes()))?;
+        say(&format!("counts written to {}\n", self.args.out.display()));
         Ok(())
     }
 

@@ -138,3 +138,42 @@ fn no_functions_take_no_time() {
     let run = Run::new("nothing", "(module)", &["--mode", "tiers"]);
     assert!(!run.stderr().contains("-0.0"), "{}", run.stderr());
 }
+
+/// `work` is entered three times; its inner loop turns 5 * 7 times at each.
+const COUNTED: &str = r#"(module
+    (func $leaf (param i32) (if (local.get 0) (then (nop)) (else (return))))
+    (func $work (export "work") (local $i i32) (local $j i32)
+        (local.set $i (i32.const 5))
+        (loop $outer
+            (local.set $j (i32.const 7))
+            (loop $inner
+                (call $leaf (i32.and (local.get $j) (i32.const 1)))
+                (br_if $inner (local.tee $j (i32.sub (local.get $j) (i32.const 1)))))
+            (br_if $outer (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))
+    (func $never (nop)))"#;
+
+#[test]
+fn exact_counts_are_exact() {
+    let options = ["--mode", "exact", "--format", "text,json,csv", "--invoke", "work"];
+    let run = Run::new("exact", COUNTED, &[&options[..], &["--repeat", "3"]].concat());
+    assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
+    let counts = run.json("counts.json");
+    let functions = counts["functions"].as_array().expect("a list of functions");
+    assert_eq!(functions.len(), 2, "{counts}");
+    let named = |name: &str| functions.iter().find(|f| f["name"] == name).expect("it ran");
+    let (work, leaf) = (named("work"), named("leaf"));
+    assert_eq!((&work["entries"], &leaf["entries"]), (&Value::from(3), &Value::from(105)));
+    assert_eq!(work["loops"][0][1], 15);
+    assert_eq!(work["loops"][1][1], 105);
+    assert_eq!(work["operators"]["i32_and"], 105);
+    assert_eq!(work["operators"]["i32_sub"], 120);
+    assert_eq!(work["operators"]["loop"], 3 + 15);
+    assert_eq!(work["operators"]["call"], 105);
+    assert_eq!((&leaf["operators"]["if"], &leaf["operators"]["nop"]), (&105.into(), &60.into()));
+    assert_eq!(leaf["operators"]["return"], 45);
+    assert_eq!(counts["calls"][0]["count"], 105);
+    let csv = run.read("counts.csv");
+    assert!(csv.contains("operator,1,\"work\",i32_sub,120\r\n"), "{csv}");
+    assert!(csv.contains("call,1,\"work\",0,105\r\n"), "{csv}");
+    assert!(run.stderr().contains("operators executed"), "{}", run.stderr());
+}
