@@ -3,6 +3,7 @@
 //! All offsets count from the first byte of [`CompiledFunction::code`], which is the entry point.
 //! Tables are sorted by offset; the compiler asserts it when it writes, the engine when it reads.
 
+mod counted_block;
 mod handler_map;
 mod inline_map;
 mod osr_map;
@@ -13,6 +14,7 @@ mod trap_map;
 
 use crate::index::DefinedFuncIndex;
 
+pub use counted_block::CountedBlock;
 pub use handler_map::{Handler, HandlerMap, HandlerSite};
 pub use inline_map::{InlineFrame, InlineMap};
 pub use osr_map::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
@@ -40,6 +42,8 @@ pub struct CompiledFunction {
     pub handlers: HandlerMap,
     /// Loop headers where optimised code can take over.
     pub osr: OsrMap,
+    /// Basic blocks whose entries are counted, by offset.
+    pub blocks: Vec<CountedBlock>,
     /// Bytes of the frame below the saved frame pointer.
     pub frame_bytes: u32,
 }

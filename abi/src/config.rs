@@ -16,6 +16,9 @@ pub struct CodegenConfig {
     pub relaxed_simd_deterministic: bool,
     /// Emit hotness counters.
     pub counters: bool,
+    /// Count exactly how often each basic block is entered, instead of [`Self::counters`]. Only the
+    /// baseline compiler can.
+    pub block_counts: bool,
     /// Bytes of inaccessible address space behind the 4 GiB of a 32-bit memory;
     /// 0 makes every memory [`MemoryStyle::Checked`].
     pub memory_guard_bytes: u64,
@@ -40,6 +43,7 @@ impl Default for CodegenConfig {
             nan_canonicalize: false,
             relaxed_simd_deterministic: false,
             counters: true,
+            block_counts: false,
             memory_guard_bytes: 32 << 20,
             memory_may_move: true,
             zeal_spill: false,
@@ -52,6 +56,12 @@ impl Default for CodegenConfig {
 }
 
 impl CodegenConfig {
+    /// Whether hotness counters are emitted.
+    #[must_use]
+    pub const fn counts_hotness(&self) -> bool {
+        self.counters && !self.block_counts
+    }
+
     /// How accesses to a memory of type `ty` are bounded.
     #[must_use]
     pub fn memory_style(&self, ty: &MemoryType) -> MemoryStyle {

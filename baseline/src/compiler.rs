@@ -16,7 +16,8 @@ use crate::skip::SkipDead;
 use crate::value::{Operand, Reg, Ty};
 use std::mem::{offset_of, take};
 use upshift_abi::code::{
-    CompileError, CompiledFunction, InlineMap, OsrEntry, PcMap, Reloc, StackMaps, TrapMap,
+    CompileError, CompiledFunction, CountedBlock, InlineMap, OsrEntry, PcMap, Reloc, StackMaps,
+    TrapMap,
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::conv::{CALLEE_SAVED, CallLayout, ValueLoc};
@@ -56,6 +57,7 @@ pub(crate) struct Tables {
     pub(crate) osr: Vec<(u32, OsrEntry)>,
     pub(crate) safepoints: Vec<Safepoint>,
     pub(crate) ref_slots: Vec<u32>,
+    pub(crate) blocks: Vec<CountedBlock>,
 }
 
 /// What holds references at a return address.
@@ -212,6 +214,7 @@ impl<'a> FuncCompiler<'a> {
             } else {
                 self.regs.locked = 0;
                 self.count_fuel();
+                self.count_operator();
                 reader.visit_operator(self)?;
             }
         }
@@ -233,7 +236,7 @@ impl<'a> FuncCompiler<'a> {
         self.regs.cache(Reg(self.src.conv.vmctx), Holder::VMCTX, false);
         self.place_params();
         self.zero_locals();
-        if self.src.input.config.counters {
+        if self.src.input.config.counts_hotness() {
             self.entry_counter();
         }
         self.control.push(Control::function());
@@ -399,6 +402,7 @@ impl<'a> FuncCompiler<'a> {
             stack_maps,
             handlers,
             osr,
+            blocks: tables.blocks.clone(),
             frame_bytes,
         }
     }
@@ -448,5 +452,6 @@ impl Tables {
         self.osr.clear();
         self.safepoints.clear();
         self.ref_slots.clear();
+        self.blocks.clear();
     }
 }

@@ -31,6 +31,7 @@ impl FuncCompiler<'_> {
 
     /// Ends the block at hand and begins the next.
     pub(crate) fn charge_fuel(&mut self) {
+        self.count_block();
         if !self.src.input.config.fuel {
             return;
         }

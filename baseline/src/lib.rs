@@ -22,6 +22,7 @@
 mod bounds;
 mod compiler;
 mod control;
+mod counts;
 mod frame;
 mod fuel;
 mod handlers;

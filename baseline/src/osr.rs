@@ -107,7 +107,7 @@ impl<'a> FuncCompiler<'a> {
         let limit = Addr::Base(THREAD, offset_of!(ThreadContext, stack_limit) as i32);
         self.asm.cmp_rsp(limit);
         self.slow_call_if(Cond::B, Builtin::loop_poll, None);
-        if !self.src.input.config.counters {
+        if !self.src.input.config.counts_hotness() {
             return;
         }
         let state = &self.regs.state;

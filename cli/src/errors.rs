@@ -3,6 +3,7 @@
 //! Exit codes are those that `wasmtime run` gives: the program's own code when it exits through
 //! WASI, 134 (what a shell shows for SIGABRT) when it traps, 1 for everything else.
 
+use std::io::Write;
 use upshift::{Error, Trap};
 use upshift_wasi::I32Exit;
 
@@ -18,12 +19,18 @@ pub(crate) fn report(error: &Error) -> i32 {
     if let Some(exit) = error.chain().find_map(|cause| cause.downcast_ref::<I32Exit>()) {
         return exit.0;
     }
-    eprintln!("Error: {}", describe(error));
+    say(&format!("Error: {}\n", describe(error)));
     if error.chain().any(|cause| cause.is::<Trap>()) || error.downcast_ref::<Trap>().is_some() {
         EXIT_CODE_TRAP
     } else {
         EXIT_CODE_FAILURE
     }
+}
+
+/// Prints to stderr. When nobody reads it any more there is nobody to tell, and the program's exit
+/// code stays what it is.
+pub(crate) fn say(text: &str) {
+    std::io::stderr().lock().write_all(text.as_bytes()).ok();
 }
 
 /// The error and its causes, one per line; several lines of one cause stay together.

@@ -1,5 +1,6 @@
 //! `upshift profile`: runs a program and says where its time went, in which tier.
 
+use crate::errors::say;
 use crate::run::{self, Observer};
 use crate::wasi_setup::Host;
 use anyhow::{Context, Result};
@@ -8,8 +9,8 @@ use std::time::Instant;
 use upshift::{ActivationProbe, Config, Engine, Module, Store};
 use upshift_profiler::text::Options;
 use upshift_profiler::{
-    Counters, Profile, Reading, Recording, Sampler, TierReport, firefox, flame, perf_map, sampler,
-    table, text, timeline, trace,
+    Counters, ExactReport, Profile, Reading, Recording, Sampler, TierReport, exact, firefox, flame,
+    perf_map, sampler, table, text, timeline, trace,
 };
 
 /// Options of `upshift profile`.
@@ -25,7 +26,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MODE", default_value = "sample")]
     mode: Mode,
     /// Samples per second.
-    #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE)]
+    #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(sampler::MAX_RATE)))]
     rate: u32,
     /// Functions that the report shows.
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -69,6 +71,8 @@ enum Mode {
     Sample,
     /// Take no samples.
     Tiers,
+    /// Count every entry, turn of a loop, operator and call, in baseline code.
+    Exact,
 }
 
 /// Runs the program and reports; its exit code is that of `upshift run`.
@@ -100,6 +104,7 @@ struct Session<'a> {
 impl Observer for Session<'_> {
     fn configure(&mut self, config: &mut Config) {
         config.tier_events(true);
+        config.exact_counts(self.args.mode == Mode::Exact);
         self.made = Instant::now();
     }
 
@@ -120,6 +125,9 @@ impl Observer for Session<'_> {
     }
 
     fn finish(&mut self, engine: &Engine, module: &Module) -> Result<()> {
+        if self.args.mode == Mode::Exact {
+            return self.write_exact(module);
+        }
         let profile = Profile::new(&self.recording, module);
         let lost = engine.lost_tier_events();
         let tiers = TierReport::new(module, &engine.tier_events(), lost);
@@ -136,7 +144,7 @@ impl Session<'_> {
         let options = Options { top: self.args.top, function: self.args.function.clone() };
         let report = text::report(profile, tiers, &self.readings, &options);
         if self.wants(Format::Text) {
-            eprint!("{report}");
+            say(&report);
         }
         if self.args.format == [Format::Text] {
             return Ok(());
@@ -159,7 +167,23 @@ impl Session<'_> {
         })?;
         let map = format!("perf-{}.map", std::process::id());
         self.file(Format::Perfmap, &map, || Ok(perf_map::perf_map(module).into_bytes()))?;
-        eprintln!("profile written to {}", self.args.out.display());
+        say(&format!("profile written to {}\n", self.args.out.display()));
+        Ok(())
+    }
+
+    fn write_exact(&self, module: &Module) -> Result<()> {
+        let counts = ExactReport::new(module)?;
+        let report = exact::text(module, &counts, self.args.top, self.args.function.as_deref());
+        if self.wants(Format::Text) {
+            say(&report);
+        }
+        if self.args.format == [Format::Text] {
+            return Ok(());
+        }
+        self.file(Format::Text, "report.txt", || Ok(report.clone().into_bytes()))?;
+        self.file(Format::Json, "counts.json", || Ok(serde_json::to_vec_pretty(&counts)?))?;
+        self.file(Format::Csv, "counts.csv", || Ok(exact::csv(&counts).into_bytes()))?;
+        say(&format!("counts written to {}\n", self.args.out.display()));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `upshift run`.
 
 use crate::engine_args::EngineArgs;
+use crate::errors::say;
 use crate::invoke;
 use crate::progress::Progress;
 use crate::stats::{self, Elapsed, GcFigures, ModuleFigures, RunStats, Stopwatch, TierFigures};
@@ -197,7 +198,7 @@ fn call(
                 .call(&mut *store, &[], &mut [])
                 .with_context(|| format!("failed to call `{name}`")),
             None => {
-                eprintln!("note: the module has no `_start`, so nothing was called; see --invoke");
+                say("note: the module has no `_start`, so nothing was called; see --invoke\n");
                 Ok(())
             }
         },

@@ -1,7 +1,8 @@
 //! The command as its users see it: output, exit codes, files of statistics.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+mod common;
+
+use common::{Scratch, stderr, stdout, upshift};
 
 /// A WASI program that exits with its number of arguments, the program's name included.
 const EXIT_WITH_ARGC: &str = r#"(module
@@ -34,41 +35,6 @@ const FUNCTIONS: &str = r#"(module
     (func (export "loop") (loop (br 0)))
     (func (export "measured") (call $start) (call $end))
     (func (export "grow") (result i32) (memory.grow (i32.const 100))))"#;
-
-/// A directory of its own for one test, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("upshift-cli-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("temporary directories can be made");
-        Self(path)
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, content).expect("temporary files can be written");
-        path.display().to_string()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).ok();
-    }
-}
-
-fn upshift(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_upshift")).args(args).output().expect("the command starts")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 #[test]
 fn programs_end_with_their_own_exit_code() {

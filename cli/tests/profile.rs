@@ -1,8 +1,10 @@
 //! `upshift profile` as its users see it: the report, and files that other tools can read.
 
+mod common;
+
+use common::{Scratch, stderr, stdout, upshift};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// `_start` spends its time in `hot`, whose name needs escaping in every format.
 const PROGRAM: &str = r#"(module
@@ -17,32 +19,23 @@ const PROGRAM: &str = r#"(module
         (drop (call $hot (i32.const 100_000_000)))))"#;
 
 struct Run {
-    folder: PathBuf,
+    scratch: Scratch,
     output: Output,
 }
 
 impl Run {
     /// Runs `program` under the profiler, with the options `options`.
     fn new(name: &str, program: &str, options: &[&str]) -> Self {
-        let folder =
-            std::env::temp_dir().join(format!("upshift-prof-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("temporary directories can be made");
-        let file = folder.join("program.wat");
-        std::fs::write(&file, program).expect("temporary files can be written");
-        let output = Command::new(env!("CARGO_BIN_EXE_upshift"))
-            .arg("profile")
-            .arg("--out")
-            .arg(folder.join("out"))
-            .args(options)
-            .arg(&file)
-            .output()
-            .expect("the command starts");
-        Self { folder, output }
+        let scratch = Scratch::new(&format!("profile-{name}"));
+        let file = scratch.file("program.wat", program);
+        let out = scratch.0.join("out").display().to_string();
+        let output = upshift(&[&["profile", "--out", &out], options, &[&file]].concat());
+        Self { scratch, output }
     }
 
     fn read(&self, name: &str) -> String {
-        let path: &Path = &self.folder.join("out").join(name);
-        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        let path = self.scratch.0.join("out").join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
     fn json(&self, name: &str) -> Value {
@@ -50,13 +43,7 @@ impl Run {
     }
 
     fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.output.stderr).into_owned()
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.folder).ok();
+        stderr(&self.output)
     }
 }
 
@@ -103,7 +90,7 @@ fn tiers_are_reported_without_samples() {
     let run = Run::new("tiers", PROGRAM, &["--mode", "tiers", "--format", "json,svg"]);
     let profile = run.json("profile.json");
     assert_eq!(profile["samples"], 0);
-    assert!(!run.folder.join("out/flamegraph.svg").exists());
+    assert!(!run.scratch.0.join("out/flamegraph.svg").exists());
 }
 
 #[test]
@@ -115,4 +102,78 @@ fn programs_keep_their_exit_code() {
     let run = Run::new("exit", exits, &[]);
     assert_eq!(run.output.status.code(), Some(7));
     assert!(run.stderr().contains("samples in"), "{}", run.stderr());
+}
+
+#[test]
+fn a_report_that_nobody_reads_changes_nothing() {
+    let scratch = Scratch::new("profile-closed");
+    let file = scratch.file("program.wat", "(module (func (export \"_start\")))");
+    for command in ["profile", "run"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_upshift"))
+            .args([command, &file])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        drop(child.stderr.take());
+        assert_eq!(child.wait().expect("it ends").code(), Some(0), "{command}");
+    }
+}
+
+#[test]
+fn rates_are_checked_before_the_program_runs() {
+    let scratch = Scratch::new("profile-rate");
+    let prints = r#"(module (func (export "f") (result i32) (i32.const 1)))"#;
+    let file = scratch.file("program.wat", prints);
+    for rate in ["0", "100001", "many"] {
+        let output = upshift(&["profile", "--rate", rate, "--invoke", "f", &file]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stdout(&output).is_empty());
+    }
+    let output = upshift(&["profile", "--rate", "100000", "--invoke", "f", &file]);
+    assert_eq!(stdout(&output), "1\n", "{}", stderr(&output));
+}
+
+#[test]
+fn no_functions_take_no_time() {
+    let run = Run::new("nothing", "(module)", &["--mode", "tiers"]);
+    assert!(!run.stderr().contains("-0.0"), "{}", run.stderr());
+}
+
+/// `work` is entered three times; its inner loop turns 5 * 7 times at each.
+const COUNTED: &str = r#"(module
+    (func $leaf (param i32) (if (local.get 0) (then (nop)) (else (return))))
+    (func $work (export "work") (local $i i32) (local $j i32)
+        (local.set $i (i32.const 5))
+        (loop $outer
+            (local.set $j (i32.const 7))
+            (loop $inner
+                (call $leaf (i32.and (local.get $j) (i32.const 1)))
+                (br_if $inner (local.tee $j (i32.sub (local.get $j) (i32.const 1)))))
+            (br_if $outer (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))
+    (func $never (nop)))"#;
+
+#[test]
+fn exact_counts_are_exact() {
+    let options = ["--mode", "exact", "--format", "text,json,csv", "--invoke", "work"];
+    let run = Run::new("exact", COUNTED, &[&options[..], &["--repeat", "3"]].concat());
+    assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
+    let counts = run.json("counts.json");
+    let functions = counts["functions"].as_array().expect("a list of functions");
+    assert_eq!(functions.len(), 2, "{counts}");
+    let named = |name: &str| functions.iter().find(|f| f["name"] == name).expect("it ran");
+    let (work, leaf) = (named("work"), named("leaf"));
+    assert_eq!((&work["entries"], &leaf["entries"]), (&Value::from(3), &Value::from(105)));
+    assert_eq!(work["loops"][0][1], 15);
+    assert_eq!(work["loops"][1][1], 105);
+    assert_eq!(work["operators"]["i32_and"], 105);
+    assert_eq!(work["operators"]["i32_sub"], 120);
+    assert_eq!(work["operators"]["loop"], 3 + 15);
+    assert_eq!(work["operators"]["call"], 105);
+    assert_eq!((&leaf["operators"]["if"], &leaf["operators"]["nop"]), (&105.into(), &60.into()));
+    assert_eq!(leaf["operators"]["return"], 45);
+    assert_eq!(counts["calls"][0]["count"], 105);
+    let csv = run.read("counts.csv");
+    assert!(csv.contains("operator,1,\"work\",i32_sub,120\r\n"), "{csv}");
+    assert!(csv.contains("call,1,\"work\",0,105\r\n"), "{csv}");
+    assert!(run.stderr().contains("operators executed"), "{}", run.stderr());
 }

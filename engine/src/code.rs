@@ -1,5 +1,6 @@
 //! Machine code: the stubs of the process, the code of each module, and what an address means.
 
+mod block_counts;
 pub(crate) mod common;
 mod compile;
 mod counters;

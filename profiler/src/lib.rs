@@ -12,6 +12,7 @@
 
 pub mod counters;
 
+pub mod exact;
 pub mod firefox;
 pub mod flame;
 pub mod perf_map;
@@ -25,6 +26,7 @@ pub mod timeline;
 pub mod trace;
 
 pub use counters::{Counters, Reading};
+pub use exact::ExactReport;
 pub use profile::{Category, Profile};
 pub use sampler::{Recording, Sampler};
 pub use tiers::TierReport;

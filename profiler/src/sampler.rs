@@ -26,6 +26,8 @@ use upshift::{ActivationProbe, is_machine_code};
 
 /// Samples per second unless asked otherwise; a prime number, so that loops do not run in step.
 pub const DEFAULT_RATE: u32 = 997;
+/// Most samples per second.
+pub const MAX_RATE: u32 = 100_000;
 /// Words of the buffer; memory is only used as it is filled.
 const BUFFER_WORDS: usize = 16 << 20;
 /// Frames of a sample at most.
@@ -86,11 +88,11 @@ impl Sampler {
     /// Starts to sample the calling thread, which has the store of `probe`.
     ///
     /// # Errors
-    /// When a sampler runs in the process already, the rate is 0 or above 100 kHz, or the system
+    /// When a sampler runs in the process already, the rate is 0 or above [`MAX_RATE`], or the system
     /// has no timer left.
     pub fn start(rate: u32, probe: ActivationProbe) -> Result<Self> {
-        if rate == 0 || rate > 100_000 {
-            bail!("a sampling rate is between 1 and 100000 per second");
+        if !(1..=MAX_RATE).contains(&rate) {
+            bail!("a sampling rate is between 1 and {MAX_RATE} per second");
         }
         let started = (clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_THREAD_CPUTIME_ID));
         let state = Box::new(State {

@@ -96,7 +96,7 @@ pub fn csv(profile: &Profile) -> String {
 }
 
 /// A field in quotes. One that a spreadsheet would take for a formula gets an apostrophe.
-fn quoted(field: &str) -> String {
+pub(crate) fn quoted(field: &str) -> String {
     let formula = field.starts_with(['=', '+', '-', '@']);
     format!("\"{}{}\"", if formula { "'" } else { "" }, field.replace('"', "\"\""))
 }

@@ -141,7 +141,7 @@ fn verdict(profile: &Profile, index: u32, compile_ms: f64) -> String {
         let optimized = matches!(function.category.name(), "optimized" | "osr");
         function.index == Some(index) && optimized
     });
-    let spent: f64 = in_optimized.map(|times| ms(times.own)).sum();
+    let spent = crate::tiers::sum(in_optimized.map(|times| ms(times.own)));
     let saved = spent * (BASELINE_FACTOR - 1.0);
     if saved >= compile_ms {
         format!("repaid {:.0}x", saved / compile_ms.max(0.001))

@@ -149,14 +149,19 @@ impl TierReport {
     /// CPU time of all optimising compilations, in milliseconds.
     #[must_use]
     pub fn optimizer_ms(&self) -> f64 {
-        self.functions.iter().map(|function| function.optimizer_compile_ms).sum()
+        sum(self.functions.iter().map(|function| function.optimizer_compile_ms))
     }
 
     /// CPU time of all baseline compilations, in milliseconds.
     #[must_use]
     pub fn baseline_ms(&self) -> f64 {
-        self.functions.iter().map(|function| function.baseline_compile_ms).sum()
+        sum(self.functions.iter().map(|function| function.baseline_compile_ms))
     }
+}
+
+/// A sum that is 0 when there is nothing; `Iterator::sum` starts from -0.
+pub(crate) fn sum(times: impl Iterator<Item = f64>) -> f64 {
+    times.fold(0.0, |sum, time| sum + time)
 }
 
 fn with_tier_up(mut function: FunctionTiers) -> FunctionTiers {
@@ -165,4 +170,17 @@ fn with_tier_up(mut function: FunctionTiers) -> FunctionTiers {
         function.tier_up_ms = Some((published - requested).max(0.0));
     }
     function
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_takes_no_time() {
+        let nothing = TierReport::default();
+        for time in [nothing.baseline_ms(), nothing.optimizer_ms()] {
+            assert_eq!(format!("{time:.1}"), "0.0");
+        }
+    }
 }

@@ -194,6 +194,8 @@ pub fn declared_modules(file: &Path, blanked: &str) -> Vec<PathBuf> {
         || parent.ends_with("src/bin")
         || parent.ends_with("examples");
     let directory = if is_root { parent.to_owned() } else { parent.join(stem) };
+    // A test is the root of a crate; with `#[path]` it may have a folder of its own all the same.
+    let beside = parent.ends_with("tests").then(|| parent.to_owned());
     let mut found = Vec::new();
     for (at, _) in words(blanked).filter(|&(_, word)| word == "mod") {
         let Some((name, _)) = blanked[at + 3..].split_once(';') else { continue };
@@ -201,8 +203,10 @@ pub fn declared_modules(file: &Path, blanked: &str) -> Vec<PathBuf> {
         if name.is_empty() || name.contains(|c: char| !c.is_alphanumeric() && c != '_') {
             continue;
         }
-        found.push(directory.join(format!("{name}.rs")));
-        found.push(directory.join(name).join("mod.rs"));
+        for directory in beside.iter().chain([&directory]) {
+            found.push(directory.join(format!("{name}.rs")));
+            found.push(directory.join(name).join("mod.rs"));
+        }
     }
     found
 }

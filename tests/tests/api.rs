@@ -8,6 +8,8 @@ mod calls;
 mod config;
 #[path = "api/errors.rs"]
 mod errors;
+#[path = "api/exact.rs"]
+mod exact;
 #[path = "api/exceptions.rs"]
 mod exceptions;
 #[path = "api/handles.rs"]

@@ -14,7 +14,8 @@ use core::mem::size_of;
 pub struct Instance {
     /// Memory 0, or null pointers when there is none.
     pub memory0: MemorySlot,
-    /// Hotness counters of the module's functions, by defined index.
+    /// Hotness counters of the module's functions, by defined index; with exact counts, 64-bit
+    /// counters of its basic blocks ([`CountedBlock`](crate::code::CountedBlock)).
     pub counters: *mut i32,
     /// Canonical id of each type of the module.
     pub type_ids: *const u32,

@@ -446,6 +446,15 @@ impl Config {
         self
     }
 
+    /// Whether every basic block counts how often it is entered, for
+    /// [`Module::block_counts`](crate::Module::block_counts). Everything runs in the baseline then,
+    /// whatever else says otherwise. Counts are exact for stores that were made on different threads,
+    /// up to sixteen of them, or that do not run at the same time. Off by default.
+    pub fn exact_counts(&mut self, enable: bool) -> &mut Self {
+        self.codegen.block_counts = enable;
+        self
+    }
+
     /// Whether the engine keeps what happens to functions for
     /// [`Engine::tier_events`](crate::Engine::tier_events). Off by default.
     pub fn tier_events(&mut self, enable: bool) -> &mut Self {
@@ -457,6 +466,7 @@ impl Config {
     pub(crate) fn tier_settings(&self) -> Settings {
         let tiering = &self.tiering;
         let mode = match (self.tier, tiering.deterministic, tiering.policy.thresholds()) {
+            _ if self.codegen.block_counts => Mode::Baseline,
             (Tier::Baseline, ..) => Mode::Baseline,
             (Tier::Optimizer, ..) => Mode::Optimizer,
             (Tier::Auto, ..) if self.zeal.tier => Mode::Zeal { seed: self.zeal.seed },

@@ -23,6 +23,9 @@ use upshift_abi::layout::{CanonTypeId, Cell, InstanceLayout, ObjectLayout};
 use upshift_abi::module::ExternIndex;
 use upshift_abi::names::NameSection;
 
+/// Largest code section for exact counts: each of its bytes has a counter of eight.
+const MAX_COUNTED_BYTES: usize = 128 << 20;
+
 /// A module. Cheap to clone; may be used by many stores of its engine on many threads.
 ///
 /// Functions are compiled when they are first called, unless the engine was told otherwise.
@@ -108,6 +111,9 @@ impl Module {
         let content = (*bytes).as_ref();
         let file_bytes = content.len();
         let mut module = decode(content, &decode_options(engine))?;
+        if engine.codegen().block_counts && module.code_section.len() > MAX_COUNTED_BYTES {
+            bail!("exact counts are for code sections up to {MAX_COUNTED_BYTES} bytes");
+        }
         let types = engine.types().register_module(&mut module);
         let type_ids = types.iter().map(TypeEntry::id).collect();
         let exports =

@@ -44,6 +44,21 @@ pub struct CodeRange {
     pub len: usize,
 }
 
+/// A basic block of a function, and how often it was entered. It consists of the operators behind
+/// `after`, up to the one at `end` and with it. A trap leaves a block early; it counts all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockCount {
+    /// Index of the function, imports count.
+    pub func: u32,
+    /// Offset in the module of the operator before it: for a loop, the `loop`. For the first block
+    /// where the body begins.
+    pub after: u32,
+    /// Offset of its last operator.
+    pub end: u32,
+    /// How often it was entered.
+    pub count: u64,
+}
+
 /// Whether an address lies in the machine code of some module. Async-signal-safe.
 #[must_use]
 pub fn is_machine_code(address: usize) -> bool {
@@ -101,6 +116,24 @@ impl Module {
             module_offset,
         };
         Some(frames.map(location).collect())
+    }
+
+    /// How often each basic block of the functions that ran was entered, in the order of their
+    /// offsets; nothing without [`Config::exact_counts`](crate::Config::exact_counts).
+    #[must_use]
+    pub fn block_counts(&self) -> Vec<BlockCount> {
+        let functions = (0..self.declarations().bodies.len()).map(DefinedFuncIndex::new);
+        let blocks = functions.flat_map(|defined| {
+            let func = self.func_number(defined);
+            let blocks = self.code().counted_blocks(defined).into_iter();
+            blocks.map(move |(block, count)| BlockCount {
+                func,
+                after: block.after,
+                end: block.end,
+                count,
+            })
+        });
+        blocks.collect()
     }
 
     /// All code that the module has by now, in the order in which it was made.

@@ -21,6 +21,7 @@
 //!
 //! With a tier plan that says so, step 3 optimises at once.
 
+use super::block_counts::BlockCounts;
 use super::common;
 use super::compile::CompileFn;
 use super::counters::Counters;
@@ -38,7 +39,7 @@ use std::io;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
-use upshift_abi::code::{CompileError, CompiledFunction, Reloc, RelocTarget};
+use upshift_abi::code::{CompileError, CompiledFunction, CountedBlock, Reloc, RelocTarget};
 use upshift_abi::config::{CodegenConfig, FunctionInput};
 use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::layout::InstanceLayout;
@@ -104,6 +105,7 @@ pub(crate) struct ModuleCode {
     placing: Mutex<()>,
     states: Box<[AtomicU32]>,
     counters: Counters,
+    block_counts: BlockCounts,
     totals: Totals,
     /// What becomes of hot functions; without it everything stays in the baseline.
     tiering: Option<ModuleTiering>,
@@ -150,6 +152,7 @@ impl ModuleCode {
                 placing: Mutex::new(()),
                 states: (0..count).map(|_| AtomicU32::new(state::IDLE)).collect(),
                 counters: Counters::new(count),
+                block_counts: BlockCounts::new(wasm_bytes),
                 totals: Totals::default(),
                 tiering,
                 arena,
@@ -188,7 +191,25 @@ impl ModuleCode {
 
     /// The counters for an instance that this thread makes.
     pub(crate) fn counters(&self) -> *mut i32 {
+        if self.source.config.block_counts {
+            return self.block_counts.shard();
+        }
         self.counters.shard(|func| self.start_value(DefinedFuncIndex::new(func)))
+    }
+
+    /// The basic blocks of a function that has run, with how often each was entered. The compiler
+    /// says once more which blocks there are: it gives the same for the same input.
+    pub(crate) fn counted_blocks(&self, func: DefinedFuncIndex) -> Vec<(CountedBlock, u64)> {
+        let module = &self.source.module;
+        let start = module.bodies[func.index()].range.start;
+        if !self.source.config.block_counts
+            || self.block_counts.sum(start - module.code_section.start) == 0
+        {
+            return Vec::new();
+        }
+        let blocks = (self.compile)(&self.source.input(func)).map_or(Vec::new(), |f| f.blocks);
+        let counted = |block: CountedBlock| (block, self.block_counts.sum(block.counter(module)));
+        blocks.into_iter().map(counted).collect()
     }
 
     /// What a function's counters start from.

@@ -1,0 +1,217 @@
+//! Exact counts: how often functions were entered, loops turned, operators executed and functions
+//! called, from the counters of basic blocks.
+
+use crate::printable;
+use crate::symbols::function_name;
+use crate::table::quoted;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use upshift::{BlockCount, Module};
+use wasmparser::{BinaryReader, FunctionBody, Operator};
+
+/// Rows of the text's tables of operators and calls.
+const ROWS: usize = 15;
+
+/// What ran, exactly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExactReport {
+    /// Functions that were entered, the one with most operators first.
+    pub functions: Vec<FunctionCounts>,
+    /// Executed operators of all functions, by name.
+    pub operators: BTreeMap<&'static str, u64>,
+    /// Calls, the most frequent first.
+    pub calls: Vec<Calls>,
+}
+
+/// The counts of a function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FunctionCounts {
+    /// Index in the module.
+    pub index: u32,
+    /// Its name: not yet safe to print.
+    pub name: String,
+    /// How often it was entered.
+    pub entries: u64,
+    /// Operators that it executed; `else` and `end` are none.
+    pub executed: u64,
+    /// Offset of each loop in the module, and how often its body began.
+    pub loops: Vec<(u32, u64)>,
+    /// Executed operators by name.
+    pub operators: BTreeMap<&'static str, u64>,
+}
+
+/// Calls from one function to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Calls {
+    /// Index of the caller.
+    pub caller: u32,
+    /// Index of the callee; `None` for calls through references and tables.
+    pub callee: Option<u32>,
+    /// How many.
+    pub count: u64,
+}
+
+impl ExactReport {
+    /// What a module has counted so far.
+    ///
+    /// # Errors
+    /// Never in practice: the module was read before.
+    pub fn new(module: &Module) -> anyhow::Result<Self> {
+        let blocks = module.block_counts();
+        let mut report = Self::default();
+        let mut calls: BTreeMap<(u32, Option<u32>), u64> = BTreeMap::new();
+        for blocks in blocks.chunk_by(|a, b| a.func == b.func) {
+            let function = count_function(module, blocks, &mut calls)?;
+            for (name, count) in &function.operators {
+                *report.operators.entry(name).or_default() += count;
+            }
+            report.functions.push(function);
+        }
+        report.functions.sort_by_key(|function| (u64::MAX - function.executed, function.index));
+        let made = |((caller, callee), count)| Calls { caller, callee, count };
+        report.calls = calls.into_iter().map(made).collect();
+        report.calls.sort_by_key(|calls| u64::MAX - calls.count);
+        Ok(report)
+    }
+
+    /// Executed operators of all functions.
+    #[must_use]
+    pub fn executed(&self) -> u64 {
+        self.operators.values().sum()
+    }
+}
+
+fn count_function(
+    module: &Module,
+    blocks: &[BlockCount],
+    calls: &mut BTreeMap<(u32, Option<u32>), u64>,
+) -> anyhow::Result<FunctionCounts> {
+    let index = blocks[0].func;
+    let mut function = FunctionCounts {
+        index,
+        name: function_name(module, index),
+        entries: blocks[0].count,
+        ..FunctionCounts::default()
+    };
+    let range = module.function_body_range(index).unwrap_or_default();
+    let body =
+        FunctionBody::new(BinaryReader::new(&module.bytes()[range.clone()], range.start as u64));
+    let mut blocks = blocks.iter().peekable();
+    let mut block = None;
+    for operator in body.get_operators_reader()?.into_iter_with_offsets() {
+        let (operator, offset) = operator?;
+        let offset = u32::try_from(offset)?;
+        // The block of an operator is the last that stands behind an earlier one.
+        while let Some(next) = blocks.next_if(|next| next.after < offset) {
+            block = Some(next);
+        }
+        if let Operator::Loop { .. } = operator
+            && let Some(turns) = blocks.peek().filter(|next| next.after == offset)
+        {
+            function.loops.push((offset, turns.count));
+        }
+        let count = block.filter(|block| offset <= block.end).map_or(0, |block| block.count);
+        if count == 0 || matches!(operator, Operator::Else | Operator::End) {
+            continue;
+        }
+        *function.operators.entry(operator_name(&operator)).or_default() += count;
+        function.executed += count;
+        if let Some(callee) = callee(&operator) {
+            *calls.entry((index, callee)).or_default() += count;
+        }
+    }
+    Ok(function)
+}
+
+/// Whom an operator calls, when it is a call; `None` inside when only a run can tell.
+fn callee(operator: &Operator<'_>) -> Option<Option<u32>> {
+    match operator {
+        Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
+            Some(Some(*function_index))
+        }
+        Operator::CallIndirect { .. }
+        | Operator::ReturnCallIndirect { .. }
+        | Operator::CallRef { .. }
+        | Operator::ReturnCallRef { .. } => Some(None),
+        _ => None,
+    }
+}
+
+macro_rules! operator_names {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident $ann:tt)*) => {
+        /// The name of an operator, as the decoder calls it.
+        fn operator_name(operator: &Operator<'_>) -> &'static str {
+            match operator {
+                $(Operator::$op { .. } => stringify!($visit).trim_start_matches("visit_"),)*
+                _ => "unknown",
+            }
+        }
+    };
+}
+wasmparser::for_each_operator!(operator_names);
+
+fn line(out: &mut String, text: &str) {
+    writeln!(out, "{text}").expect("strings take anything");
+}
+
+/// The report for people: functions whose name contains `wanted`, `top` of them.
+#[must_use]
+pub fn text(module: &Module, report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
+    let mut out = String::new();
+    let name = |index: Option<u32>| match index {
+        Some(index) => printable(&function_name(module, index)),
+        None => "(through a table or reference)".to_owned(),
+    };
+    let executed = report.executed();
+    line(&mut out, &format!("Exact counts, baseline code: {executed} operators executed"));
+    line(&mut out, "\n         entries        operators       loop turns  function");
+    let shown = report.functions.iter();
+    let shown = shown.filter(|function| wanted.is_none_or(|part| function.name.contains(part)));
+    for function in shown.take(top) {
+        let turns: u64 = function.loops.iter().map(|found| found.1).sum();
+        let (entries, executed) = (function.entries, function.executed);
+        let name = printable(&function.name);
+        line(&mut out, &format!("{entries:>16} {executed:>16} {turns:>16}  {name}"));
+    }
+    let mut operators: Vec<_> = report.operators.iter().collect();
+    operators.sort_by_key(|&(name, &count)| (u64::MAX - count, *name));
+    line(&mut out, "\n           count  operator");
+    for (name, count) in operators.into_iter().take(ROWS) {
+        line(&mut out, &format!("{count:>16}  {name}"));
+    }
+    line(&mut out, "\n           calls  from, to");
+    for calls in report.calls.iter().take(ROWS) {
+        let (caller, callee) = (name(Some(calls.caller)), name(calls.callee));
+        line(&mut out, &format!("{:>16}  {caller} -> {callee}", calls.count));
+    }
+    out
+}
+
+/// All counts as CSV: what is counted, of which function, and of what in it: nothing for entries,
+/// the offset of a loop, the name of an operator, the index of a callee.
+#[must_use]
+pub fn csv(report: &ExactReport) -> String {
+    let mut out = String::from("kind,index,function,of,count\r\n");
+    let mut row = |kind: &str, index: u32, name: &str, of: &str, count: u64| {
+        write!(out, "{kind},{index},{},{of},{count}\r\n", quoted(&printable(name)))
+            .expect("strings take anything");
+    };
+    for function in &report.functions {
+        let (index, name) = (function.index, &function.name);
+        row("entry", index, name, "", function.entries);
+        for (offset, turns) in &function.loops {
+            row("loop", index, name, &offset.to_string(), *turns);
+        }
+        for (operator, count) in &function.operators {
+            row("operator", index, name, operator, *count);
+        }
+    }
+    let names: BTreeMap<u32, &str> =
+        report.functions.iter().map(|function| (function.index, function.name.as_str())).collect();
+    for Calls { caller, callee, count } in &report.calls {
+        let callee = callee.map_or(String::new(), |callee| callee.to_string());
+        row("call", *caller, names.get(caller).copied().unwrap_or_default(), &callee, *count);
+    }
+    out
+}
