@@ -28,7 +28,7 @@ use crate::index::TypeIndex;
 use crate::layout::ObjectLayout;
 use crate::module::Module;
 use crate::names::NameSection;
-use crate::types::CompositeType;
+use crate::types::{CompositeType, SubType};
 use bodies::PendingBody;
 use hints::BranchHints;
 use std::ops::Range;
@@ -87,6 +87,7 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Module, DecodeErr
 fn place_objects(module: &mut Module) {
     let is_func =
         |index: TypeIndex| matches!(module.types[index.index()].composite, CompositeType::Func(_));
+    module.extended = extended_types(&module.types);
     module.objects = module.types.iter().map(|ty| ObjectLayout::of(ty, is_func)).collect();
     let mut objects = module.objects.iter();
     module.uses_objects |= objects.any(|layout| *layout != ObjectLayout::None);
@@ -173,4 +174,13 @@ impl<'a> Decoder<'a> {
 /// A range of the parser as a range of the module's bytes, which are fewer than 4 GiB.
 fn to_range(range: Range<u64>) -> Range<usize> {
     range.start as usize..range.end as usize
+}
+
+/// Which types are supertypes of others.
+fn extended_types(types: &[SubType]) -> Box<[bool]> {
+    let mut extended = vec![false; types.len()];
+    for above in types.iter().filter_map(|ty| ty.supertype) {
+        extended[above.index()] = true;
+    }
+    extended.into()
 }

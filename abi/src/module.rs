@@ -21,6 +21,8 @@ pub struct Module {
     pub types: Vec<SubType>,
     /// How the objects of each type lie in memory.
     pub objects: Box<[ObjectLayout]>,
+    /// Whether each type has types of the module below it.
+    pub extended: Box<[bool]>,
     /// Whether code may touch objects: then instances need a heap.
     pub uses_objects: bool,
     /// Imports in their order.

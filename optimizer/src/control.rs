@@ -3,6 +3,7 @@
 //! A label is a block whose parameters are the values that branches to it carry.
 
 use crate::Entry;
+use crate::facts::{Condition, Fact};
 use crate::memory_flags::Region;
 use crate::safepoint::is_object;
 use crate::translate::{Operand, Translator, parser_type, value_type};
@@ -56,8 +57,8 @@ impl From<Kind> for FrameKind {
     }
 }
 
-/// Types of values, and whether each is a reference to an object.
-type Types = SmallVec<[(Type, bool); 4]>;
+/// Types of values, whether each is a reference to an object, and what the type says of it.
+type Types = SmallVec<[(Type, bool, Fact); 4]>;
 
 /// A control frame.
 #[derive(Clone, Debug)]
@@ -69,8 +70,12 @@ pub(crate) struct Control {
     label: Block,
     /// How many values they carry.
     arity: usize,
-    /// Which of them are references to objects.
-    refs: SmallVec<[bool; 4]>,
+    /// Which of them are references to objects, and what their types say.
+    refs: SmallVec<[(bool, Fact); 4]>,
+    /// How many facts were known where it was opened.
+    pub(crate) facts: usize,
+    /// What the condition of an `if` says.
+    condition: Option<Condition>,
     /// Whether the block has parameters.
     has_params: bool,
     /// Whether anything goes to the label.
@@ -84,9 +89,9 @@ pub(crate) struct Control {
     pub(crate) next_clause: usize,
 }
 
-/// The type of values of a type, and whether they are references to objects.
-fn kind_of(ty: ValType) -> (Type, bool) {
-    (value_type(ty), is_object(ty))
+/// The type of values of a type, whether they are references to objects, and what it says of them.
+fn kind_of(ty: ValType) -> (Type, bool, Fact) {
+    (value_type(ty), is_object(ty), Fact::of_value(ty))
 }
 
 /// The arguments of a branch.
@@ -101,10 +106,10 @@ impl Translator<'_, '_> {
         self.open(kind, 0, &results, false);
     }
 
-    fn open(&mut self, kind: Kind, params: usize, label_types: &[(Type, bool)], has_params: bool) {
+    fn open(&mut self, kind: Kind, params: usize, label_types: &Types, has_params: bool) {
         self.name_operands();
         let label = self.builder.create_block();
-        for &(ty, _) in label_types {
+        for &(ty, ..) in label_types {
             self.builder.append_block_param(label, ty);
         }
         let height = self.stack.len() - params;
@@ -115,8 +120,10 @@ impl Translator<'_, '_> {
             height,
             label,
             arity,
-            refs: label_types.iter().map(|ty| ty.1).collect(),
+            refs: label_types.iter().map(|ty| (ty.1, ty.2)).collect(),
             has_params,
+            facts: self.facts.height(),
+            condition: None,
             used: false,
             otherwise,
             scope,
@@ -130,7 +137,7 @@ impl Translator<'_, '_> {
         match ty {
             BlockType::Empty => Default::default(),
             BlockType::Type(ty) => {
-                let result = (parser_type(ty), self.is_parser_object(ty));
+                let result = (parser_type(ty), self.is_parser_object(ty), Fact::of_parser(ty));
                 (Types::new(), Types::from_slice(&[result]))
             }
             BlockType::FuncType(index) => {
@@ -187,14 +194,17 @@ impl Translator<'_, '_> {
         let frame = &self.control[index];
         let refs = frame.refs.clone();
         let values: SmallVec<[Value; 4]> = self.builder.block_params(frame.label).into();
-        for (value, is_ref) in values.into_iter().zip(refs) {
+        for (value, (is_ref, fact)) in values.into_iter().zip(refs) {
+            self.note_declared(value, fact);
             self.push_kind(value, is_ref);
         }
     }
 
     /// `if`
     pub(crate) fn if_(&mut self, ty: BlockType) {
-        let condition = self.pop();
+        let truth = self.pop();
+        let test = self.take_test();
+        let condition = self.condition(truth, test);
         let (params, results) = self.block_types(ty);
         self.open(Kind::If, params.len(), &results, !params.is_empty());
         let then = self.builder.create_block();
@@ -204,12 +214,18 @@ impl Translator<'_, '_> {
             Some(false) => self.builder.set_cold_block(then),
             None => {}
         }
-        self.builder.ins().brif(condition, then, &[], otherwise, &[]);
+        match test {
+            Some(test) => self.branch_on_test(test, then, otherwise),
+            None => _ = self.builder.ins().brif(truth, then, &[], otherwise, &[]),
+        }
         self.builder.seal_block(then);
         self.builder.seal_block(otherwise);
         let saved = self.stack[self.stack.len() - params.len()..].to_vec();
-        self.control.last_mut().expect("just opened").otherwise = Some((otherwise, saved));
+        let frame = self.control.last_mut().expect("just opened");
+        frame.otherwise = Some((otherwise, saved));
+        frame.condition = condition;
         self.builder.switch_to_block(then);
+        self.learn_condition(condition, true);
         self.charge_fuel();
     }
 
@@ -240,7 +256,10 @@ impl Translator<'_, '_> {
         frame.kind = Kind::Else;
         self.stack.truncate(frame.height);
         self.stack.extend(params);
+        let (facts, condition) = (frame.facts, frame.condition);
+        self.facts.undo_to(facts);
         self.builder.switch_to_block(block);
+        self.learn_condition(condition, false);
         self.forget_slots();
         self.dead = false;
     }
@@ -266,6 +285,9 @@ impl Translator<'_, '_> {
         }
         let frame = &self.control[index];
         if frame.used || frame.kind == Kind::Else && charges {
+            if self.control[index].used {
+                self.facts.undo_to(self.control[index].facts);
+            }
             if !self.dead {
                 self.jump_to(index);
             }
@@ -324,7 +346,7 @@ impl Translator<'_, '_> {
         self.builder.ins().jump(label, &args);
     }
 
-    fn branch_values(&mut self, index: usize) -> (Block, SmallVec<[BlockArg; 4]>) {
+    pub(crate) fn branch_values(&mut self, index: usize) -> (Block, SmallVec<[BlockArg; 4]>) {
         self.control[index].used = true;
         let (label, arity) = (self.control[index].label, self.control[index].arity);
         let values = self.peek_many(arity);
@@ -365,8 +387,10 @@ impl Translator<'_, '_> {
 
     /// `br_if`
     pub(crate) fn br_if(&mut self, depth: u32) {
-        let condition = self.pop();
-        self.branch_if(condition, depth);
+        let truth = self.pop();
+        let condition = self.condition(truth, None);
+        self.branch_if(truth, depth);
+        self.learn_condition(condition, false);
         self.charge_fuel();
     }
 

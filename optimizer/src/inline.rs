@@ -24,6 +24,7 @@
 pub(crate) mod policy;
 
 use crate::control::Kind;
+use crate::facts::Fact;
 use crate::safepoint::RefLocal;
 use crate::translate::{Source, Translator};
 use cranelift_codegen::ir::{self, Type};
@@ -89,6 +90,8 @@ struct Caller<'a> {
     locals: Vec<(Variable, Type)>,
     ref_locals: Vec<bool>,
     references: Vec<RefLocal>,
+    /// What its locals are declared as.
+    declared: Vec<Fact>,
     /// How many references of callers' callers there are.
     outer: usize,
     shift: u32,
@@ -190,6 +193,7 @@ impl<'a> Translator<'a, '_> {
             locals: std::mem::take(&mut self.locals),
             ref_locals: std::mem::take(&mut self.ref_locals),
             references,
+            declared: self.facts.replace_locals(Vec::new()),
             outer,
             shift: std::mem::replace(&mut self.inlining.shift, shift),
             current: std::mem::replace(&mut self.inlining.current, current),
@@ -203,6 +207,7 @@ impl<'a> Translator<'a, '_> {
         self.src = caller.src;
         self.locals = caller.locals;
         self.ref_locals = caller.ref_locals;
+        self.facts.replace_locals(caller.declared);
         self.inlining.shift = caller.shift;
         self.inlining.current = caller.current;
         self.leave_references(caller.references, caller.outer);

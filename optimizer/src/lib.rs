@@ -11,6 +11,7 @@
 mod bounds;
 mod control;
 mod emit;
+mod facts;
 mod fuel;
 mod handlers;
 mod inline;

@@ -69,6 +69,11 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(merge);
         self.builder.seal_block(merge);
         self.forget_slots();
+        // What was learned before does not dominate what comes; nothing is undone to it either.
+        self.facts.forget_all();
+        for frame in &mut self.control {
+            frame.facts = 0;
+        }
     }
 
     fn buffer_value(&mut self, buffer: Value, position: usize, ty: Type) -> Value {

@@ -19,6 +19,7 @@
 //!
 //! Functions and exceptions do not move; references to them are values like others.
 
+use crate::facts::Fact;
 use crate::translate::{Operand, Translator};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::packed_option::PackedOption;
@@ -137,6 +138,7 @@ impl<'a> Translator<'a, '_> {
 
     /// Pushes a value of a type.
     pub(crate) fn push_typed(&mut self, value: Value, ty: ValType) {
+        self.note_declared(value, Fact::of_value(ty));
         self.push_kind(value, is_object(ty));
     }
 
@@ -232,9 +234,12 @@ impl<'a> Translator<'a, '_> {
 
     /// Loads references behind a call.
     pub(crate) fn load_references(&mut self, stored: &Stored) {
+        self.begin_carry();
         for &(var, slot) in stored {
+            let before = self.builder.use_var(var);
             let value = self.builder.ins().stack_load(types::I64, types::I64, slot, 0);
             self.builder.def_var(var, value);
+            self.carry_fact(var, before, value);
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::Entry;
 use crate::control::{Control, Kind};
+use crate::facts::{Fact, Facts};
 use crate::fuel::FuelState;
 use crate::handlers::{Clause, Handlers};
 use crate::inline::{Inlining, Sources, policy};
@@ -51,6 +52,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// Which locals hold references to objects.
     pub(crate) ref_locals: Vec<bool>,
     pub(crate) safepoints: Safepoints,
+    pub(crate) facts: Facts,
     pub(crate) control: Vec<Control>,
     /// Blocks opened in code that is passed over.
     pub(crate) dead_depth: u32,
@@ -138,6 +140,7 @@ pub(crate) fn translate<'a, 'b>(
         locals: Vec::new(),
         ref_locals: Vec::new(),
         safepoints: Safepoints::default(),
+        facts: Facts::default(),
         control: Vec::new(),
         dead_depth: 0,
         dead: false,
@@ -231,15 +234,17 @@ impl<'a> Translator<'a, '_> {
     ) -> wasmparser::Result<()> {
         for (ty, &value) in self.src.ty.params.iter().zip(params) {
             self.declare_local(value_type(*ty), Some(value), is_object(*ty));
+            self.facts.declare_local(Fact::of_value(*ty));
         }
         let mut locals = body.get_locals_reader()?;
         for _ in 0..locals.get_count() {
             let (count, ty) = locals.read()?;
-            let is_ref = self.is_parser_object(ty);
+            let (is_ref, fact) = (self.is_parser_object(ty), Fact::of_parser(ty));
             let ty = parser_type(ty);
             let zero = (count > 0).then(|| self.zero(ty));
             for _ in 0..count {
                 self.declare_local(ty, zero, is_ref);
+                self.facts.declare_local(fact);
             }
         }
         self.find_references(body)

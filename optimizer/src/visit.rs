@@ -226,9 +226,10 @@ impl<'a> VisitOperator<'a> for Translator<'a, '_> {
         visit_ref_test_nullable(heap: HeapType) => ref_test(true, heap);
         visit_ref_cast_non_null(heap: HeapType) => ref_cast(false, heap);
         visit_ref_cast_nullable(heap: HeapType) => ref_cast(true, heap);
-        visit_br_on_cast(depth: u32, _from: RefType, to: RefType) => br_on_cast(depth, to, true);
-        visit_br_on_cast_fail(depth: u32, _from: RefType, to: RefType) =>
-            br_on_cast(depth, to, false);
+        visit_br_on_cast(depth: u32, from: RefType, to: RefType) =>
+            br_on_cast(depth, (from, to), true);
+        visit_br_on_cast_fail(depth: u32, from: RefType, to: RefType) =>
+            br_on_cast(depth, (from, to), false);
         visit_ref_eq() => ref_eq();
         visit_ref_i31() => ref_i31();
         visit_i31_get_s() => i31_get(true);

@@ -1,5 +1,6 @@
 //! `ref.eq`, `i31`, tests and casts.
 
+use crate::facts::Fact;
 use crate::memory_flags::Region;
 use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -38,7 +39,10 @@ impl Translator<'_, '_> {
     pub(crate) fn i31_get(&mut self, signed: bool) {
         let reference = self.pop();
         let trap = crate::lower::trap_code(Trap::NullI31Reference);
-        self.builder.ins().trapz(reference, trap);
+        if !self.fact(reference).non_null {
+            self.builder.ins().trapz(reference, trap);
+            self.learn(reference, Fact::some());
+        }
         let word = self.builder.ins().ireduce(types::I32, reference);
         let value = if signed {
             self.builder.ins().sshr_imm_u(word, 1)
@@ -53,20 +57,102 @@ impl Translator<'_, '_> {
 
     /// `ref.test`
     pub(crate) fn ref_test(&mut self, nullable: bool, heap: wasmparser::HeapType) {
+        let ty = RefType { nullable, heap: heap.into() };
         let reference = self.pop();
-        let matches = self.test_type(reference, RefType { nullable, heap: heap.into() });
-        let matches = self.builder.ins().uextend(types::I32, matches);
-        self.push(matches);
+        if self.is_if_next() {
+            self.leave_test(reference, ty);
+            // The branch takes its condition from the test.
+            let unused = self.builder.ins().iconst(types::I32, 0);
+            return self.push(unused);
+        }
+        let yes = self.builder.create_block();
+        let no = self.builder.create_block();
+        let end = self.builder.create_block();
+        let truth = self.builder.append_block_param(end, types::I32);
+        self.branch_on_test((reference, ty), yes, no);
+        for (block, answer) in [(yes, 1), (no, 0)] {
+            self.builder.seal_block(block);
+            self.builder.switch_to_block(block);
+            let answer = self.builder.ins().iconst(types::I32, answer);
+            self.builder.ins().jump(end, &[answer.into()]);
+        }
+        self.builder.seal_block(end);
+        self.builder.switch_to_block(end);
+        self.note_test(truth, reference, ty);
+        self.push(truth);
+    }
+
+    /// Whether `if` follows the test at hand.
+    fn is_if_next(&self) -> bool {
+        // Behind the two bytes of the operator is its heap type.
+        let bytes = self.src.input.bytes.get(self.src.pc + 2..).unwrap_or_default();
+        let last = bytes.iter().position(|byte| byte & 0x80 == 0);
+        const IF: u8 = 0x04;
+        last.is_some_and(|last| bytes.get(last + 1) == Some(&IF))
     }
 
     /// `ref.cast`
     pub(crate) fn ref_cast(&mut self, nullable: bool, heap: wasmparser::HeapType) {
         let ty = RefType { nullable, heap: heap.into() };
         let reference = self.pop();
-        let matches = self.test_type(reference, ty);
-        let trap = crate::lower::trap_code(Trap::CastFailure);
-        self.builder.ins().trapz(matches, trap);
+        let fact = self.fact(reference);
+        if !self.is_proved(fact, ty) {
+            match ty.heap {
+                HeapType::Concrete(index)
+                    if (!nullable || fact.non_null) && !self.is_func_type(index) =>
+                {
+                    self.cast_object(reference, fact, index);
+                }
+                _ => self.cast_by_test(reference, ty),
+            }
+            self.learn(reference, Fact::of(ty));
+        }
         self.push_kind(reference, !self.is_outside(ty.heap));
+    }
+
+    /// Traps unless a test succeeds.
+    fn cast_by_test(&mut self, reference: Value, ty: RefType) {
+        let yes = self.builder.create_block();
+        let no = self.builder.create_block();
+        self.builder.set_cold_block(no);
+        self.branch_on_test((reference, ty), yes, no);
+        self.builder.seal_block(no);
+        self.builder.switch_to_block(no);
+        self.builder.ins().trap(crate::lower::trap_code(Trap::CastFailure));
+        self.builder.seal_block(yes);
+        self.builder.switch_to_block(yes);
+    }
+
+    /// Traps unless a reference is one to an object of a type; null faults where its type would be.
+    /// A type that nothing in the module is below is compared with first.
+    fn cast_object(&mut self, reference: Value, fact: Fact, index: TypeIndex) {
+        let trap = crate::lower::trap_code(Trap::CastFailure);
+        if !fact.boxed {
+            let bits = self.builder.ins().band_imm_u(reference, UNBOXED_BITS);
+            self.builder.ins().trapnz(bits, trap);
+        }
+        let address = self.object_address(reference);
+        let flags = match fact.non_null {
+            true => self.regions.changing(self.builder.func, Region::Headers),
+            false => self.regions.faulting(self.builder.func, Region::Headers, Trap::CastFailure),
+        };
+        let id = self.builder.ins().load(types::I32, flags, address, 0);
+        let module = self.src.input.module;
+        let next = self.builder.create_block();
+        if !module.types[index.index()].is_final && !module.extended[index.index()] {
+            let expected = self.type_id(index);
+            let same = self.builder.ins().icmp(IntCC::Equal, id, expected);
+            let other = self.builder.create_block();
+            self.builder.set_cold_block(other);
+            self.builder.ins().brif(same, next, &[], other, &[]);
+            self.builder.seal_block(other);
+            self.builder.switch_to_block(other);
+        }
+        let matches = self.has_type(id, index);
+        self.builder.ins().trapz(matches, trap);
+        self.builder.ins().jump(next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
     }
 
     /// Whether references of a heap type lead outside of the heap of objects.
@@ -84,92 +170,105 @@ impl Translator<'_, '_> {
     }
 
     /// `br_on_cast`, and `br_on_cast_fail` when `on` is false.
-    pub(crate) fn br_on_cast(&mut self, depth: u32, to: wasmparser::RefType, on: bool) {
+    pub(crate) fn br_on_cast(
+        &mut self,
+        depth: u32,
+        (from, to): (wasmparser::RefType, wasmparser::RefType),
+        on: bool,
+    ) {
         let ty = RefType { nullable: to.is_nullable(), heap: to.heap_type().into() };
+        let from = RefType { nullable: from.is_nullable(), heap: from.heap_type().into() };
         let reference = self.pop();
-        let matches = self.test_type(reference, ty);
+        self.note_declared(reference, Fact::of(from));
+        let condition = self.condition(reference, Some((reference, ty)));
         self.push_kind(reference, !self.is_outside(ty.heap));
-        let condition = match on {
-            true => matches,
-            false => self.builder.ins().bxor_imm_u(matches, 1),
-        };
-        self.branch_if(condition, depth);
+        let (label, args) = self.branch_values(self.frame_at(depth));
+        let taken = self.builder.create_block();
+        let next = self.builder.create_block();
+        let (yes, no) = if on { (taken, next) } else { (next, taken) };
+        self.branch_on_test((reference, ty), yes, no);
+        self.builder.seal_block(taken);
+        self.builder.switch_to_block(taken);
+        self.builder.ins().jump(label, &args);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
+        self.learn_condition(condition, !on);
         self.charge_fuel();
     }
 
-    /// Whether a reference is of a type, as a truth value of 8 bits.
-    fn test_type(&mut self, reference: Value, ty: RefType) -> Value {
+    /// Goes to `yes` when a reference is of a type, else to `no`.
+    pub(crate) fn branch_on_test(
+        &mut self,
+        (reference, ty): (Value, RefType),
+        yes: Block,
+        no: Block,
+    ) {
+        let fact = self.fact(reference);
+        if self.is_proved(fact, ty) {
+            self.builder.ins().jump(yes, &[]);
+            return;
+        }
+        if self.has_heap_type(fact, ty.heap) {
+            self.builder.ins().brif(reference, yes, &[], no, &[]);
+            return;
+        }
+        if !fact.non_null {
+            let some = self.builder.create_block();
+            let of_null = if ty.nullable { yes } else { no };
+            self.builder.ins().brif(reference, some, &[], of_null, &[]);
+            self.builder.seal_block(some);
+            self.builder.switch_to_block(some);
+        }
         match ty.heap {
-            HeapType::Any | HeapType::Func | HeapType::Extern | HeapType::Exn | HeapType::Cont => {
-                match ty.nullable {
-                    true => self.builder.ins().iconst(types::I8, 1),
-                    false => self.builder.ins().icmp_imm_s(IntCC::NotEqual, reference, 0),
-                }
-            }
             HeapType::None
             | HeapType::NoFunc
             | HeapType::NoExtern
             | HeapType::NoExn
-            | HeapType::NoCont => match ty.nullable {
-                true => self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0),
-                false => self.builder.ins().iconst(types::I8, 0),
-            },
+            | HeapType::NoCont => {
+                self.builder.ins().jump(no, &[]);
+            }
             HeapType::I31 => {
                 let bit = self.builder.ins().band_imm_u(reference, i64::from(I31_BIT));
-                let is_i31 = self.builder.ins().icmp_imm_s(IntCC::NotEqual, bit, 0);
-                self.or_null(is_i31, reference, ty.nullable)
+                self.builder.ins().brif(bit, yes, &[], no, &[]);
             }
             HeapType::Eq => {
                 let bits = self.builder.ins().band_imm_u(reference, UNBOXED_BITS);
-                let is_eq =
-                    self.builder.ins().icmp_imm_s(IntCC::NotEqual, bits, i64::from(HOST_BIT));
-                if ty.nullable {
-                    return is_eq;
-                }
-                let is_some = self.builder.ins().icmp_imm_s(IntCC::NotEqual, reference, 0);
-                self.builder.ins().band(is_eq, is_some)
+                let is_host =
+                    self.builder.ins().icmp_imm_s(IntCC::Equal, bits, i64::from(HOST_BIT));
+                self.builder.ins().brif(is_host, no, &[], yes, &[]);
             }
-            HeapType::Struct | HeapType::Array | HeapType::Concrete(_) => {
-                self.test_object(reference, ty)
+            HeapType::Concrete(index) if self.is_func_type(index) => {
+                let matches = self.test_record(reference, index);
+                self.builder.ins().brif(matches, yes, &[], no, &[]);
             }
+            // The tops of the hierarchies were proved.
+            heap => self.branch_on_object((reference, fact), heap, yes, no),
         }
     }
 
-    fn or_null(&mut self, matches: Value, reference: Value, nullable: bool) -> Value {
-        if !nullable {
-            return matches;
-        }
-        let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
-        self.builder.ins().bor(matches, is_null)
-    }
-
-    /// [`Self::test_type`] of a type of objects or functions.
-    fn test_object(&mut self, reference: Value, ty: RefType) -> Value {
-        let end = self.builder.create_block();
-        let result = self.builder.append_block_param(end, types::I8);
-        let is_func = matches!(ty.heap, HeapType::Concrete(index) if self.is_func_type(index));
-        let of_null = self.builder.ins().iconst(types::I8, i64::from(ty.nullable));
-        let some = self.builder.create_block();
-        self.builder.ins().brif(reference, some, &[], end, &[of_null.into()]);
-        self.builder.seal_block(some);
-        self.builder.switch_to_block(some);
-        if !is_func {
+    /// The same for a type of objects and a reference that is not null.
+    fn branch_on_object(
+        &mut self,
+        (reference, fact): (Value, Fact),
+        heap: HeapType,
+        yes: Block,
+        no: Block,
+    ) {
+        if !fact.boxed {
             let object = self.builder.create_block();
             let bits = self.builder.ins().band_imm_u(reference, UNBOXED_BITS);
-            let no = self.builder.ins().iconst(types::I8, 0);
-            self.builder.ins().brif(bits, end, &[no.into()], object, &[]);
+            self.builder.ins().brif(bits, no, &[], object, &[]);
             self.builder.seal_block(object);
             self.builder.switch_to_block(object);
         }
-        let matches = match ty.heap {
-            HeapType::Concrete(index) if is_func => self.test_record(reference, index, end),
-            HeapType::Concrete(index) => self.test_concrete(reference, index, end),
+        let matches = match heap {
+            HeapType::Concrete(index) => {
+                let id = self.object_type(reference);
+                self.has_type(id, index)
+            }
             heap => self.test_kind(reference, heap == HeapType::Struct),
         };
-        self.builder.ins().jump(end, &[matches.into()]);
-        self.builder.seal_block(end);
-        self.builder.switch_to_block(end);
-        result
+        self.builder.ins().brif(matches, yes, &[], no, &[]);
     }
 
     fn object_type(&mut self, reference: Value) -> Value {
@@ -197,56 +296,41 @@ impl Translator<'_, '_> {
         self.builder.ins().icmp_imm_s(IntCC::Equal, odd, i64::from(is_struct))
     }
 
-    /// Whether an object is of a type of the module; jumps to `end` when it is exactly.
-    fn test_concrete(&mut self, reference: Value, index: TypeIndex, end: Block) -> Value {
-        let id = self.object_type(reference);
+    /// Whether the type of an object is one of the module, or below it.
+    fn has_type(&mut self, id: Value, index: TypeIndex) -> Value {
         let expected = self.type_id(index);
-        let same = self.builder.ins().icmp(IntCC::Equal, id, expected);
         let module = self.src.input.module;
         if module.types[index.index()].is_final {
-            return same;
+            return self.builder.ins().icmp(IntCC::Equal, id, expected);
         }
-        self.end_if(same, end);
         let descriptor = self.descriptor(id);
         let depth = module.supertype_depth(index);
         let fixed = self.regions.fixed_here(self.builder.func);
-        let list = if depth < DISPLAY_LENGTH {
-            let display = offset_of!(TypeDescriptor, display);
-            self.builder.ins().iadd_imm_s(descriptor, i64::from(crate::offset(display)))
+        let place = depth * size_of::<u32>();
+        let (list, place) = if depth < DISPLAY_LENGTH {
+            (descriptor, offset_of!(TypeDescriptor, display) + place)
         } else {
             let at = crate::offset(offset_of!(TypeDescriptor, supertypes));
-            self.builder.ins().load(types::I64, fixed, descriptor, at)
+            (self.builder.ins().load(types::I64, fixed, descriptor, at), place)
         };
-        let at = crate::offset(depth * size_of::<u32>());
-        let found = self.builder.ins().load(types::I32, fixed, list, at);
+        let found = self.builder.ins().load(types::I32, fixed, list, crate::offset(place));
         self.builder.ins().icmp(IntCC::Equal, found, expected)
     }
 
-    /// The same of a function.
-    fn test_record(&mut self, record: Value, index: TypeIndex, end: Block) -> Value {
-        let fixed = self.regions.fixed_here(self.builder.func);
-        let at = crate::offset(offset_of!(FuncRef, type_id));
-        let id = self.builder.ins().load(types::I32, fixed, record, at);
+    /// The same of a function: its record has the list, and its own type is part of that.
+    fn test_record(&mut self, record: Value, index: TypeIndex) -> Value {
         let expected = self.type_id(index);
-        let same = self.builder.ins().icmp(IntCC::Equal, id, expected);
         let module = self.src.input.module;
+        let fixed = self.regions.fixed_here(self.builder.func);
         if module.types[index.index()].is_final {
-            return same;
+            let at = crate::offset(offset_of!(FuncRef, type_id));
+            let id = self.builder.ins().load(types::I32, fixed, record, at);
+            return self.builder.ins().icmp(IntCC::Equal, id, expected);
         }
-        self.end_if(same, end);
         let at = crate::offset(offset_of!(FuncRef, supertypes));
         let list = self.builder.ins().load(types::I64, fixed, record, at);
         let at = crate::offset(module.supertype_depth(index) * size_of::<u32>());
         let found = self.builder.ins().load(types::I32, fixed, list, at);
         self.builder.ins().icmp(IntCC::Equal, found, expected)
-    }
-
-    /// Goes to `end` with "yes" when `same` holds.
-    fn end_if(&mut self, same: Value, end: Block) {
-        let other = self.builder.create_block();
-        let yes = self.builder.ins().iconst(types::I8, 1);
-        self.builder.ins().brif(same, end, &[yes.into()], other, &[]);
-        self.builder.seal_block(other);
-        self.builder.switch_to_block(other);
     }
 }

@@ -122,6 +122,8 @@ impl Translator<'_, '_> {
         let (scope, clause, height) = (frame.try_scope, frame.next_clause, frame.height);
         frame.next_clause += 1;
         frame.scope = self.handlers.parent(scope);
+        let facts = frame.facts;
+        self.facts.undo_to(facts);
         self.stack.truncate(height);
         let pad = self.handlers.pad(scope, clause);
         self.builder.switch_to_block(pad);

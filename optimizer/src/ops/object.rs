@@ -83,6 +83,7 @@ impl Translator<'_, '_> {
         });
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
+        self.join_carried();
         let thread = self.thread();
         self.store_thread(thread, end_there, cursor_at);
         let address = self.object_address(cursor_there);

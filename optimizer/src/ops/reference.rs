@@ -1,5 +1,6 @@
 //! References: 64 bits, null is 0.
 
+use crate::facts::Fact;
 use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, types};
@@ -25,7 +26,10 @@ impl Translator<'_, '_> {
     /// `ref.as_non_null`
     pub(crate) fn ref_as_non_null(&mut self) {
         let (reference, is_ref) = self.pop_kind();
-        self.builder.ins().trapz(reference, crate::lower::trap_code(Trap::NullReference));
+        if !self.fact(reference).non_null {
+            self.builder.ins().trapz(reference, crate::lower::trap_code(Trap::NullReference));
+            self.learn(reference, Fact::some());
+        }
         self.push_kind(reference, is_ref);
     }
 
@@ -33,7 +37,12 @@ impl Translator<'_, '_> {
     pub(crate) fn br_on_null(&mut self, depth: u32) {
         let (reference, is_ref) = self.pop_kind();
         let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
-        self.branch_if(is_null, depth);
+        if self.fact(reference).non_null {
+            self.label_of(self.frame_at(depth));
+        } else {
+            self.branch_if(is_null, depth);
+            self.learn(reference, Fact::some());
+        }
         self.push_kind(reference, is_ref);
         self.charge_fuel();
     }

@@ -1,12 +1,14 @@
 //! Structures.
 
 use super::object::{Place, cell_type};
+use crate::facts::Fact;
 use crate::memory_flags::Region;
 use crate::translate::Translator;
 use cranelift_codegen::ir::Value;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::Cell;
 use upshift_abi::trap::Trap;
+use upshift_abi::types::{CompositeType, HeapType, RefType, StorageType, ValType};
 
 impl Translator<'_, '_> {
     fn field(&self, ty: TypeIndex, field: usize) -> (Cell, u32) {
@@ -15,6 +17,25 @@ impl Translator<'_, '_> {
 
     fn field_place(base: Value, offset: u32) -> Place {
         Place { base, offset, region: Region::Field(offset) }
+    }
+
+    /// What an access proves of a structure.
+    fn object_fact(ty: TypeIndex) -> Fact {
+        Fact::of(RefType { nullable: false, heap: HeapType::Concrete(ty) })
+    }
+
+    /// The value on top of the stack is that of a field: its type tells of it.
+    fn note_field(&mut self, ty: TypeIndex, field: u32) {
+        let CompositeType::Struct(fields) = &self.src.input.module.types[ty.index()].composite
+        else {
+            return;
+        };
+        if let StorageType::Val(ty @ ValType::Ref(_)) = fields[field as usize].storage
+            && let Some(&operand) = self.stack.last()
+        {
+            let value = self.read(operand);
+            self.note_declared(value, Fact::of_value(ty));
+        }
     }
 
     /// `struct.new`
@@ -27,6 +48,7 @@ impl Translator<'_, '_> {
             let (cell, offset) = self.field(ty, i);
             self.set_cell((cell, Self::field_place(address, offset)), value, None, None);
         }
+        self.learn(reference, Self::object_fact(ty));
         self.push_ref(reference);
     }
 
@@ -41,6 +63,7 @@ impl Translator<'_, '_> {
             // The position of null is 0, too.
             self.store_form(cell, Self::field_place(address, offset), zero, None);
         }
+        self.learn(reference, Self::object_fact(ty));
         self.push_ref(reference);
     }
 
@@ -50,7 +73,9 @@ impl Translator<'_, '_> {
         let reference = self.pop();
         let address = self.object_address(reference);
         let place = Self::field_place(address, offset);
+        self.learn(reference, Self::object_fact(ty));
         self.push_cell(cell, place, signed, Some(Trap::NullStructReference));
+        self.note_field(ty, field);
     }
 
     /// `struct.set`
@@ -62,5 +87,6 @@ impl Translator<'_, '_> {
         let place = Self::field_place(address, offset);
         let faults = Some(Trap::NullStructReference);
         self.set_cell((cell, place), value, Some(reference), faults);
+        self.learn(reference, Self::object_fact(ty));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The length and the base of a table that cannot grow are constants of the instance.
 
+use crate::facts::Fact;
 use crate::memory_flags::Region;
 use crate::ops::call::BuiltinArg;
 use crate::safepoint::is_object_ref;
@@ -24,6 +25,7 @@ impl Translator<'_, '_> {
         let element = self.table_element(table, index, Trap::TableOutOfBounds);
         let value = self.load_changing(Region::Elements, types::I64, element, 0);
         let ty = self.src.input.module.tables[table.index()].ty.element;
+        self.note_declared(value, Fact::declared(ty));
         self.push_kind(value, is_object_ref(ty));
     }
 
