@@ -4,6 +4,7 @@ use crate::index::DefinedFuncIndex;
 use crate::layout::{InstanceLayout, MemoryStyle};
 use crate::module::Module;
 use crate::types::MemoryType;
+use wasmparser::{BinaryReader, FunctionBody};
 
 /// Settings that both compilers read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,4 +87,14 @@ pub struct FunctionInput<'a> {
     pub func: DefinedFuncIndex,
     /// Settings.
     pub config: &'a CodegenConfig,
+}
+
+impl<'a> FunctionInput<'a> {
+    /// The body of a function of the module.
+    #[must_use]
+    pub fn body(&self, func: DefinedFuncIndex) -> FunctionBody<'a> {
+        let range = self.module.bodies[func.index()].range.clone();
+        let start = range.start as u64;
+        FunctionBody::new(BinaryReader::new(&self.bytes[range], start))
+    }
 }

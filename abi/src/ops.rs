@@ -31,6 +31,16 @@ pub const fn is_free(opcode: u8) -> bool {
     matches!(opcode, 0x00..=0x03 | 0x05..=0x07 | 0x0b | 0x0f | 0x18..=0x1a | 0x1f)
 }
 
+/// The position behind the LEB128 integer at `at`: encodings need not be the shortest.
+#[inline]
+#[must_use]
+pub fn after_leb128(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at).is_some_and(|byte| byte & 0x80 != 0) {
+        at += 1;
+    }
+    at + 1
+}
+
 /// The kind of block that the decoder wants to see around an operator with this opcode.
 #[must_use]
 pub const fn wanted_frame(opcode: u8) -> FrameKind {

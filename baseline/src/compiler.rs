@@ -22,9 +22,10 @@ use upshift_abi::code::{
 use upshift_abi::config::FunctionInput;
 use upshift_abi::conv::{CALLEE_SAVED, CallLayout, ValueLoc};
 use upshift_abi::layout::{Instance, STACK_HEADROOM_BYTES, ThreadContext};
+use upshift_abi::ops::after_leb128;
 use upshift_abi::trap::Trap;
 use upshift_abi::types::FuncType;
-use wasmparser::{BinaryReader, FunctionBody};
+use wasmparser::FunctionBody;
 
 /// Bytes left for the prologue.
 const PROLOGUE_BYTES: usize = 96;
@@ -165,11 +166,8 @@ impl<'a> FuncCompiler<'a> {
     }
 
     fn run(&mut self) -> Result<CompiledFunction, CompileError> {
-        let body = &self.src.input.module.bodies[self.src.input.func.index()];
-        let range = body.range.clone();
-        self.clear(range.len());
-        let bytes = &self.src.input.bytes[range.clone()];
-        let body = FunctionBody::new(BinaryReader::new(bytes, range.start as u64));
+        let body = self.src.input.body(self.src.input.func);
+        self.clear(body.as_bytes().len());
         self.body(&body).map_err(|error| CompileError::Malformed {
             func: self.func_index(),
             message: error.to_string(),
@@ -427,6 +425,26 @@ impl<'a> FuncCompiler<'a> {
     #[inline]
     pub(crate) fn peek(&self, ahead: usize) -> u8 {
         self.src.input.bytes.get(self.src.pc + ahead).copied().unwrap_or(0x0b)
+    }
+
+    /// Bytes from the start of the operator at hand to the end of the integer `ahead` bytes on.
+    #[inline]
+    pub(crate) fn after_leb128(&self, ahead: usize) -> usize {
+        after_leb128(self.src.input.bytes, self.src.pc + ahead) - self.src.pc
+    }
+
+    /// Bytes from the start of the operator at hand, which has a prefix, to the end of its opcode.
+    #[inline]
+    pub(crate) fn after_opcode(&self) -> usize {
+        self.after_leb128(1)
+    }
+
+    /// Bytes from the start of the operator at hand to the end of its memory immediate, which is
+    /// `ahead` bytes on.
+    pub(crate) fn after_memarg(&self, ahead: usize) -> usize {
+        let has_memory = self.peek(ahead) & 0x40 != 0;
+        let flags_end = self.after_leb128(ahead);
+        self.after_leb128(if has_memory { self.after_leb128(flags_end) } else { flags_end })
     }
 }
 

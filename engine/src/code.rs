@@ -8,6 +8,7 @@ mod frames;
 mod function_table;
 mod module_code;
 mod osr_bodies;
+mod shards;
 mod stats;
 mod stub_cache;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use std::collections::HashMap;
 use upshift_abi::index::{FuncIndex, TagIndex};
 use upshift_abi::layout::exn_field_offset;
-use wasmparser::{BinaryReader, FunctionBody, Operator, OperatorsReader};
+use wasmparser::{Operator, OperatorsReader};
 
 /// No scope.
 pub(crate) const NONE: usize = usize::MAX;
@@ -282,10 +282,7 @@ impl Translator<'_, '_> {
     }
 
     fn read_tries(&self) -> wasmparser::Result<HashMap<usize, TryClauses>> {
-        let input = self.src.input;
-        let range = input.module.bodies[input.func.index()].range.clone();
-        let body = BinaryReader::new(&input.bytes[range.clone()], range.start as u64);
-        let body = FunctionBody::new(body);
+        let body = self.src.input.body(self.src.input.func);
         let mut reader: OperatorsReader<'_> = body.get_operators_reader()?;
         let mut tries = HashMap::new();
         // The offset of the `try` that each open block is.

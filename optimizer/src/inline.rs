@@ -25,7 +25,7 @@ pub(crate) mod policy;
 
 use crate::control::Kind;
 use crate::facts::Fact;
-use crate::safepoint::RefLocal;
+use crate::safepoint::RefLocals;
 use crate::translate::{Source, Translator};
 use cranelift_codegen::ir::{self, Type};
 use cranelift_frontend::Variable;
@@ -33,7 +33,6 @@ use policy::{Place, Policy};
 use upshift_abi::code::InlineFrame;
 use upshift_abi::config::FunctionInput;
 use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
-use wasmparser::{BinaryReader, FunctionBody};
 
 /// The bodies of the function at hand.
 #[derive(Debug)]
@@ -89,7 +88,7 @@ struct Caller<'a> {
     src: Source<'a>,
     locals: Vec<(Variable, Type)>,
     ref_locals: Vec<bool>,
-    references: Vec<RefLocal>,
+    references: RefLocals,
     /// What its locals are declared as.
     declared: Vec<Fact>,
     /// How many references of callers' callers there are.
@@ -152,9 +151,7 @@ impl<'a> Translator<'a, '_> {
         let policy = self.inlining.policy.as_mut().expect("looked at above");
         let Some(summary) = policy.choose(&input, callee, place) else { return Ok(false) };
         let Some(caller) = self.enter_callee(callee) else { return Ok(false) };
-        let range = input.module.bodies[callee.index()].range.clone();
-        let body = BinaryReader::new(&input.bytes[range.clone()], range.start as u64);
-        let body = FunctionBody::new(body);
+        let body = input.body(callee);
         let args = self.pop_many(self.src.ty.params.len());
         self.declare_locals(&body, &args)?;
         if summary.handles || input.config.zeal_exceptions {

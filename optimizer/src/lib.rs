@@ -23,6 +23,8 @@ mod ops;
 mod osr;
 mod safepoint;
 mod skip;
+#[cfg(test)]
+mod testing;
 mod translate;
 mod visit;
 

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use upshift_abi::config::FunctionInput;
 use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
-use wasmparser::{BinaryReader, FunctionBody, Operator};
+use wasmparser::Operator;
 
 /// Bytes of bodies that are read for one function that is compiled.
 const MAX_BYTES: usize = 16 << 10;
@@ -46,13 +46,12 @@ impl Nothrow {
         func: DefinedFuncIndex,
         depth: u32,
     ) -> wasmparser::Result<bool> {
-        let range = input.module.bodies[func.index()].range.clone();
-        self.read += range.len();
+        let body = input.body(func);
+        self.read += body.as_bytes().len();
         if self.read > MAX_BYTES {
             return Ok(false);
         }
-        let body = BinaryReader::new(&input.bytes[range.clone()], range.start as u64);
-        let mut operators = FunctionBody::new(body).get_operators_reader()?;
+        let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             match operators.read()? {
                 Operator::Throw { .. }
@@ -81,12 +80,9 @@ impl Nothrow {
 
 #[cfg(test)]
 mod tests {
+    use crate::testing::with_first_function;
     use crate::{Compiler, Effort, Entry, Request};
-    use upshift_abi::config::{CodegenConfig, FunctionInput};
-    use upshift_abi::decode::{DecodeOptions, decode};
-    use upshift_abi::index::DefinedFuncIndex;
-    use upshift_abi::layout::InstanceLayout;
-    use wasmparser::WasmFeatures;
+    use upshift_abi::config::CodegenConfig;
 
     /// Whether a call of `$callee` gets handlers, with these functions beside it.
     fn has_handlers(functions: &str) -> bool {
@@ -95,22 +91,11 @@ mod tests {
                (func (try_table (catch_all 0) (call $callee)))
                {functions})"
         );
-        let bytes = wat::parse_str(text).unwrap();
-        let options =
-            DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false };
-        let module = decode(&bytes, &options).unwrap();
-        let layout = InstanceLayout::of(&module);
         let config = CodegenConfig { inlining: false, ..CodegenConfig::default() };
-        let func = DefinedFuncIndex(0);
-        let input = FunctionInput {
-            module: &module,
-            bytes: &bytes,
-            layout: &layout,
-            func,
-            config: &config,
-        };
-        let request = Request { entry: Entry::Function, effort: Effort::Full };
-        !Compiler::new().verify(true).compile(&input, request).unwrap().handlers.is_empty()
+        with_first_function(&text, &config, |input| {
+            let request = Request { entry: Entry::Function, effort: Effort::Full };
+            !Compiler::new().verify(true).compile(input, request).unwrap().handlers.is_empty()
+        })
     }
 
     #[test]

@@ -35,8 +35,8 @@ use wasmparser::{FunctionBody, Operator, OperatorsReader};
 const SLOT_BYTES: u32 = 8;
 /// log2 of their alignment.
 const SLOT_ALIGN: u8 = 3;
-/// References that all stack maps of a function may have together: their number is otherwise the
-/// product of its references and its calls.
+/// References that all stack maps and landing pads of a function may have together: their number is
+/// otherwise the product of its references and its calls.
 const MAX_STORED: usize = 1 << 18;
 
 /// A local that holds references to objects.
@@ -47,13 +47,51 @@ pub(crate) struct RefLocal {
     alive: (usize, usize),
 }
 
+/// Locals that hold references, and which of them are alive where the translator is.
+#[derive(Debug, Default)]
+pub(crate) struct RefLocals {
+    /// All, by where their lives start.
+    all: Vec<RefLocal>,
+    /// How many of them had started at the last look.
+    started: usize,
+    /// Which of those had not ended.
+    alive: Vec<RefLocal>,
+}
+
+impl RefLocals {
+    fn new(mut all: Vec<RefLocal>) -> Self {
+        all.sort_by_key(|local| local.alive.0);
+        Self { all, started: 0, alive: Vec::new() }
+    }
+
+    /// Looks at an offset in the module, which is not before that of the last look.
+    fn advance(&mut self, at: usize) {
+        let more = self.all[self.started..].partition_point(|local| local.alive.0 <= at);
+        self.alive.extend_from_slice(&self.all[self.started..][..more]);
+        self.started += more;
+        self.alive.retain(|local| at < local.alive.1);
+    }
+
+    /// Those that are alive at an offset.
+    fn at(&mut self, at: usize) -> impl Iterator<Item = Variable> {
+        self.advance(at);
+        self.alive.iter().map(|local| local.var)
+    }
+
+    /// Those that are alive at an offset or later.
+    fn from(&mut self, at: usize) -> impl Iterator<Item = Variable> {
+        self.advance(at);
+        self.alive.iter().chain(&self.all[self.started..]).map(|local| local.var)
+    }
+}
+
 /// References that are stored, and their slots.
 pub(crate) type Stored = SmallVec<[(Variable, StackSlot); 8]>;
 
 /// References of the function at hand.
 #[derive(Debug, Default)]
 pub(crate) struct Safepoints {
-    locals: Vec<RefLocal>,
+    locals: RefLocals,
     /// Locals of the callers of an inlined body that are alive behind the calls.
     outer: Vec<Variable>,
     /// Variables of operands, by position.
@@ -95,13 +133,15 @@ impl<'a> Translator<'a, '_> {
             return Ok(());
         }
         let lives = Lives::of(body, &self.ref_locals)?;
+        let mut locals = Vec::new();
         for (i, &(var, _)) in self.locals.iter().enumerate() {
             if self.ref_locals[i]
                 && let Some(alive) = lives.of_local(i, self.src.ty.params.len())
             {
-                self.safepoints.locals.push(RefLocal { var, alive });
+                locals.push(RefLocal { var, alive });
             }
         }
+        self.safepoints.locals = RefLocals::new(locals);
         Ok(())
     }
 
@@ -153,31 +193,26 @@ impl<'a> Translator<'a, '_> {
     }
 
     /// References that are alive at the operator at hand: locals, and what is on the stack.
-    fn live_references(&self) -> SmallVec<[Variable; 8]> {
-        let at = self.src.pc;
-        let locals = self.safepoints.locals.iter();
-        let locals = locals.filter(|local| local.alive.0 <= at && at < local.alive.1);
+    fn live_references(&mut self) -> SmallVec<[Variable; 8]> {
+        let Safepoints { locals, outer, .. } = &mut self.safepoints;
         let operands = self.stack.iter().filter_map(|operand| match *operand {
             Operand::Ref(var) => Some(var),
             Operand::Value(_) | Operand::Var(_) => None,
         });
-        let outer = self.safepoints.outer.iter().copied();
-        outer.chain(locals.map(|local| local.var)).chain(operands).collect()
+        outer.iter().copied().chain(locals.at(self.src.pc)).chain(operands).collect()
     }
 
     /// The function at hand calls one whose body is next: its references are outer ones there. Gives
     /// back what [`Self::leave_references`] needs.
-    pub(crate) fn enter_references(&mut self) -> (Vec<RefLocal>, usize) {
-        let at = self.src.pc;
+    pub(crate) fn enter_references(&mut self) -> (RefLocals, usize) {
         let Safepoints { locals, outer, .. } = &mut self.safepoints;
         let before = outer.len();
-        let alive = locals.iter().filter(|local| local.alive.0 <= at && at < local.alive.1);
-        outer.extend(alive.map(|local| local.var));
+        outer.extend(locals.at(self.src.pc));
         (std::mem::take(locals), before)
     }
 
     /// Goes on behind the call.
-    pub(crate) fn leave_references(&mut self, locals: Vec<RefLocal>, outer: usize) {
+    pub(crate) fn leave_references(&mut self, locals: RefLocals, outer: usize) {
         self.safepoints.locals = locals;
         self.safepoints.outer.truncate(outer);
     }
@@ -185,8 +220,8 @@ impl<'a> Translator<'a, '_> {
     /// Makes the slots of all locals null, where a body is inlined that has landing pads: it may
     /// have run before, and left something else.
     pub(crate) fn clear_references(&mut self) {
-        for i in 0..self.safepoints.locals.len() {
-            let slot = self.slot_of(self.safepoints.locals[i].var);
+        for i in 0..self.safepoints.locals.all.len() {
+            let slot = self.slot_of(self.safepoints.locals.all[i].var);
             let null = self.builder.ins().iconst(types::I64, 0);
             self.builder.ins().stack_store(types::I64, null, slot, 0);
         }
@@ -195,12 +230,14 @@ impl<'a> Translator<'a, '_> {
     /// Stores the references that are alive; those that are stored.
     pub(crate) fn store_references(&mut self) -> Stored {
         let mut stored = Stored::new();
-        if self.safepoints.entries >= MAX_STORED {
-            let at = self.src.pc as u64;
-            self.refused.get_or_insert((at, "calls with so many live references"));
+        if !self.count_references(0) {
             return stored;
         }
-        for var in self.live_references() {
+        let live = self.live_references();
+        if !self.count_references(live.len()) {
+            return stored;
+        }
+        for var in live {
             let slot = self.slot_of(var);
             if self.safepoints.current.insert(var) {
                 let value = self.builder.use_var(var);
@@ -208,8 +245,19 @@ impl<'a> Translator<'a, '_> {
             }
             stored.push((var, slot));
         }
-        self.safepoints.entries += stored.len();
         stored
+    }
+
+    /// Counts `more` references that a call stores or a landing pad loads; refuses the function when
+    /// they are too many.
+    fn count_references(&mut self, more: usize) -> bool {
+        self.safepoints.entries += more;
+        let few = self.safepoints.entries <= MAX_STORED;
+        if !few {
+            let at = self.src.pc as u64;
+            self.refused.get_or_insert((at, "calls with so many live references"));
+        }
+        few
     }
 
     fn slot_of(&mut self, var: Variable) -> StackSlot {
@@ -246,14 +294,18 @@ impl<'a> Translator<'a, '_> {
     /// Loads references at a landing pad, which calls of the scope at hand lead to: each has stored
     /// what was alive there. What was not is not read again.
     pub(crate) fn load_references_at_pad(&mut self) {
-        let at = self.src.pc;
-        let locals = self.safepoints.locals.iter().filter(|local| at < local.alive.1);
-        let mut vars: Vec<Variable> = locals.map(|local| local.var).collect();
+        if !self.count_references(0) {
+            return;
+        }
+        let mut vars: Vec<Variable> = self.safepoints.locals.from(self.src.pc).collect();
         vars.extend(&self.safepoints.outer);
         vars.extend(self.stack.iter().filter_map(|operand| match *operand {
             Operand::Ref(var) => Some(var),
             Operand::Value(_) | Operand::Var(_) => None,
         }));
+        if !self.count_references(vars.len()) {
+            vars.clear();
+        }
         for var in vars {
             let slot = self.slot_of(var);
             let value = self.builder.ins().stack_load(types::I64, types::I64, slot, 0);

@@ -176,10 +176,9 @@ pub(crate) fn translate<'a, 'b>(
 impl<'a> Translator<'a, '_> {
     fn body(&mut self) -> wasmparser::Result<()> {
         let input = self.src.input;
-        let range = input.module.bodies[input.func.index()].range.clone();
-        self.builder.set_srcloc(self.inlining.location(range.start));
-        let body = BinaryReader::new(&input.bytes[range.clone()], range.start as u64);
-        let body = FunctionBody::new(body);
+        let start = input.module.bodies[input.func.index()].range.start;
+        self.builder.set_srcloc(self.inlining.location(start));
+        let body = input.body(input.func);
         let params = self.enter();
         self.declare_locals(&body, &params)?;
         self.open_body(Kind::Func);

@@ -60,7 +60,7 @@ impl FuncCompiler<'_> {
         let reference = self.pop();
         let r = self.read_gpr(reference);
         self.test_type(r, RefType { nullable, heap: heap.into() });
-        self.push_condition_before(2 + heap_type_bytes(heap), Cond::E);
+        self.push_condition_before(self.after_leb128(self.after_opcode()), Cond::E);
     }
 
     /// `ref.cast`
@@ -211,14 +211,5 @@ impl FuncCompiler<'_> {
             self.asm.cmp_rm(Width::W32, id, supertype);
         }
         self.end_tests(ends);
-    }
-}
-
-/// Bytes of a heap type in a body, when it is encoded in the shortest form.
-fn heap_type_bytes(heap: wasmparser::HeapType) -> usize {
-    let wasmparser::HeapType::Concrete(index) = heap else { return 1 };
-    match index.as_module_index() {
-        Some(index) => 1 + (0..4).filter(|i| index >= 1 << (7 * i + 6)).count(),
-        None => 1,
     }
 }

@@ -15,7 +15,7 @@ impl FuncCompiler<'_> {
     /// Integer loads.
     pub(crate) fn load(&mut self, memarg: &MemArg, kind: LoadKind, ty: Ty) {
         let mem = self.memory_operand(memarg, kind.bytes());
-        let dest = self.dest(self.memarg_end(), ty, &[]);
+        let dest = self.dest(self.after_memarg(1), ty, &[]);
         self.note_trap(Trap::MemoryOutOfBounds);
         self.asm.load(kind, dest.reg.gpr(), mem);
         self.push_dest(dest, ty);
@@ -25,7 +25,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn load_float(&mut self, memarg: &MemArg, ty: Ty) {
         let bytes = if ty.prec() == Prec::Single { 4 } else { 8 };
         let mem = self.memory_operand(memarg, bytes);
-        let dest = self.dest(self.memarg_end(), ty, &[]);
+        let dest = self.dest(self.after_memarg(1), ty, &[]);
         self.note_trap(Trap::MemoryOutOfBounds);
         self.asm.fload(ty.prec(), dest.reg.xmm(), mem);
         self.push_dest(dest, ty);
@@ -56,25 +56,6 @@ impl FuncCompiler<'_> {
         let mem = self.memory_operand(memarg, bytes);
         self.note_trap(Trap::MemoryOutOfBounds);
         self.asm.fstore(ty.prec(), mem, r);
-    }
-
-    /// Bytes from the start of a load or store of one opcode byte to the operator behind it.
-    fn memarg_end(&self) -> usize {
-        let mut at = 1;
-        let mut skip = |compiler: &Self| {
-            let first = compiler.peek(at);
-            while compiler.peek(at) & 0x80 != 0 {
-                at += 1;
-            }
-            at += 1;
-            first
-        };
-        let flags = skip(self);
-        if flags & 0x40 != 0 {
-            skip(self);
-        }
-        skip(self);
-        at
     }
 
     /// The class of a memory's addresses.

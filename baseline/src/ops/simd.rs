@@ -117,15 +117,6 @@ impl<'a> VisitSimdOperator<'a> for FuncCompiler<'a> {
 }
 
 impl FuncCompiler<'_> {
-    /// Bytes from the start of the operator at hand to the end of its opcode.
-    fn after_opcode(&self) -> usize {
-        let mut at = 1;
-        while self.peek(at) & 0x80 != 0 {
-            at += 1;
-        }
-        at + 1
-    }
-
     /// The register of a popped operand. When it may be overwritten, `operand` says so afterwards.
     fn vread(&mut self, operand: &mut Operand) -> Xmm {
         let r = self.read_xmm(*operand);

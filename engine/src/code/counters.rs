@@ -1,16 +1,9 @@
-//! Hotness counters: per module, in shards that different threads use.
-//!
-//! A shard holds a counter per function, on cache lines of its own. Instances pick a shard when
-//! they are made and counters live as long as the module, so short-lived instances heat the same
-//! functions, and cores do not fight over a line. A counter starts from a value that depends on
-//! the function; a look at a function sums what all shards have counted.
+//! Hotness counters: one for each function, in [`Shards`] of cache lines of their own. A counter
+//! starts from a value that depends on the function; a look at a function sums what all shards have
+//! counted.
 
-use crate::tier::events::thread_number;
-use std::sync::OnceLock;
+use super::shards::Shards;
 use std::sync::atomic::{AtomicI32, Ordering};
-
-/// Shards of a module; a shard costs memory when a thread uses it first.
-const SHARDS: usize = 16;
 
 /// Two cache lines, as processors fetch them in pairs.
 #[derive(Debug)]
@@ -27,21 +20,20 @@ const COUNTERS: usize = 32;
 /// The counters of a module.
 #[derive(Debug)]
 pub(super) struct Counters {
-    shards: [OnceLock<Box<[Lines]>>; SHARDS],
+    shards: Shards<Lines>,
     functions: usize,
 }
 
 impl Counters {
-    /// Counters for `functions` functions; a shard is allocated when it is first used.
+    /// Counters for `functions` functions.
     pub(super) fn new(functions: usize) -> Self {
-        Self { shards: [const { OnceLock::new() }; SHARDS], functions }
+        Self { shards: Shards::new(), functions }
     }
 
     /// The shard of this thread: what an instance's `counters` field points to. Its counters start
     /// with the values of `start`.
     pub(super) fn shard(&self, start: impl Fn(usize) -> i32) -> *mut i32 {
-        let shard = &self.shards[thread_number() as usize % SHARDS];
-        let lines = shard.get_or_init(|| {
+        self.shards.of_thread(|| {
             let line = |line: usize| Lines {
                 counters: std::array::from_fn(|i| {
                     let func = line * COUNTERS + i;
@@ -49,8 +41,7 @@ impl Counters {
                 }),
             };
             (0..self.functions.div_ceil(COUNTERS).max(1)).map(line).collect()
-        });
-        lines.as_ptr().cast_mut().cast::<i32>()
+        })
     }
 
     /// What all shards have counted of a function whose counters started with `start`. A
@@ -72,8 +63,7 @@ impl Counters {
     }
 
     fn of(&self, func: usize) -> impl Iterator<Item = &AtomicI32> {
-        let shards = self.shards.iter().filter_map(OnceLock::get);
-        shards.map(move |lines| &lines[func / COUNTERS].counters[func % COUNTERS])
+        self.shards.used().map(move |lines| &lines[func / COUNTERS].counters[func % COUNTERS])
     }
 }
 
@@ -103,7 +93,7 @@ mod tests {
         let counters = Counters::new(3);
         let count = |shard: usize, value: i32| {
             let lines = Lines { counters: std::array::from_fn(|_| AtomicI32::new(value)) };
-            assert!(counters.shards[shard].set([lines].into()).is_ok());
+            assert!(counters.shards.set(shard, [lines].into()));
         };
         assert_eq!(counters.counted(1, 100), 0);
         count(0, 70);

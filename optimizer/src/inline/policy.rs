@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use upshift_abi::config::FunctionInput;
 use upshift_abi::index::DefinedFuncIndex;
-use wasmparser::{BinaryReader, FunctionBody, Operator};
+use wasmparser::Operator;
 
 /// Limits of inlining into one function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,9 +144,7 @@ fn summarize(
     input: &FunctionInput<'_>,
     func: DefinedFuncIndex,
 ) -> wasmparser::Result<Option<Summary>> {
-    let range = input.module.bodies[func.index()].range.clone();
-    let body = BinaryReader::new(&input.bytes[range.clone()], range.start as u64);
-    let body = FunctionBody::new(body);
+    let body = input.body(func);
     let ty = input.module.func_type(input.module.func_index(func));
     let mut values = ty.params.len() + ty.results.len();
     for group in body.get_locals_reader()? {
@@ -182,28 +180,16 @@ fn summarize(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::with_first_function;
     use upshift_abi::config::CodegenConfig;
-    use upshift_abi::decode::{DecodeOptions, decode};
-    use upshift_abi::layout::InstanceLayout;
-    use wasmparser::WasmFeatures;
 
     /// How often the first of these functions is chosen at a place.
     fn chosen(functions: &str, bytes: usize, place: Place, tries: usize) -> usize {
-        let bytes_of_module = wat::parse_str(format!("(module {functions})")).unwrap();
-        let features = WasmFeatures::all();
-        let options = DecodeOptions { features, objects: true, parallel: false };
-        let module = decode(&bytes_of_module, &options).unwrap();
-        let (layout, config) = (InstanceLayout::of(&module), CodegenConfig::default());
-        let func = DefinedFuncIndex(0);
-        let input = FunctionInput {
-            module: &module,
-            bytes: &bytes_of_module,
-            layout: &layout,
-            func,
-            config: &config,
-        };
-        let mut policy = Policy::new(USUAL, bytes);
-        (0..tries).filter(|_| policy.choose(&input, func, place).is_some()).count()
+        let text = format!("(module {functions})");
+        with_first_function(&text, &CodegenConfig::default(), |input| {
+            let mut policy = Policy::new(USUAL, bytes);
+            (0..tries).filter(|_| policy.choose(input, input.func, place).is_some()).count()
+        })
     }
 
     const HERE: Place = Place { depth: 0, in_loop: false };

@@ -10,6 +10,7 @@ use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{
     DESCRIPTOR_SHIFT, DISPLAY_LENGTH, FuncRef, HOST_BIT, I31_BIT, Instance, TypeDescriptor,
 };
+use upshift_abi::ops::after_leb128;
 use upshift_abi::trap::Trap;
 use upshift_abi::types::{CompositeType, HeapType, RefType};
 
@@ -84,11 +85,10 @@ impl Translator<'_, '_> {
 
     /// Whether `if` follows the test at hand.
     fn is_if_next(&self) -> bool {
-        // Behind the two bytes of the operator is its heap type.
-        let bytes = self.src.input.bytes.get(self.src.pc + 2..).unwrap_or_default();
-        let last = bytes.iter().position(|byte| byte & 0x80 == 0);
         const IF: u8 = 0x04;
-        last.is_some_and(|last| bytes.get(last + 1) == Some(&IF))
+        let bytes = self.src.input.bytes;
+        let heap_type = after_leb128(bytes, self.src.pc + 1);
+        bytes.get(after_leb128(bytes, heap_type)) == Some(&IF)
     }
 
     /// `ref.cast`

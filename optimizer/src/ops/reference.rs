@@ -36,10 +36,10 @@ impl Translator<'_, '_> {
     /// `br_on_null`
     pub(crate) fn br_on_null(&mut self, depth: u32) {
         let (reference, is_ref) = self.pop_kind();
-        let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
         if self.fact(reference).non_null {
             self.label_of(self.frame_at(depth));
         } else {
+            let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
             self.branch_if(is_null, depth);
             self.learn(reference, Fact::some());
         }

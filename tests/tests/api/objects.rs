@@ -405,3 +405,41 @@ fn arrays_of_segments_are_freed() {
         assert_eq!(run.call(&mut store, 200_000).unwrap(), 2, "{}", mode.name);
     }
 }
+
+/// A module whose only body is `code`, behind four types of functions and type 4 of structures, in
+/// this order: the index 4 is the opcode of `if`.
+fn with_raw_body(code: &[u8]) -> Vec<u8> {
+    use wasm_encoder::{
+        CodeSection, ExportKind, ExportSection, Function, FunctionSection, Module, TypeSection,
+    };
+    let mut types = TypeSection::new();
+    for _ in 0..4 {
+        types.ty().function([], [wasm_encoder::ValType::I32]);
+    }
+    types.ty().struct_([]);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut exports = ExportSection::new();
+    exports.export("run", ExportKind::Func, 0);
+    let mut body = Function::new([]);
+    body.raw(code.iter().copied());
+    let mut bodies = CodeSection::new();
+    bodies.function(&body);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&exports).section(&bodies);
+    module.finish()
+}
+
+#[test]
+fn a_test_whose_operator_is_written_long_is_the_same_test() {
+    // struct.new 4, ref.test (ref 4) with its number in two bytes, end.
+    let bytes = with_raw_body(&[0xfb, 0x01, 4, 0xfb, 0x94, 0x00, 4, 0x0b]);
+    for mode in modes::all() {
+        let engine = Engine::new(&mode.config).expect("the test is right");
+        let module = Module::new(&engine, &bytes).expect("the test is right");
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).expect("the test is right");
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), 1, "{}", mode.name);
+    }
+}

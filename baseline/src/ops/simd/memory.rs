@@ -53,24 +53,10 @@ impl FuncCompiler<'_> {
         v128_store64_lane = vstore_lane(LaneWidth::L64);
     }
 
-    /// Bytes from the start of the operator at hand to the end of its memory immediate.
-    fn after_memarg(&self) -> usize {
-        let after_leb = |mut at: usize| {
-            while self.peek(at) & 0x80 != 0 {
-                at += 1;
-            }
-            at + 1
-        };
-        let flags = self.after_opcode();
-        let has_memory = self.peek(flags) & 0x40 != 0;
-        let behind_flags = after_leb(flags);
-        after_leb(if has_memory { after_leb(behind_flags) } else { behind_flags })
-    }
-
     /// A load of `bytes` bytes by one instruction.
     fn vload_by(&mut self, memarg: &MemArg, op: Vex, bytes: u32) {
         let mem = self.memory_operand(memarg, bytes);
-        let d = self.dest(self.after_memarg(), Ty::V128, &[]);
+        let d = self.dest(self.after_memarg(self.after_opcode()), Ty::V128, &[]);
         self.note_trap(Trap::MemoryOutOfBounds);
         self.asm.vrm(op, d.reg.xmm(), mem);
         self.push_dest(d, Ty::V128);
@@ -88,7 +74,7 @@ impl FuncCompiler<'_> {
         let mut vector = self.pop();
         let s = self.vread(&mut vector);
         let mem = self.memory_operand(memarg, lane.bytes());
-        let d = self.dest(self.after_memarg() + 1, Ty::V128, &[vector]);
+        let d = self.dest(self.after_memarg(self.after_opcode()) + 1, Ty::V128, &[vector]);
         self.note_trap(Trap::MemoryOutOfBounds);
         self.asm.load_lane(lane, d.reg.xmm(), s, mem, index);
         self.push_dest(d, Ty::V128);
