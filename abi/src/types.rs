@@ -320,6 +320,13 @@ impl MemoryType {
         Self { shared: true, ..Self::new(minimum, Some(maximum)) }
     }
 
+    /// Bytes that a memory of this type always has, as far as that is less than 2 GiB.
+    #[must_use]
+    pub fn least_bytes(&self) -> u32 {
+        let bytes = self.minimum.saturating_mul(1 << self.page_size_log2);
+        bytes.min(i32::MAX as u64) as u32
+    }
+
     /// The largest number of pages that the address type can reach.
     #[must_use]
     pub const fn address_space_pages(&self) -> u64 {

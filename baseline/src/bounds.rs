@@ -3,7 +3,8 @@
 //! A guarded memory has 4 GiB and a guard reserved: a 32-bit address plus a constant offset within
 //! the guard needs no check, the access itself faults. Everything else compares the end of the
 //! access with the memory's length first. The length is read anew each time, since any call or any
-//! other thread may grow the memory.
+//! other thread may grow the memory. Where the constant part of an access ends within what the
+//! memory has at least, the variable part is compared with the last one in bounds.
 
 use crate::compiler::FuncCompiler;
 use crate::masm::{Addr, Cond, Gpr, SCRATCH, Width};
@@ -83,25 +84,59 @@ impl FuncCompiler<'_> {
         bytes: u32,
         fixed_base: bool,
     ) -> Addr {
+        let least = self.src.input.module.memories[memory.index()].least_bytes();
+        let end = offset.saturating_add(bytes.into());
+        let small = end <= least.into();
+        if let Some(disp) = self.constant_in_bounds(memory, address, offset, end) {
+            let base = if fixed_base { self.memory_base(memory) } else { self.moving_base(memory) };
+            return Addr::Base(base, disp);
+        }
+        let (offset, disp) = if small { (0, offset as i32) } else { (offset, 0) };
         let index = self.effective_address(address, offset);
         let def = self.memory_def(memory);
         let len = self.alloc_gpr();
         let mem = Addr::Base(def, offset_of!(MemoryDef, len_bytes) as i32);
         self.asm.load_w(Width::W64, len, mem);
-        // The access ends within the memory: index <= len - bytes, and len >= bytes.
-        self.asm.sub_ri(Width::W64, len, bytes as i32);
-        self.trap_if(Cond::B, Trap::MemoryOutOfBounds);
+        if small {
+            self.asm.sub_ri(Width::W64, len, end as i32);
+        } else {
+            // The access ends within the memory: index <= len - bytes, and len >= bytes.
+            self.asm.sub_ri(Width::W64, len, bytes as i32);
+            self.trap_if(Cond::B, Trap::MemoryOutOfBounds);
+        }
         self.asm.cmp_rr(Width::W64, index, len);
         self.trap_if(Cond::A, Trap::MemoryOutOfBounds);
         // An index that a mispredicted check lets through becomes the last one in bounds.
         self.asm.cmov(Cond::A, Width::W64, index, len);
         if fixed_base {
             let base = self.memory_base(memory);
-            return Addr::Indexed(base, index, 0);
+            return Addr::Indexed(base, index, disp);
         }
         let base = Addr::Base(def, offset_of!(MemoryDef, base) as i32);
         self.asm.load_w(Width::W64, len, base);
-        Addr::Indexed(len, index, 0)
+        Addr::Indexed(len, index, disp)
+    }
+
+    /// The register with the base that a memory has now.
+    fn moving_base(&mut self, memory: MemoryIndex) -> Gpr {
+        let r = self.memory_def(memory);
+        let base = Addr::Base(r, offset_of!(MemoryDef, base) as i32);
+        self.asm.load_w(Width::W64, r, base);
+        r
+    }
+
+    /// Where an access at a constant address lies, when the memory always has all of it.
+    fn constant_in_bounds(
+        &self,
+        memory: MemoryIndex,
+        address: Operand,
+        offset: u64,
+        end: u64,
+    ) -> Option<i32> {
+        let Value::Const(bits) = address.value() else { return None };
+        let ty = &self.src.input.module.memories[memory.index()];
+        let address = if ty.is_64 { bits } else { u64::from(bits as u32) };
+        (address.checked_add(end)? <= ty.least_bytes().into()).then_some((address + offset) as i32)
     }
 
     /// The register with the address of a memory's [`MemoryDef`].

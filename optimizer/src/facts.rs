@@ -1,4 +1,4 @@
-//! What is known of references: the checks that need not be made again.
+//! What is known of references and addresses: the checks that need not be made again.
 //!
 //! A [`Fact`] says that a value is not null, or what it refers to when it is not. Facts come from
 //! declared types, from checks, and from accesses that would have trapped. They belong to values,
@@ -18,14 +18,17 @@
 //! Dominance follows the structure of the code: what was known where a block was opened holds at
 //! its label, what was learned since does not, unless nothing branches there. So facts are undone
 //! by a log, and each costs constant time and memory. After a call that may collect, references
-//! are other values; they inherit what was known of the old ones.
+//! are other values; they inherit what was known of the old ones. What was found of an address of
+//! a linear memory ([`Bound`]) obeys the same rule: memories do not shrink.
 
+use crate::bounds::Bound;
 use crate::translate::Translator;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstructionData, Opcode, Value, ValueDef, types};
 use cranelift_frontend::Variable;
 use std::collections::HashMap;
+use upshift_abi::index::MemoryIndex;
 use upshift_abi::module::Module;
 use upshift_abi::types::{CompositeType, HeapType, RefType, ValType};
 
@@ -86,12 +89,22 @@ impl Fact {
     }
 }
 
-/// What is known of the references of a function.
+/// What was known before.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    /// Of a reference.
+    Reference(Value, Fact),
+    /// Of an address of a memory.
+    Address(MemoryIndex, Value, Option<Bound>),
+}
+
+/// What is known of the references and addresses of a function.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     known: SecondaryMap<Value, Fact>,
+    bounds: HashMap<(MemoryIndex, Value), Bound>,
     /// What was known before of values, the newest last.
-    log: Vec<(Value, Fact)>,
+    log: Vec<Before>,
     /// What locals are declared as.
     locals: Vec<Fact>,
     /// Truth values that say whether a reference is of a type.
@@ -127,9 +140,27 @@ impl Facts {
     /// Undoes what was learned since there was that much.
     pub(crate) fn undo_to(&mut self, height: usize) {
         while self.log.len() > height {
-            let (value, before) = self.log.pop().expect("the log is longer");
-            self.known[value] = before;
+            match self.log.pop().expect("the log is longer") {
+                Before::Reference(value, before) => self.known[value] = before,
+                Before::Address(memory, value, before) => {
+                    match before {
+                        Some(bound) => self.bounds.insert((memory, value), bound),
+                        None => self.bounds.remove(&(memory, value)),
+                    };
+                }
+            }
         }
+    }
+
+    /// What is known of an address of a memory.
+    pub(crate) fn bound(&self, memory: MemoryIndex, address: Value) -> Option<Bound> {
+        self.bounds.get(&(memory, address)).copied()
+    }
+
+    /// Notes what was found of one.
+    pub(crate) fn note_bound(&mut self, memory: MemoryIndex, address: Value, bound: Bound) {
+        let before = self.bounds.insert((memory, address), bound);
+        self.log.push(Before::Address(memory, address, before));
     }
 
     /// Forgets all: another way leads here.
@@ -189,7 +220,7 @@ impl Translator<'_, '_> {
         let after = Fact { non_null, heap, boxed, proved: before.proved };
         if after != before {
             let proved = before.proved || fact.proved;
-            self.facts.log.push((value, before));
+            self.facts.log.push(Before::Reference(value, before));
             self.facts.known[value] = Fact { proved, ..after };
         }
     }
@@ -241,7 +272,7 @@ impl Translator<'_, '_> {
             match dfg.insts[inst] {
                 InstructionData::Unary { opcode: Opcode::Uextend, arg } => value = arg,
                 InstructionData::IntCompare { cond: IntCC::Equal, args: [arg, zero], .. }
-                    if self.is_zero(zero) =>
+                    if self.constant(zero) == Some(0) =>
                 {
                     if dfg.value_type(arg) == types::I64 {
                         let (reference, holds) = (arg, Fact::default());
@@ -258,13 +289,19 @@ impl Translator<'_, '_> {
         found.map(|found| if negate { found.negated() } else { found })
     }
 
-    fn is_zero(&self, value: Value) -> bool {
+    /// The bits of a value that is an integer constant.
+    pub(crate) fn constant(&self, value: Value) -> Option<u64> {
         let dfg = &self.builder.func.dfg;
         let ValueDef::Result(inst, 0) = dfg.value_def(dfg.resolve_aliases(value)) else {
-            return false;
+            return None;
         };
-        matches!(dfg.insts[inst], InstructionData::UnaryImm { opcode: Opcode::Iconst, imm }
-            if imm.bits() == 0)
+        match dfg.insts[inst] {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+                let unused = u64::BITS - dfg.value_type(value).bits();
+                Some(imm.bits().cast_unsigned() << unused >> unused)
+            }
+            _ => None,
+        }
     }
 
     /// A condition holds on the path at hand, or does not.
