@@ -323,6 +323,8 @@ impl<'a> Translator<'a, '_> {
 
     /// Traps always.
     pub(crate) fn trap(&mut self, trap: upshift_abi::trap::Trap) {
+        // Cranelift would make a branch to a block that only traps a trap at the branch's offset.
+        self.builder.ins().nop();
         self.builder.ins().trap(crate::lower::trap_code(trap));
         self.dead = true;
     }

@@ -3,7 +3,8 @@
 use super::instantiate;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use upshift::{Engine, Linker, Module, Store, Trap, WasmBacktrace};
+use upshift::{Engine, Instance, Linker, Module, Store, Trap, WasmBacktrace};
+use upshift_tests::modes;
 
 #[derive(Debug, PartialEq)]
 struct HostError(u32);
@@ -48,6 +49,28 @@ fn traps_carry_a_backtrace_with_names_and_offsets() {
     // One byte of locals, one of `nop`.
     assert_eq!(frame.func_offset(), Some(2));
     assert!(error.to_string().contains("demo!inner"), "{error}");
+}
+
+#[test]
+fn a_branch_to_a_trap_is_not_where_the_trap_is() {
+    let wat = r#"(module
+        (func (export "if") (if (i32.eqz (memory.size)) (then unreachable)))
+        (func (export "br_if") (block (br_if 0 (memory.size)) unreachable))
+        (memory 0))"#;
+    for mode in modes::all() {
+        let engine = Engine::new(&mode.config).expect("the test is right");
+        let module = Module::new(&engine, wat).expect("a valid module");
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).expect("the test is right");
+        // Locals 1, memory.size 2, i32.eqz 1, if 2; locals 1, block 2, memory.size 2, br_if 2.
+        for (name, offset) in [("if", 6), ("br_if", 7)] {
+            let run = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
+            let error = run.call(&mut store, ()).expect_err("the call fails");
+            let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
+            let found = backtrace.frames()[0].func_offset();
+            assert_eq!(found, Some(offset), "{name}, {}", mode.name);
+        }
+    }
 }
 
 #[test]

@@ -66,22 +66,19 @@
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov r11, [rdi+0x10]
 ;;    10  sub dword ptr [r11+0xc], 8
-;;    18  js 0x57
+;;    18  js 0x48
 ;;    1e  mov rax, rsi
-;;    21  add rax, 4
-;;    25  jb 0x63
-;;    2b  mov rcx, [rdi+0x48]
-;;    2f  mov rdx, [rcx+8]
-;;    33  sub rdx, 1
-;;    37  jb 0x63
-;;    3d  cmp rax, rdx
-;;    40  ja 0x63
-;;    46  cmova rax, rdx
-;;    4a  mov rdx, [rcx]
-;;    4d  movzx r8d, byte ptr [rdx+rax] ; out of bounds memory access
-;;    52  mov rax, r8
-;;    55  leave
-;;    56  ret
-;;    57  call qword ptr [r15+0x108]
-;;    5e  jmp 0x1e
-;;    63  ud2 ; out of bounds memory access
+;;    21  mov rcx, [rdi+0x48]
+;;    25  mov rdx, [rcx+8]
+;;    29  sub rdx, 5
+;;    2d  cmp rax, rdx
+;;    30  ja 0x54
+;;    36  cmova rax, rdx
+;;    3a  mov rdx, [rcx]
+;;    3d  movzx r8d, byte ptr [rdx+rax+4] ; out of bounds memory access
+;;    43  mov rax, r8
+;;    46  leave
+;;    47  ret
+;;    48  call qword ptr [r15+0x108]
+;;    4f  jmp 0x1e
+;;    54  ud2 ; out of bounds memory access
