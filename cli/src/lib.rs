@@ -14,6 +14,7 @@ mod errors;
 mod inspect;
 mod instantiate;
 mod invoke;
+mod output;
 mod profile;
 mod progress;
 mod run;
@@ -84,10 +85,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> i32 {
         Command::Wast(args) => wast::command::execute(&args),
         Command::Validate(args) => validate::execute(&args),
         Command::Inspect(args) => inspect::execute(&args).map(|()| 0),
-        Command::Completions { shell } => {
-            print_completions(shell);
-            Ok(0)
-        }
+        Command::Completions { shell } => output::print(&completions(shell)).map(|()| 0),
     };
     result.unwrap_or_else(|error| errors::report(&error))
 }
@@ -106,8 +104,10 @@ fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
     args
 }
 
-fn print_completions(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut Cli::command(), "upshift", &mut std::io::stdout());
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "upshift", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 #[cfg(test)]

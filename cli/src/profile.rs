@@ -1,9 +1,12 @@
 //! `upshift profile`: runs a program and says where its time went, in which tier.
 
-use crate::errors::say;
+mod format;
+
+use crate::output::say;
 use crate::run::{self, Observer};
 use crate::wasi_setup::Host;
 use anyhow::{Context, Result};
+use format::{Format, Mode};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use upshift::{ActivationProbe, Config, Engine, Module, Store};
@@ -22,7 +25,7 @@ pub(crate) struct Args {
     /// What to write: the report goes to stderr, everything else to files.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "text")]
     format: Vec<Format>,
-    /// What to look at: samples, or only what the tiers did.
+    /// What to look at.
     #[arg(long, value_name = "MODE", default_value = "sample")]
     mode: Mode,
     /// Samples per second.
@@ -39,44 +42,9 @@ pub(crate) struct Args {
     run: run::Args,
 }
 
-/// A value of `--format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// The report, also as report.txt.
-    Text,
-    /// profile.json: functions, counters, tiers.
-    Json,
-    /// functions.csv
-    Csv,
-    /// stacks.folded, for flamegraph tools.
-    Folded,
-    /// flamegraph.svg, coloured by tier.
-    Svg,
-    /// firefox.json, for profiler.firefox.com.
-    Firefox,
-    /// compile-trace.json, for Perfetto and chrome://tracing.
-    Chrome,
-    /// timeline.html: functions and tiers over time.
-    Timeline,
-    /// perf-PID.map, for `perf report`.
-    Perfmap,
-    /// Everything.
-    All,
-}
-
-/// A value of `--mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Mode {
-    /// Sample the program's thread.
-    Sample,
-    /// Take no samples.
-    Tiers,
-    /// Count every entry, turn of a loop, operator and call, in baseline code.
-    Exact,
-}
-
 /// Runs the program and reports; its exit code is that of `upshift run`.
 pub(crate) fn execute(args: &Args) -> Result<i32> {
+    args.mode.check(&args.format)?;
     let mut session = Session {
         args,
         made: Instant::now(),
@@ -137,7 +105,7 @@ impl Observer for Session<'_> {
 
 impl Session<'_> {
     fn wants(&self, format: Format) -> bool {
-        self.args.format.contains(&format) || self.args.format.contains(&Format::All)
+        self.args.mode.writes(format, &self.args.format)
     }
 
     fn write(&self, profile: &Profile, tiers: &TierReport, module: &Module) -> Result<()> {

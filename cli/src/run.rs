@@ -1,8 +1,8 @@
 //! `upshift run`.
 
 use crate::engine_args::EngineArgs;
-use crate::errors::say;
 use crate::invoke;
+use crate::output::{print, say};
 use crate::progress::Progress;
 use crate::stats::{self, Elapsed, GcFigures, ModuleFigures, RunStats, Stopwatch, TierFigures};
 use crate::units::{milliseconds, parse_bytes, parse_duration};
@@ -236,10 +236,8 @@ fn invoke_export(
     }
     stats.invoke_wall_ms = Some(wall);
     stats.invoke_cpu_ms = Some(cpu);
-    for result in &results {
-        println!("{}", invoke::format_value(result));
-    }
-    Ok(())
+    let lines = results.iter().map(|result| format!("{}\n", invoke::format_value(result)));
+    print(&lines.collect::<String>())
 }
 
 /// A thread that interrupts a store when its time is up; dropping it calls the thread off.

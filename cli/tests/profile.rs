@@ -4,7 +4,7 @@ mod common;
 
 use common::{Scratch, stderr, stdout, upshift};
 use serde_json::Value;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 /// `_start` spends its time in `hot`, whose name needs escaping in every format.
 const PROGRAM: &str = r#"(module
@@ -87,7 +87,7 @@ fn nearly_all_time_is_where_the_program_spends_it() {
 
 #[test]
 fn tiers_are_reported_without_samples() {
-    let run = Run::new("tiers", PROGRAM, &["--mode", "tiers", "--format", "json,svg"]);
+    let run = Run::new("tiers", PROGRAM, &["--mode", "tiers", "--format", "all"]);
     let profile = run.json("profile.json");
     assert_eq!(profile["samples"], 0);
     assert!(!run.scratch.0.join("out/flamegraph.svg").exists());
@@ -102,21 +102,6 @@ fn programs_keep_their_exit_code() {
     let run = Run::new("exit", exits, &[]);
     assert_eq!(run.output.status.code(), Some(7));
     assert!(run.stderr().contains("samples in"), "{}", run.stderr());
-}
-
-#[test]
-fn a_report_that_nobody_reads_changes_nothing() {
-    let scratch = Scratch::new("profile-closed");
-    let file = scratch.file("program.wat", "(module (func (export \"_start\")))");
-    for command in ["profile", "run"] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_upshift"))
-            .args([command, &file])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the command starts");
-        drop(child.stderr.take());
-        assert_eq!(child.wait().expect("it ends").code(), Some(0), "{command}");
-    }
 }
 
 #[test]
@@ -176,4 +161,18 @@ fn exact_counts_are_exact() {
     assert!(csv.contains("operator,1,\"work\",i32_sub,120\r\n"), "{csv}");
     assert!(csv.contains("call,1,\"work\",0,105\r\n"), "{csv}");
     assert!(run.stderr().contains("operators executed"), "{}", run.stderr());
+}
+
+#[test]
+fn formats_that_a_mode_does_not_have_are_refused_before_the_program_runs() {
+    let scratch = Scratch::new("profile-formats");
+    let file = scratch.file("f.wat", r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
+    let out = scratch.0.join("out").display().to_string();
+    for (mode, format) in [("exact", "svg"), ("exact", "text,firefox"), ("tiers", "folded")] {
+        let options = ["--mode", mode, "--format", format, "--out", &out];
+        let output = upshift(&[&["profile"], &options[..], &["--invoke", "f", &file]].concat());
+        assert_eq!(output.status.code(), Some(2), "{mode} {format}: {}", stderr(&output));
+        assert!(stderr(&output).contains("has no format"), "{}", stderr(&output));
+        assert!(stdout(&output).is_empty() && !scratch.0.join("out").exists());
+    }
 }
