@@ -7,6 +7,7 @@ mod counters;
 mod frames;
 mod function_table;
 mod module_code;
+pub(crate) mod observer;
 mod osr_bodies;
 mod stats;
 mod stub_cache;

@@ -2,13 +2,13 @@
 
 use crate::sampler::Recording;
 use crate::symbols::Symbols;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use upshift::Module;
 
 /// What kind of code a frame runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Category {
     /// The single-pass tier.
@@ -102,8 +102,8 @@ pub struct Sample {
 /// See the module head.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
-    /// What interrupted the thread.
-    pub source: &'static str,
+    /// What interrupted the thread; nothing when no samples were asked for.
+    pub source: Option<&'static str>,
     /// Samples per second that were asked for.
     pub rate: u32,
     /// Functions by [`FunctionId`].

@@ -28,6 +28,8 @@ use upshift::{ActivationProbe, is_machine_code};
 pub const DEFAULT_RATE: u32 = 997;
 /// Most samples per second.
 pub const MAX_RATE: u32 = 100_000;
+/// What reports call this way of sampling.
+const SOURCE: &str = "timer on the monotonic clock, weighted by the thread's CPU time";
 /// Words of the buffer; memory is only used as it is filled.
 const BUFFER_WORDS: usize = 16 << 20;
 /// Frames of a sample at most.
@@ -61,8 +63,8 @@ pub struct RawSample {
 /// What a sampler noted.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
-    /// What interrupted the thread.
-    pub source: &'static str,
+    /// What interrupted the thread; nothing when no samples were asked for.
+    pub source: Option<&'static str>,
     /// Samples per second that were asked for.
     pub rate: u32,
     /// The samples in their order.
@@ -132,7 +134,7 @@ impl Sampler {
         let words = unsafe { &*state.buffer.get() };
         let used = state.used.load(Ordering::Acquire).min(words.len());
         Recording {
-            source: "timer on the monotonic clock, weighted by the thread's CPU time",
+            source: Some(SOURCE),
             rate: self.rate,
             samples: decode(&words[..used]),
             lost: state.lost.load(Ordering::Relaxed),
@@ -178,6 +180,11 @@ fn decode(words: &[u64]) -> Vec<RawSample> {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The monotonic clock in nanoseconds, as the kernel's tools use it.
+pub(crate) fn monotonic_ns() -> u64 {
+    nanos(clock(libc::CLOCK_MONOTONIC))
 }
 
 /// A clock; async-signal-safe.

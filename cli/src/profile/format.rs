@@ -21,8 +21,12 @@ pub(super) enum Format {
     Chrome,
     /// timeline.html: functions and tiers over time.
     Timeline,
+    /// profile.pb.gz, for pprof.
+    Pprof,
     /// perf-PID.map, for `perf report`.
     Perfmap,
+    /// jit-PID.dump, for `perf inject --jit`; written while the program runs.
+    Jitdump,
     /// Everything that the mode has.
     All,
 }
@@ -55,13 +59,16 @@ impl Mode {
     }
 
     fn has(self, format: Format) -> bool {
-        let of_samples =
-            matches!(format, Format::Csv | Format::Folded | Format::Svg | Format::Firefox);
+        let of_samples = matches!(
+            format,
+            Format::Csv | Format::Folded | Format::Svg | Format::Firefox | Format::Pprof
+        );
         match self {
             Self::Sample => true,
             Self::Tiers => !of_samples,
             Self::Exact => {
-                matches!(format, Format::Text | Format::Json | Format::Csv | Format::All)
+                let own = matches!(format, Format::Text | Format::Json | Format::Csv);
+                own || matches!(format, Format::Jitdump | Format::All)
             }
         }
     }
@@ -84,7 +91,10 @@ mod tests {
     #[test]
     fn modes_say_what_they_have() {
         let error = Mode::Exact.check(&[Format::Text, Format::Svg]).unwrap_err();
-        assert_eq!(error.0, "--mode exact has no format `svg`; it has text, json, csv, all");
+        assert_eq!(
+            error.0,
+            "--mode exact has no format `svg`; it has text, json, csv, jitdump, all"
+        );
         assert!(Mode::Tiers.check(&[Format::All, Format::Timeline]).is_ok());
         assert!(!Mode::Tiers.writes(Format::Svg, &[Format::All]));
         assert!(Mode::Sample.writes(Format::Svg, &[Format::All]));
