@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use upshift::{ActivationProbe, CodeObserver, Config, Engine, Module, Store};
 use upshift_profiler::jitdump::JitDump;
+use upshift_profiler::sampler::Source;
 use upshift_profiler::text::Options;
 use upshift_profiler::{
     Counters, Profile, Reading, Recording, Sampler, Summary, TierReport, sampler,
@@ -38,6 +39,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(sampler::MAX_RATE)))]
     rate: u32,
+    /// What interrupts the program: the kernel's task clock where that is permitted, else a timer.
+    #[arg(long, value_name = "SOURCE", default_value = "auto")]
+    source: SourceName,
     /// Compare with the profile in this folder: a table in the report, and flamegraph-diff.svg when
     /// `svg` is asked for.
     #[arg(long, value_name = "OLD_DIR")]
@@ -52,6 +56,27 @@ pub(crate) struct Args {
 enum Command {
     /// Print the report of a profile that was written before.
     Report(stored::Args),
+}
+
+/// A value of `--source`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum SourceName {
+    /// The best one that is permitted.
+    Auto,
+    /// The kernel's task clock, by perf_event.
+    Perf,
+    /// A timer and its signals.
+    Timer,
+}
+
+impl From<SourceName> for Source {
+    fn from(name: SourceName) -> Self {
+        match name {
+            SourceName::Auto => Self::Auto,
+            SourceName::Perf => Self::Perf,
+            SourceName::Timer => Self::Timer,
+        }
+    }
 }
 
 /// What reports show.
@@ -144,7 +169,8 @@ impl Observer for Session<'_> {
         self.started_ms = self.made.elapsed().as_secs_f64() * 1e3;
         self.counters = Counters::start();
         if self.args.mode == Mode::Sample {
-            self.sampler = Some(Sampler::start(self.args.rate, ActivationProbe::new(store))?);
+            let (source, probe) = (self.args.source.into(), ActivationProbe::new(store));
+            self.sampler = Some(Sampler::start_with(source, self.args.rate, probe)?);
         }
         Ok(())
     }

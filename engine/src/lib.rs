@@ -85,4 +85,5 @@ pub use upshift_abi::trap::Trap;
 pub use upshift_abi::types::{
     FieldType, FuncType, GlobalType, HeapType, MemoryType, RefType, StorageType, TableType, ValType,
 };
+pub use vm::code_memory::CODE_MAPPING_NAME;
 pub use wasmparser::WasmFeatures;

@@ -17,6 +17,7 @@ pub mod exact;
 pub mod firefox;
 pub mod flame;
 pub mod jitdump;
+mod maps;
 pub mod perf_map;
 pub mod pprof;
 pub mod profile;

@@ -4,6 +4,7 @@
 
 use crate::counters::Reading;
 use crate::profile::{Category, Profile};
+use crate::sampler::Clock;
 use crate::tiers::TierReport;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Sampling {
     pub rate_asked: u32,
     /// Samples per second that were reached.
     pub rate_reached: f64,
+    /// Seconds of which clock.
+    pub rate_clock: Clock,
     /// Samples that were lost.
     pub samples_lost: u64,
     /// CPU time of the sampled thread, in milliseconds.
@@ -77,6 +80,7 @@ impl Summary {
             source: source.to_owned(),
             rate_asked: profile.rate,
             rate_reached: profile.reached_rate(),
+            rate_clock: profile.clock,
             samples_lost: profile.lost,
             cpu_ms: ms(profile.cpu),
             wall_ms: ms(profile.wall),

@@ -2,6 +2,7 @@
 
 use crate::printable;
 use crate::profile::Category;
+use crate::sampler::Clock;
 use crate::summary::{Sampling, Summary};
 use crate::tiers::sum;
 use std::fmt::Write;
@@ -58,11 +59,15 @@ fn head(out: &mut String, summary: &Summary, sampling: &Sampling) {
     line(
         out,
         &format!(
-            "{} samples in {:.0} ms ({:.0} ms of CPU time); rate {} asked, {:.0} reached; {} lost",
+            "{} samples in {:.0} ms ({:.0} ms of CPU time); {} per second{} asked, {:.0} reached; {} lost",
             summary.samples,
             sampling.wall_ms,
             sampling.cpu_ms,
             sampling.rate_asked,
+            match sampling.rate_clock {
+                Clock::Cpu => " of CPU time",
+                Clock::Wall => "",
+            },
             sampling.rate_reached,
             sampling.samples_lost
         ),
