@@ -11,6 +11,7 @@ pub mod disasm;
 mod dump;
 mod engine_args;
 mod errors;
+mod explore;
 mod inspect;
 mod instantiate;
 mod invoke;
@@ -42,6 +43,8 @@ enum Command {
     Run(run::Args),
     /// Run a program and report where its time went, in which tier.
     Profile(profile::Args),
+    /// Show a function's operators, intermediate code and machine code with what was sampled where.
+    Explore(explore::Args),
     /// Find the function of a program that does something else once it is optimized.
     Bisect(bisect::Args),
     /// Validate a module and compile all its functions, to measure or to look at the code.
@@ -79,6 +82,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> i32 {
     let result = match cli.command {
         Command::Run(args) => run::execute(&args),
         Command::Profile(args) => profile::execute(&args),
+        Command::Explore(args) => explore::execute(args),
         Command::Bisect(args) => bisect::execute(&args),
         Command::Compile(args) => compile::execute(&args).map(|()| 0),
         Command::Instantiate(args) => instantiate::execute(&args).map(|()| 0),

@@ -59,6 +59,18 @@ impl Args {
         Path::new(&self.command[0])
     }
 
+    /// The settings of the engine.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = self.engine.config();
+        config.consume_fuel(self.fuel.is_some());
+        config
+    }
+
+    /// Takes the first of the program's arguments out.
+    pub(crate) fn take_program_arg(&mut self) -> Option<OsString> {
+        (self.command.len() > 1).then(|| self.command.remove(1))
+    }
+
     fn program_args(&self) -> &[OsString] {
         &self.command[1..]
     }
@@ -125,8 +137,7 @@ fn load(
     observer: &mut dyn Observer,
 ) -> Result<(Engine, Module)> {
     let watch = Stopwatch::of_thread();
-    let mut config = args.engine.config();
-    config.consume_fuel(args.fuel.is_some());
+    let mut config = args.config();
     observer.configure(&mut config);
     let engine = Engine::new(&config)?;
     let progress = Progress::start(format!("loading {}", args.module().display()));

@@ -5,7 +5,7 @@ use super::externs::ExternType;
 use super::module_stats::{CodeDump, CompileStats, ModuleStats};
 use crate::Result;
 use crate::canon::TypeEntry;
-use crate::code::{ModuleCode, ModuleSource, compile_baseline};
+use crate::code::{ModuleCode, ModuleSource, compile_baseline, intermediate_code};
 use crate::instantiate::image::DataImage;
 use crate::tier::ModuleTiering;
 use crate::tier::events::TierEventKind;
@@ -222,6 +222,42 @@ impl Module {
         let defined = self.declarations().defined_func(FuncIndex(index))?;
         let (function, address, bytes) = self.inner.code.code_of(defined)?;
         Some(CodeDump::new(self.declarations(), function, address, bytes))
+    }
+
+    /// All code that the function `index` has by now, in the order in which it was made.
+    #[must_use]
+    pub fn function_codes(&self, index: u32) -> Vec<CodeDump> {
+        let Some(defined) = self.declarations().defined_func(FuncIndex(index)) else {
+            return Vec::new();
+        };
+        let codes = self.inner.code.codes_of(defined);
+        let dump = |(function, address, bytes)| {
+            CodeDump::new(self.declarations(), function, address, bytes)
+        };
+        codes.map(dump).collect()
+    }
+
+    /// Compiles the function `index` unless it has code already, as its first call would.
+    ///
+    /// # Errors
+    /// When there is no such function with a body, or it exceeds a limit of the compiler.
+    pub fn compile_function(&self, index: u32) -> Result<()> {
+        let defined = self.declarations().defined_func(FuncIndex(index));
+        let defined = defined.with_context(|| format!("function {index} has no body"))?;
+        self.inner.code.ensure_compiled(defined)?;
+        Ok(())
+    }
+
+    /// The intermediate code that the optimising compiler makes of the function `index`, before it is
+    /// optimised. `@` says the offset of an instruction's operator in the module, as far as it is one
+    /// of the function's own.
+    ///
+    /// # Errors
+    /// When there is no such function with a body, or the optimising compiler cannot compile it.
+    pub fn intermediate_code(&self, index: u32) -> Result<String> {
+        let defined = self.declarations().defined_func(FuncIndex(index));
+        let defined = defined.with_context(|| format!("function {index} has no body"))?;
+        Ok(intermediate_code(&self.inner.source.input(defined))?)
     }
 
     /// The name of the function `index`: from the name section, else of its first export.

@@ -536,6 +536,19 @@ impl ModuleCode {
         self.functions.iter().map(|function| f(function, text + function.start)).collect()
     }
 
+    /// All code of a function, each with its address and bytes, in the order in which it was made.
+    pub(crate) fn codes_of(
+        &self,
+        index: DefinedFuncIndex,
+    ) -> impl Iterator<Item = (&FunctionCode, usize, &[u8])> {
+        let text = self.arena.text_address();
+        let functions = self.functions.iter().filter(move |function| function.index == index);
+        functions.map(move |function| {
+            let bytes = self.arena.text(function.start, function.len);
+            (function, text + function.start, bytes)
+        })
+    }
+
     /// The trap of the instruction at `pc`; async-signal-safe.
     pub(crate) fn trap_at(&self, pc: usize) -> Option<Trap> {
         let function = self.function_at(pc)?;
