@@ -4,6 +4,7 @@
 //! optimized, and is compared with a run in the baseline only.
 
 use crate::inspect;
+use crate::output::{print, say};
 use crate::validate::read_module;
 use crate::wasi_setup::WasiArgs;
 use anyhow::{Context, Result, bail};
@@ -63,7 +64,8 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         inspect::functions(&bytes).with_context(|| format!("`{}` is malformed", file.display()))?;
     let runner = Runner { args, executable: std::env::current_exe()? };
     let reference = runner.run(REFERENCE, None)?;
-    eprintln!("baseline: {}, {} bytes of output", reference.status, reference.stdout.len());
+    let (status, bytes) = (reference.status, reference.stdout.len());
+    say(&format!("baseline: {status}, {bytes} bytes of output\n"));
     if runner.run(REFERENCE, None)? != reference {
         bail!("the program does not do the same twice in the baseline");
     }
@@ -71,7 +73,8 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         let mut differs = |set: &[Range<u32>]| {
             let only = list(set);
             let differs = runner.run(way.options, Some(&only))? != reference;
-            eprintln!("{} --tier-only {only}: {}", way.options.join(" "), verdict(differs));
+            let (options, verdict) = (way.options.join(" "), verdict(differs));
+            say(&format!("{options} --tier-only {only}: {verdict}\n"));
             Ok(differs)
         };
         let all = functions.imported..functions.imported + functions.defined;
@@ -80,15 +83,16 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         }
         let found = culprits(all, &[], &mut differs)?;
         if found.len() > 1 {
-            println!("{} functions together differ:", found.len());
+            print(&format!("{} functions together differ:\n", found.len()))?;
         }
         for index in found {
             let name = functions.names.get(&index).map(|name| format!(" ({name})"));
-            println!("function {index}{} differs {}", name.unwrap_or_default(), way.meaning);
+            let (name, meaning) = (name.unwrap_or_default(), way.meaning);
+            print(&format!("function {index}{name} differs {meaning}\n"))?;
         }
         return Ok(1);
     }
-    println!("nothing differs");
+    print("nothing differs\n")?;
     Ok(0)
 }
 

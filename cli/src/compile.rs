@@ -2,6 +2,7 @@
 
 use crate::dump;
 use crate::engine_args::EngineArgs;
+use crate::output::print;
 use crate::progress::Progress;
 use crate::stats::{self, ModuleFigures, Stopwatch};
 use crate::units::{milliseconds, readable_bytes};
@@ -96,17 +97,17 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
 
 fn report(args: &Args, bytes: &[u8], module: &Module, figures: &CompileFigures) -> Result<()> {
     if let Some(function) = &args.dump {
-        print!("{}", dump::dump(module, bytes, function)?);
+        print(&dump::dump(module, bytes, function)?)?;
     } else if args.stats.is_none() {
-        println!(
-            "{}: {} functions, {} of code from {} in {:.1} ms of CPU time ({:.1} MB/s)",
+        print(&format!(
+            "{}: {} functions, {} of code from {} in {:.1} ms of CPU time ({:.1} MB/s)\n",
             args.file.display(),
             figures.module.functions,
             readable_bytes(figures.code_bytes),
             readable_bytes(figures.module.file_bytes),
             figures.cpu_ms_min,
             figures.mb_per_s
-        );
+        ))?;
     }
     match &args.stats {
         Some(path) => stats::write(path, figures),

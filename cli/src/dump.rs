@@ -21,7 +21,7 @@ pub(crate) fn dump(module: &Module, bytes: &[u8], function: &str) -> Result<Stri
 }
 
 /// The functions with a body that `function` means.
-fn select(module: &Module, function: &str) -> Result<Vec<u32>> {
+pub(crate) fn select(module: &Module, function: &str) -> Result<Vec<u32>> {
     let is_func = |import: &ImportType<'_>| matches!(import.ty(), ExternType::Func(_));
     let imported = module.imports().filter(is_func).count();
     let total = u32::try_from(imported + module.stats().functions)?;
@@ -78,12 +78,12 @@ fn dump_function(
 }
 
 /// All operators of a module as text, in the order of their offsets.
-struct Operators {
+pub(crate) struct Operators {
     lines: Vec<(usize, String)>,
 }
 
 impl Operators {
-    fn read(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
         let mut storage = String::new();
         let printer = wasmprinter::Config::new();
         let mut lines = Vec::new();
@@ -96,7 +96,7 @@ impl Operators {
         Ok(Self { lines })
     }
 
-    fn within(&self, body: &Range<usize>) -> &[(usize, String)] {
+    pub(crate) fn within(&self, body: &Range<usize>) -> &[(usize, String)] {
         let start = self.lines.partition_point(|line| line.0 < body.start);
         let end = self.lines.partition_point(|line| line.0 < body.end);
         &self.lines[start..end]

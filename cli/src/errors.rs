@@ -1,9 +1,10 @@
 //! Errors as the user sees them, and exit codes.
 //!
 //! Exit codes are those that `wasmtime run` gives: the program's own code when it exits through
-//! WASI, 134 (what a shell shows for SIGABRT) when it traps, 1 for everything else.
+//! WASI, 134 (what a shell shows for SIGABRT) when it traps, 2 for mistakes on the command line, 1
+//! for everything else.
 
-use std::io::Write;
+use crate::output::say;
 use upshift::{Error, Trap};
 use upshift_wasi::I32Exit;
 
@@ -11,6 +12,20 @@ use upshift_wasi::I32Exit;
 const EXIT_CODE_TRAP: i32 = 134;
 /// Exit code of every other failure.
 const EXIT_CODE_FAILURE: i32 = 1;
+/// Exit code of options that do not go together, as of those that the parser refuses.
+const EXIT_CODE_USAGE: i32 = 2;
+
+/// Options that do not go together.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
 
 /// Prints `error` with its causes to stderr and returns the exit code that belongs to it.
 ///
@@ -20,17 +35,14 @@ pub(crate) fn report(error: &Error) -> i32 {
         return exit.0;
     }
     say(&format!("Error: {}\n", describe(error)));
+    if error.is::<UsageError>() {
+        return EXIT_CODE_USAGE;
+    }
     if error.chain().any(|cause| cause.is::<Trap>()) || error.downcast_ref::<Trap>().is_some() {
         EXIT_CODE_TRAP
     } else {
         EXIT_CODE_FAILURE
     }
-}
-
-/// Prints to stderr. When nobody reads it any more there is nobody to tell, and the program's exit
-/// code stays what it is.
-pub(crate) fn say(text: &str) {
-    std::io::stderr().lock().write_all(text.as_bytes()).ok();
 }
 
 /// The error and its causes, one per line; several lines of one cause stay together.
@@ -67,6 +79,7 @@ mod tests {
     fn exit_codes() {
         assert_eq!(report(&anyhow!("no such file")), 1);
         assert_eq!(report(&Error::from(Trap::Unreachable).context("failed to run")), 134);
+        assert_eq!(report(&UsageError("do not go together".to_owned()).into()), 2);
         assert_eq!(report(&Error::from(I32Exit(7)).context("failed to run")), 7);
     }
 }

@@ -1,5 +1,6 @@
 //! `upshift inspect`: what a module needs, offers and consists of.
 
+use crate::output::print;
 use crate::units::readable_bytes;
 use crate::validate::read_module;
 use anyhow::{Context, Result};
@@ -60,8 +61,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
     let bytes = read_module(&args.file)?;
     let mut inspection = Inspection::default();
     inspection.read(&bytes).with_context(|| format!("`{}` is malformed", args.file.display()))?;
-    print!("{}", inspection.report(bytes.len(), args.largest));
-    Ok(())
+    print(&inspection.report(bytes.len(), args.largest))
 }
 
 macro_rules! operator_proposals {

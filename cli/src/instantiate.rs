@@ -2,6 +2,7 @@
 
 use crate::engine_args::EngineArgs;
 use crate::invoke;
+use crate::output::print;
 use crate::stats;
 use crate::wasi_setup::{self, Host, WasiArgs};
 use anyhow::{Result, bail};
@@ -60,16 +61,15 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
     };
     args.engine.write_tier_log(&engine, &module)?;
     match &args.stats {
-        Some(path) => stats::write(path, &figures)?,
-        None => println!(
-            "{}: {:.2} µs (median of {}), {:.2} µs at best",
+        Some(path) => stats::write(path, &figures),
+        None => print(&format!(
+            "{}: {:.2} µs (median of {}), {:.2} µs at best\n",
             args.file.display(),
             figures.instantiate_us_median,
             figures.repeat,
             figures.instantiate_us_min
-        ),
+        )),
     }
-    Ok(())
 }
 
 /// Microseconds from the store's making to its drop. The host's own data is made before.

@@ -11,9 +11,11 @@ pub mod disasm;
 mod dump;
 mod engine_args;
 mod errors;
+mod explore;
 mod inspect;
 mod instantiate;
 mod invoke;
+mod output;
 mod profile;
 mod progress;
 mod run;
@@ -41,6 +43,8 @@ enum Command {
     Run(run::Args),
     /// Run a program and report where its time went, in which tier.
     Profile(profile::Args),
+    /// Show a function's operators, intermediate code and machine code with what was sampled where.
+    Explore(explore::Args),
     /// Find the function of a program that does something else once it is optimized.
     Bisect(bisect::Args),
     /// Validate a module and compile all its functions, to measure or to look at the code.
@@ -78,16 +82,14 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> i32 {
     let result = match cli.command {
         Command::Run(args) => run::execute(&args),
         Command::Profile(args) => profile::execute(&args),
+        Command::Explore(args) => explore::execute(args),
         Command::Bisect(args) => bisect::execute(&args),
         Command::Compile(args) => compile::execute(&args).map(|()| 0),
         Command::Instantiate(args) => instantiate::execute(&args).map(|()| 0),
         Command::Wast(args) => wast::command::execute(&args),
         Command::Validate(args) => validate::execute(&args),
         Command::Inspect(args) => inspect::execute(&args).map(|()| 0),
-        Command::Completions { shell } => {
-            print_completions(shell);
-            Ok(0)
-        }
+        Command::Completions { shell } => output::print(&completions(shell)).map(|()| 0),
     };
     result.unwrap_or_else(|error| errors::report(&error))
 }
@@ -106,8 +108,10 @@ fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
     args
 }
 
-fn print_completions(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut Cli::command(), "upshift", &mut std::io::stdout());
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "upshift", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 #[cfg(test)]

@@ -1,101 +1,155 @@
 //! `upshift profile`: runs a program and says where its time went, in which tier.
 
-use crate::errors::say;
+mod files;
+mod format;
+mod stored;
+
+use crate::errors::UsageError;
 use crate::run::{self, Observer};
 use crate::wasi_setup::Host;
 use anyhow::{Context, Result};
+use format::{Format, Mode};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
-use upshift::{ActivationProbe, Config, Engine, Module, Store};
+use upshift::{ActivationProbe, CodeObserver, Config, Engine, Module, Store};
+use upshift_profiler::jitdump::JitDump;
+use upshift_profiler::sampler::Source;
 use upshift_profiler::text::Options;
 use upshift_profiler::{
-    Counters, ExactReport, Profile, Reading, Recording, Sampler, TierReport, exact, firefox, flame,
-    perf_map, sampler, table, text, timeline, trace,
+    Counters, Profile, Reading, Recording, Sampler, Summary, TierReport, sampler,
 };
 
 /// Options of `upshift profile`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where files go that --format asks for.
     #[arg(long, value_name = "DIR", default_value = "upshift-profile")]
     out: PathBuf,
     /// What to write: the report goes to stderr, everything else to files.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "text")]
     format: Vec<Format>,
-    /// What to look at: samples, or only what the tiers did.
+    /// What to look at.
     #[arg(long, value_name = "MODE", default_value = "sample")]
     mode: Mode,
     /// Samples per second.
     #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(sampler::MAX_RATE)))]
     rate: u32,
+    /// What interrupts the program: the kernel's task clock where that is permitted, else a timer.
+    #[arg(long, value_name = "SOURCE", default_value = "auto")]
+    source: SourceName,
+    /// Compare with the profile in this folder: a table in the report, and flamegraph-diff.svg when
+    /// `svg` is asked for.
+    #[arg(long, value_name = "OLD_DIR")]
+    diff: Option<PathBuf>,
+    #[command(flatten)]
+    show: Show,
+    #[command(flatten)]
+    run: run::Args,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print the report of a profile that was written before.
+    Report(stored::Args),
+}
+
+/// A value of `--source`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum SourceName {
+    /// The best one that is permitted.
+    Auto,
+    /// The kernel's task clock, by perf_event.
+    Perf,
+    /// A timer and its signals.
+    Timer,
+}
+
+impl From<SourceName> for Source {
+    fn from(name: SourceName) -> Self {
+        match name {
+            SourceName::Auto => Self::Auto,
+            SourceName::Perf => Self::Perf,
+            SourceName::Timer => Self::Timer,
+        }
+    }
+}
+
+/// What reports show.
+#[derive(Debug, clap::Args)]
+struct Show {
     /// Functions that the report shows.
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
     /// Only functions whose name contains this.
     #[arg(long, value_name = "TEXT")]
     function: Option<String>,
-    #[command(flatten)]
-    run: run::Args,
 }
 
-/// A value of `--format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// The report, also as report.txt.
-    Text,
-    /// profile.json: functions, counters, tiers.
-    Json,
-    /// functions.csv
-    Csv,
-    /// stacks.folded, for flamegraph tools.
-    Folded,
-    /// flamegraph.svg, coloured by tier.
-    Svg,
-    /// firefox.json, for profiler.firefox.com.
-    Firefox,
-    /// compile-trace.json, for Perfetto and chrome://tracing.
-    Chrome,
-    /// timeline.html: functions and tiers over time.
-    Timeline,
-    /// perf-PID.map, for `perf report`.
-    Perfmap,
-    /// Everything.
-    All,
-}
-
-/// A value of `--mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Mode {
-    /// Sample the program's thread.
-    Sample,
-    /// Take no samples.
-    Tiers,
-    /// Count every entry, turn of a loop, operator and call, in baseline code.
-    Exact,
+impl Show {
+    fn options(&self) -> Options {
+        Options { top: self.top, function: self.function.clone() }
+    }
 }
 
 /// Runs the program and reports; its exit code is that of `upshift run`.
 pub(crate) fn execute(args: &Args) -> Result<i32> {
+    if let Some(Command::Report(args)) = &args.command {
+        return stored::execute(args);
+    }
+    args.mode.check(&args.format)?;
     let mut session = Session {
         args,
+        old: args.diff.as_deref().map(|folder| Old::read(folder, args)).transpose()?,
         made: Instant::now(),
         started_ms: 0.0,
         sampler: None,
+        jitdump: None,
         counters: Counters::default(),
         recording: Recording::default(),
         readings: Vec::new(),
     };
+    if session.wants(Format::Jitdump) {
+        let out = &args.out;
+        std::fs::create_dir_all(out)
+            .with_context(|| format!("failed to make {}", out.display()))?;
+        session.jitdump = Some(Arc::new(JitDump::create(out)?));
+    }
     run::execute_observed(&args.run, &mut session)
+}
+
+/// An old profile to compare with.
+struct Old {
+    summary: Summary,
+    /// When a picture is asked for.
+    stacks: Option<String>,
+}
+
+impl Old {
+    fn read(folder: &Path, args: &Args) -> Result<Self> {
+        if args.mode != Mode::Sample {
+            let problem = "--diff compares samples, which only --mode sample takes";
+            return Err(UsageError(problem.to_owned()).into());
+        }
+        let picture = args.mode.writes(Format::Svg, &args.format);
+        let stacks = picture.then(|| stored::stacks(folder)).transpose()?;
+        Ok(Self { summary: stored::summary(folder)?, stacks })
+    }
 }
 
 struct Session<'a> {
     args: &'a Args,
+    old: Option<Old>,
     /// When the engine was made.
     made: Instant,
     /// When sampling began, since then.
     started_ms: f64,
     sampler: Option<Sampler>,
+    jitdump: Option<Arc<JitDump>>,
     counters: Counters,
     recording: Recording,
     readings: Vec<Reading>,
@@ -105,6 +159,9 @@ impl Observer for Session<'_> {
     fn configure(&mut self, config: &mut Config) {
         config.tier_events(true);
         config.exact_counts(self.args.mode == Mode::Exact);
+        if let Some(jitdump) = &self.jitdump {
+            config.code_observer(Arc::clone(jitdump) as Arc<dyn CodeObserver>);
+        }
         self.made = Instant::now();
     }
 
@@ -112,7 +169,8 @@ impl Observer for Session<'_> {
         self.started_ms = self.made.elapsed().as_secs_f64() * 1e3;
         self.counters = Counters::start();
         if self.args.mode == Mode::Sample {
-            self.sampler = Some(Sampler::start(self.args.rate, ActivationProbe::new(store))?);
+            let (source, probe) = (self.args.source.into(), ActivationProbe::new(store));
+            self.sampler = Some(Sampler::start_with(source, self.args.rate, probe)?);
         }
         Ok(())
     }
@@ -125,83 +183,21 @@ impl Observer for Session<'_> {
     }
 
     fn finish(&mut self, engine: &Engine, module: &Module) -> Result<()> {
+        if let Some(jitdump) = &self.jitdump {
+            jitdump.finish()?;
+        }
         if self.args.mode == Mode::Exact {
             return self.write_exact(module);
         }
         let profile = Profile::new(&self.recording, module);
         let lost = engine.lost_tier_events();
         let tiers = TierReport::new(module, &engine.tier_events(), lost);
-        self.write(&profile, &tiers, module)
+        self.write(&profile, tiers, module)
     }
 }
 
 impl Session<'_> {
     fn wants(&self, format: Format) -> bool {
-        self.args.format.contains(&format) || self.args.format.contains(&Format::All)
-    }
-
-    fn write(&self, profile: &Profile, tiers: &TierReport, module: &Module) -> Result<()> {
-        let options = Options { top: self.args.top, function: self.args.function.clone() };
-        let report = text::report(profile, tiers, &self.readings, &options);
-        if self.wants(Format::Text) {
-            say(&report);
-        }
-        if self.args.format == [Format::Text] {
-            return Ok(());
-        }
-        let program = self.args.run.module().display().to_string();
-        let json = || table::json(profile, tiers, &self.readings);
-        self.file(Format::Text, "report.txt", || Ok(report.clone().into_bytes()))?;
-        self.file(Format::Json, "profile.json", || Ok(json()?.into_bytes()))?;
-        self.file(Format::Csv, "functions.csv", || Ok(table::csv(profile).into_bytes()))?;
-        self.file(Format::Folded, "stacks.folded", || Ok(flame::folded(profile).into_bytes()))?;
-        if !profile.samples.is_empty() {
-            self.file(Format::Svg, "flamegraph.svg", || flame::svg(profile))?;
-        }
-        self.file(Format::Firefox, "firefox.json", || {
-            Ok(firefox::json(profile, &program)?.into_bytes())
-        })?;
-        self.file(Format::Chrome, "compile-trace.json", || Ok(trace::chrome(tiers).into_bytes()))?;
-        self.file(Format::Timeline, "timeline.html", || {
-            Ok(timeline::html(profile, tiers, self.started_ms).into_bytes())
-        })?;
-        let map = format!("perf-{}.map", std::process::id());
-        self.file(Format::Perfmap, &map, || Ok(perf_map::perf_map(module).into_bytes()))?;
-        say(&format!("profile written to {}\n", self.args.out.display()));
-        Ok(())
-    }
-
-    fn write_exact(&self, module: &Module) -> Result<()> {
-        let counts = ExactReport::new(module)?;
-        let report = exact::text(module, &counts, self.args.top, self.args.function.as_deref());
-        if self.wants(Format::Text) {
-            say(&report);
-        }
-        if self.args.format == [Format::Text] {
-            return Ok(());
-        }
-        self.file(Format::Text, "report.txt", || Ok(report.clone().into_bytes()))?;
-        self.file(Format::Json, "counts.json", || Ok(serde_json::to_vec_pretty(&counts)?))?;
-        self.file(Format::Csv, "counts.csv", || Ok(exact::csv(&counts).into_bytes()))?;
-        say(&format!("counts written to {}\n", self.args.out.display()));
-        Ok(())
-    }
-
-    fn file(
-        &self,
-        format: Format,
-        name: &str,
-        content: impl FnOnce() -> Result<Vec<u8>>,
-    ) -> Result<()> {
-        if !self.wants(format) {
-            return Ok(());
-        }
-        let path: &Path = &self.args.out.join(name);
-        let written = || -> Result<()> {
-            std::fs::create_dir_all(&self.args.out)?;
-            std::fs::write(path, content()?)?;
-            Ok(())
-        };
-        written().with_context(|| format!("failed to write {}", path.display()))
+        self.args.mode.writes(format, &self.args.format)
     }
 }

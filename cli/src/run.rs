@@ -1,8 +1,8 @@
 //! `upshift run`.
 
 use crate::engine_args::EngineArgs;
-use crate::errors::say;
 use crate::invoke;
+use crate::output::{print, say};
 use crate::progress::Progress;
 use crate::stats::{self, Elapsed, GcFigures, ModuleFigures, RunStats, Stopwatch, TierFigures};
 use crate::units::{milliseconds, parse_bytes, parse_duration};
@@ -57,6 +57,18 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn module(&self) -> &Path {
         Path::new(&self.command[0])
+    }
+
+    /// The settings of the engine.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = self.engine.config();
+        config.consume_fuel(self.fuel.is_some());
+        config
+    }
+
+    /// Takes the first of the program's arguments out.
+    pub(crate) fn take_program_arg(&mut self) -> Option<OsString> {
+        (self.command.len() > 1).then(|| self.command.remove(1))
     }
 
     fn program_args(&self) -> &[OsString] {
@@ -125,8 +137,7 @@ fn load(
     observer: &mut dyn Observer,
 ) -> Result<(Engine, Module)> {
     let watch = Stopwatch::of_thread();
-    let mut config = args.engine.config();
-    config.consume_fuel(args.fuel.is_some());
+    let mut config = args.config();
     observer.configure(&mut config);
     let engine = Engine::new(&config)?;
     let progress = Progress::start(format!("loading {}", args.module().display()));
@@ -236,10 +247,8 @@ fn invoke_export(
     }
     stats.invoke_wall_ms = Some(wall);
     stats.invoke_cpu_ms = Some(cpu);
-    for result in &results {
-        println!("{}", invoke::format_value(result));
-    }
-    Ok(())
+    let lines = results.iter().map(|result| format!("{}\n", invoke::format_value(result)));
+    print(&lines.collect::<String>())
 }
 
 /// A thread that interrupts a store when its time is up; dropping it calls the thread off.

@@ -1,5 +1,6 @@
 //! Clocks, and the JSON files that `--stats` writes.
 
+use crate::output::print;
 use crate::units::milliseconds;
 use anyhow::{Context, Result};
 use rustix::time::{ClockId, clock_gettime};
@@ -112,8 +113,7 @@ pub(crate) fn write(path: &Path, stats: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(stats)?;
     text.push('\n');
     if path.as_os_str() == "-" {
-        print!("{text}");
-        return Ok(());
+        return print(&text);
     }
     std::fs::write(path, text)
         .with_context(|| format!("failed to write statistics to {}", path.display()))

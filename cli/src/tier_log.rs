@@ -7,10 +7,10 @@
 //! module for code that is entered there. Times are in microseconds, `at_us` since the engine was
 //! made.
 
+use crate::output::say;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use upshift::{Engine, Module, TierEvent, TierEventKind};
@@ -34,7 +34,7 @@ impl TierLog<'_> {
             writeln!(text, "{}", json!({ "event": "lost", "events": lost }))?;
         }
         if path.as_os_str() == "-" {
-            std::io::stderr().write_all(text.as_bytes())?;
+            say(&text);
             return Ok(());
         }
         std::fs::write(path, text)

@@ -2,6 +2,7 @@
 
 use crate::engine_args::EngineArgs;
 use crate::errors;
+use crate::output::print;
 use crate::progress::Progress;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         let result = validate(&engine, file);
         drop(progress);
         match result {
-            Ok(()) if args.verbose => println!("{}: valid", file.display()),
+            Ok(()) if args.verbose => print(&format!("{}: valid\n", file.display()))?,
             Ok(()) => {}
             Err(error) => {
                 errors::report(&error);

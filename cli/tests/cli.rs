@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Scratch, stderr, stdout, upshift};
+use std::process::{Command, Stdio};
 
 /// A WASI program that exits with its number of arguments, the program's name included.
 const EXIT_WITH_ARGC: &str = r#"(module
@@ -35,6 +36,11 @@ const FUNCTIONS: &str = r#"(module
     (func (export "loop") (loop (br 0)))
     (func (export "measured") (call $start) (call $end))
     (func (export "grow") (result i32) (memory.grow (i32.const 100))))"#;
+
+/// A program that does nothing, and a function.
+const TWO_EXPORTS: &str = r#"(module
+    (func (export "_start"))
+    (func (export "f") (result i32) (i32.const 1)))"#;
 
 #[test]
 fn programs_end_with_their_own_exit_code() {
@@ -230,4 +236,52 @@ fn bisect_says_when_nothing_differs() {
     // The runs that are compared are those of the program itself, not refusals of an option.
     assert!(stderr(&upshift(&["bisect", &argc, "-x", "y"])).contains("exit status: 3"));
     assert_eq!(upshift(&["bisect", "missing.wasm"]).status.code(), Some(1));
+}
+
+/// The exit code of the command when what it prints goes to pipes without a reader.
+fn exit_code(args: &[&str]) -> Option<i32> {
+    let closed = || {
+        let (reader, writer) = std::io::pipe().expect("pipes can be made");
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upshift"));
+    command.args(args).stdout(closed()).stderr(closed());
+    command.status().expect("the command starts").code()
+}
+
+#[test]
+fn output_that_nobody_reads_changes_no_exit_code() {
+    let scratch = Scratch::new("closed");
+    let file = scratch.file("program.wat", TWO_EXPORTS);
+    let script = scratch.file("a.wast", "(module) (assert_invalid (module) \"x\")");
+    let commands: [(&[&str], i32); 14] = [
+        (&["run", &file], 0),
+        (&["run", "--invoke", "f", &file], 0),
+        (&["run", "--stats", "-", &file], 0),
+        (&["run", "--tier-log", &file], 0),
+        (&["profile", &file], 0),
+        (&["profile", "--mode", "exact", &file], 0),
+        (&["bisect", &file], 0),
+        (&["compile", &file], 0),
+        (&["compile", "--dump", "f", &file], 0),
+        (&["instantiate", &file], 0),
+        (&["inspect", &file], 0),
+        (&["validate", "-v", &file, &script], 1),
+        (&["wast", "-v", &script], 1),
+        (&["completions", "bash"], 0),
+    ];
+    for (args, expected) in commands {
+        assert_eq!(exit_code(args), Some(expected), "{args:?}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let scratch = Scratch::new("full");
+    let file = scratch.file("program.wat", TWO_EXPORTS);
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upshift"));
+    command.args(["inspect", &file]).stdout(full).stderr(Stdio::null());
+    assert_eq!(command.status().expect("the command starts").code(), Some(1));
 }

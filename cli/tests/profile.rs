@@ -4,7 +4,8 @@ mod common;
 
 use common::{Scratch, stderr, stdout, upshift};
 use serde_json::Value;
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::Output;
 
 /// `_start` spends its time in `hot`, whose name needs escaping in every format.
 const PROGRAM: &str = r#"(module
@@ -33,9 +34,17 @@ impl Run {
         Self { scratch, output }
     }
 
+    fn out(&self) -> PathBuf {
+        self.scratch.0.join("out")
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        let path = self.out().join(name);
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
     fn read(&self, name: &str) -> String {
-        let path = self.scratch.0.join("out").join(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        String::from_utf8(self.bytes(name)).expect("UTF-8")
     }
 
     fn json(&self, name: &str) -> Value {
@@ -72,6 +81,55 @@ fn every_format_is_well_formed_and_names_the_hot_function() {
     }));
     assert!(run.read("timeline.html").contains("hot &lt;"));
     assert!(run.read("report.txt").contains("hot <"));
+    // Gzip, and the first bytes of a jitdump.
+    assert!(run.bytes("profile.pb.gz").starts_with(&[0x1f, 0x8b]));
+    let files = std::fs::read_dir(run.out()).expect("the folder is there");
+    let names = files.map(|file| file.expect("it can be read").file_name().display().to_string());
+    let dump = names.into_iter().find(|name| name.ends_with(".dump")).expect("a jitdump");
+    assert!(dump.starts_with("jit-") && run.bytes(&dump).starts_with(b"DTiJ"));
+}
+
+#[test]
+fn a_profile_is_shown_again_and_compared() {
+    let scratch = Scratch::new("profile-again");
+    let file = scratch.file("report", PROGRAM);
+    let folder = |name: &str| scratch.0.join(name).display().to_string();
+    let (old, new) = (folder("old"), folder("new"));
+    let all = ["profile", "--format", "all", "--out"];
+    // A program may be called as the subcommand is.
+    let first = upshift(&[&all[..], &[&old, &file]].concat());
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    let second = upshift(&[&all[..], &[&new, "--diff", &old, &file]].concat());
+    assert_eq!(second.status.code(), Some(0), "{}", stderr(&second));
+    let read = |name: &str| std::fs::read_to_string(scratch.0.join(name)).expect("it was written");
+    assert!(read("new/report.txt").contains("Compared with the old profile"));
+    assert!(read("new/flamegraph-diff.svg").contains("hot &lt;"));
+    assert!(!scratch.0.join("old/flamegraph-diff.svg").exists());
+    let shown = upshift(&["profile", "report", &old]);
+    assert_eq!((stdout(&shown), stderr(&shown)), (read("old/report.txt"), String::new()));
+    let compared = upshift(&["profile", "report", &new, "--diff", &old]);
+    assert_eq!(stdout(&compared), read("new/report.txt"));
+    let only = upshift(&["profile", "report", &new, "--function", "_start"]);
+    assert!(stdout(&only).contains("_start") && !stdout(&only).contains("hot <"));
+}
+
+#[test]
+fn profiles_that_cannot_be_compared_with_are_refused_before_the_program_runs() {
+    let scratch = Scratch::new("profile-old");
+    let file = scratch.file("f.wat", r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
+    scratch.file("profile.json", "{}");
+    let folder = scratch.0.display().to_string();
+    let run = |options: &[&str]| {
+        let output = upshift(&[&["profile", "--invoke", "f"], options, &[&file]].concat());
+        assert!(stdout(&output).is_empty());
+        (output.status.code(), stderr(&output))
+    };
+    let (code, message) = run(&["--diff", &folder]);
+    assert!(code == Some(1) && message.contains("is no profile"), "{message}");
+    let (code, message) = run(&["--diff", &folder, "--format", "svg"]);
+    assert!(code == Some(1) && message.contains("`--format folded` writes"), "{message}");
+    let (code, message) = run(&["--diff", &folder, "--mode", "tiers"]);
+    assert!(code == Some(2) && message.contains("only --mode sample"), "{message}");
 }
 
 #[test]
@@ -87,7 +145,7 @@ fn nearly_all_time_is_where_the_program_spends_it() {
 
 #[test]
 fn tiers_are_reported_without_samples() {
-    let run = Run::new("tiers", PROGRAM, &["--mode", "tiers", "--format", "json,svg"]);
+    let run = Run::new("tiers", PROGRAM, &["--mode", "tiers", "--format", "all"]);
     let profile = run.json("profile.json");
     assert_eq!(profile["samples"], 0);
     assert!(!run.scratch.0.join("out/flamegraph.svg").exists());
@@ -102,21 +160,6 @@ fn programs_keep_their_exit_code() {
     let run = Run::new("exit", exits, &[]);
     assert_eq!(run.output.status.code(), Some(7));
     assert!(run.stderr().contains("samples in"), "{}", run.stderr());
-}
-
-#[test]
-fn a_report_that_nobody_reads_changes_nothing() {
-    let scratch = Scratch::new("profile-closed");
-    let file = scratch.file("program.wat", "(module (func (export \"_start\")))");
-    for command in ["profile", "run"] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_upshift"))
-            .args([command, &file])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the command starts");
-        drop(child.stderr.take());
-        assert_eq!(child.wait().expect("it ends").code(), Some(0), "{command}");
-    }
 }
 
 #[test]
@@ -176,4 +219,18 @@ fn exact_counts_are_exact() {
     assert!(csv.contains("operator,1,\"work\",i32_sub,120\r\n"), "{csv}");
     assert!(csv.contains("call,1,\"work\",0,105\r\n"), "{csv}");
     assert!(run.stderr().contains("operators executed"), "{}", run.stderr());
+}
+
+#[test]
+fn formats_that_a_mode_does_not_have_are_refused_before_the_program_runs() {
+    let scratch = Scratch::new("profile-formats");
+    let file = scratch.file("f.wat", r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
+    let out = scratch.0.join("out").display().to_string();
+    for (mode, format) in [("exact", "svg"), ("exact", "text,firefox"), ("tiers", "folded")] {
+        let options = ["--mode", mode, "--format", format, "--out", &out];
+        let output = upshift(&[&["profile"], &options[..], &["--invoke", "f", &file]].concat());
+        assert_eq!(output.status.code(), Some(2), "{mode} {format}: {}", stderr(&output));
+        assert!(stderr(&output).contains("has no format"), "{}", stderr(&output));
+        assert!(stdout(&output).is_empty() && !scratch.0.join("out").exists());
+    }
 }

@@ -7,6 +7,7 @@ mod counters;
 mod frames;
 mod function_table;
 mod module_code;
+pub(crate) mod observer;
 mod osr_bodies;
 mod shards;
 mod stats;
@@ -14,7 +15,7 @@ mod stub_cache;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compile::{OptimizeFn, compile_baseline, compile_optimized};
+pub(crate) use compile::{OptimizeFn, compile_baseline, compile_optimized, intermediate_code};
 pub(crate) use frames::{FrameSymbol, symbolize};
 pub(crate) use function_table::{FunctionCode, Tier};
 pub(crate) use module_code::{ModuleCode, ModuleSource};

@@ -66,9 +66,7 @@ pub use api::linker::Linker;
 pub use api::memory::{Memory, MemoryAccessError};
 pub use api::module::{ExportType, ImportType, Module};
 pub use api::module_stats::{CodeDump, CompileStats, InlinedBody, ModuleStats};
-pub use api::profiling::{
-    ActivationProbe, BlockCount, CodeKind, CodeLocation, CodeRange, is_machine_code,
-};
+pub use api::profiling::{ActivationProbe, BlockCount, CodeLocation, CodeRange, is_machine_code};
 pub use api::shared_memory::{SharedMemory, WaitResult};
 pub use api::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use api::structref::{StructRef, StructType};
@@ -77,6 +75,7 @@ pub use api::tag::Tag;
 pub use api::typed_func::TypedFunc;
 pub use api::val::{Ref, V128, Val};
 pub use api::wasm_ty::{WasmParams, WasmResults, WasmRet, WasmTy};
+pub use code::observer::{CodeKind, CodeObserver, PublishedCode};
 pub use gc::CollectorKind;
 pub use gc::stats::GcStats;
 pub use tier::events::{TierEvent, TierEventKind, TierRejection};
@@ -86,4 +85,5 @@ pub use upshift_abi::trap::Trap;
 pub use upshift_abi::types::{
     FieldType, FuncType, GlobalType, HeapType, MemoryType, RefType, StorageType, TableType, ValType,
 };
+pub use vm::code_memory::CODE_MAPPING_NAME;
 pub use wasmparser::WasmFeatures;

@@ -118,16 +118,24 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<CompiledFunction, CompileError> {
-        let limits = match (input.config.inlining, input.config.zeal_inline) {
-            (false, _) => None,
-            (true, false) => (request.effort == Effort::Full).then_some(inline::policy::USUAL),
-            (true, true) => Some(inline::policy::ZEAL),
-        };
-        match self.compile_with(input, request, limits) {
+        match self.compile_with(input, request, inlining(input, request)) {
             // It may be within the limits by itself.
             Err(_) if self.inlined => self.compile_with(input, request, None),
             result => result,
         }
+    }
+
+    /// The intermediate code that [`Self::compile`] gives to Cranelift, as text.
+    ///
+    /// # Errors
+    /// When the function exceeds a limit of the implementation.
+    pub fn intermediate_code(
+        &mut self,
+        input: &FunctionInput<'_>,
+        request: Request,
+    ) -> Result<String, CompileError> {
+        self.translate(input, request.entry, inlining(input, request))?;
+        Ok(self.context.func.display().to_string())
     }
 
     fn compile_with(
@@ -136,11 +144,29 @@ impl Compiler {
         request: Request,
         limits: Option<inline::policy::Limits>,
     ) -> Result<CompiledFunction, CompileError> {
+        let translated = self.translate(input, request.entry, limits)?;
+        let target = isa::target(request.effort, self.verify);
+        let result = self.context.compile(&**target, &mut ControlPlane::default());
+        if let Err(error) = result {
+            let func = input.module.func_index(input.func).0;
+            let message = format!("Cranelift: {:?}", error.inner);
+            return Err(CompileError::Malformed { func, message });
+        }
+        let compiled = self.context.compiled_code().expect("just compiled");
+        emit::gather(input, request.entry, translated, &self.context.func, compiled)
+    }
+
+    /// Puts the intermediate code of a function into the context.
+    fn translate(
+        &mut self,
+        input: &FunctionInput<'_>,
+        entry: Entry,
+        limits: Option<inline::policy::Limits>,
+    ) -> Result<translate::Translated, CompileError> {
         self.context.clear();
         self.inlined = false;
         let func = input.module.func_index(input.func).0;
         let malformed = |message: String| CompileError::Malformed { func, message };
-        let entry = request.entry;
         let translated = translate::translate(
             *input,
             (entry, limits),
@@ -159,13 +185,16 @@ impl Compiler {
         if !translated.entered {
             return Err(malformed(format!("no loop to enter: {entry:?}")));
         }
-        let target = isa::target(request.effort, self.verify);
-        let result = self.context.compile(&**target, &mut ControlPlane::default());
-        if let Err(error) = result {
-            return Err(malformed(format!("Cranelift: {:?}", error.inner)));
-        }
-        let compiled = self.context.compiled_code().expect("just compiled");
-        emit::gather(input, entry, translated, &self.context.func, compiled)
+        Ok(translated)
+    }
+}
+
+/// How much of other functions goes into this one.
+fn inlining(input: &FunctionInput<'_>, request: Request) -> Option<inline::policy::Limits> {
+    match (input.config.inlining, input.config.zeal_inline) {
+        (false, _) => None,
+        (true, false) => (request.effort == Effort::Full).then_some(inline::policy::USUAL),
+        (true, true) => Some(inline::policy::ZEAL),
     }
 }
 

@@ -3,7 +3,8 @@
 
 use perf_event::events::{Event, Hardware, Software};
 use perf_event::{Builder, Counter};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Counters that are tried, with the names that reports use.
 const EVENTS: [(&str, Kind); 9] = [
@@ -37,10 +38,10 @@ impl std::fmt::Debug for Counters {
 }
 
 /// What a counter says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its value, scaled up when the counter shared the hardware with others; `None` when the machine
     /// or its permissions do not have it.
     pub value: Option<u64>,
@@ -61,7 +62,7 @@ impl Counters {
     #[must_use]
     pub fn read(&mut self) -> Vec<Reading> {
         let read = |(name, counter): &mut (&'static str, Option<Counter>)| Reading {
-            name,
+            name: Cow::Borrowed(name),
             value: counter.as_mut().and_then(scaled),
         };
         self.counters.iter_mut().map(read).collect()

@@ -1,9 +1,10 @@
 //! The profiler of Upshift: where time goes, in which tier, and what the tiers cost.
 //!
 //! ```text
-//! Sampler ── Recording ── Symbols ── Profile ──┬─ text, tables (JSON, CSV), folded, flamegraph
-//! (signal)   raw stacks    names     samples   ├─ Firefox Profiler
-//! Engine::tier_events ─────────── TierReport ──┴─ text, timeline, Chrome trace
+//! Sampler ── Recording ── Symbols ── Profile ──┬─ folded, flamegraph, Firefox Profiler, pprof
+//! (signal)   raw stacks    names     samples   ├─ Summary ── text, JSON, CSV, differences
+//! Engine::tier_events ─────────── TierReport ──┴─ timeline, Chrome trace
+//! Config::code_observer ── jitdump
 //! ```
 //!
 //! A [`Sampler`] interrupts the thread that runs the program and notes stacks; nothing is looked up
@@ -11,13 +12,17 @@
 //! stays where it is ([`upshift::Module::code_location`]).
 
 pub mod counters;
-
+pub mod diff;
 pub mod exact;
 pub mod firefox;
 pub mod flame;
+pub mod jitdump;
+mod maps;
 pub mod perf_map;
+pub mod pprof;
 pub mod profile;
 pub mod sampler;
+pub mod summary;
 pub mod symbols;
 pub mod table;
 pub mod text;
@@ -29,6 +34,7 @@ pub use counters::{Counters, Reading};
 pub use exact::ExactReport;
 pub use profile::{Category, Profile};
 pub use sampler::{Recording, Sampler};
+pub use summary::Summary;
 pub use tiers::TierReport;
 
 /// Text that is safe on a terminal and in one line: control characters become `\u{…}`.

@@ -9,14 +9,18 @@ use upshift::{CodeKind, Module};
 pub fn perf_map(module: &Module) -> String {
     let mut out = String::new();
     for range in module.code_ranges() {
-        let tier = match range.kind {
-            CodeKind::Optimized => "optimized",
-            CodeKind::Osr => "osr",
-            _ => "baseline",
-        };
-        let name = crate::printable(&function_name(module, range.func));
-        writeln!(out, "{:x} {:x} {name}-{tier}", range.address, range.len)
-            .expect("strings take anything");
+        let name = perf_name(&function_name(module, range.func), range.kind);
+        writeln!(out, "{:x} {:x} {name}", range.address, range.len).expect("strings take anything");
     }
     out
+}
+
+/// What `perf` shows for a function's code: its name and the tier.
+pub(crate) fn perf_name(function: &str, kind: CodeKind) -> String {
+    let tier = match kind {
+        CodeKind::Optimized => "optimized",
+        CodeKind::Osr => "osr",
+        _ => "baseline",
+    };
+    format!("{}-{tier}", crate::printable(function))
 }

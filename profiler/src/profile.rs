@@ -1,14 +1,14 @@
 //! A profile: samples whose frames have names, and sums over them.
 
-use crate::sampler::Recording;
-use crate::symbols::Symbols;
-use serde::Serialize;
+use crate::sampler::{Clock, Recording};
+use crate::symbols::{KERNEL_START, Symbols};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use upshift::Module;
 
 /// What kind of code a frame runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Category {
     /// The single-pass tier.
@@ -102,10 +102,12 @@ pub struct Sample {
 /// See the module head.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
-    /// What interrupted the thread.
-    pub source: &'static str,
+    /// What interrupted the thread; nothing when no samples were asked for.
+    pub source: Option<&'static str>,
     /// Samples per second that were asked for.
     pub rate: u32,
+    /// Seconds of which clock.
+    pub clock: Clock,
     /// Functions by [`FunctionId`].
     pub functions: Functions,
     /// Samples in their order.
@@ -141,13 +143,17 @@ impl Profile {
         let mut named = Vec::with_capacity(recording.samples.len());
         for sample in &recording.samples {
             let addresses = sample.addresses.iter().enumerate();
-            let frames = addresses.flat_map(|(i, &at)| symbols.frames(&mut functions, at, i == 0));
+            // The user's instruction stands behind one of the kernel.
+            let exact = |i: usize| i == 0 || sample.addresses[i - 1] >= KERNEL_START;
+            let frames =
+                addresses.flat_map(|(i, &at)| symbols.frames(&mut functions, at, exact(i)));
             let frames = frames.collect();
             named.push(Sample { at: sample.at.saturating_sub(start), cpu: sample.cpu, frames });
         }
         Self {
             source: recording.source,
             rate: recording.rate,
+            clock: recording.clock,
             functions,
             samples: named,
             lost: recording.lost,
@@ -171,7 +177,10 @@ impl Profile {
     /// Samples per second that were reached.
     #[must_use]
     pub fn reached_rate(&self) -> f64 {
-        let seconds = self.wall.as_secs_f64();
+        let seconds = match self.clock {
+            Clock::Cpu => self.cpu.as_secs_f64(),
+            Clock::Wall => self.wall.as_secs_f64(),
+        };
         if seconds > 0.0 { self.samples.len() as f64 / seconds } else { 0.0 }
     }
 

@@ -1,8 +1,12 @@
 //! From addresses to names.
 
+use crate::maps::{self, Mapping};
 use crate::profile::{Category, Frame, FunctionId, Functions};
 use std::collections::HashMap;
 use upshift::{CodeKind, Module};
+
+/// Addresses of the kernel begin here.
+pub(crate) const KERNEL_START: usize = 1 << 63;
 
 /// Finds what addresses stand for, each once.
 #[derive(Debug)]
@@ -11,13 +15,20 @@ pub struct Symbols<'a> {
     known: HashMap<usize, Vec<Frame>>,
     wasm: HashMap<(u32, Category), FunctionId>,
     host: HashMap<String, FunctionId>,
+    maps: Vec<Mapping>,
 }
 
 impl<'a> Symbols<'a> {
     /// The symbols of a module and of the process.
     #[must_use]
     pub fn new(module: &'a Module) -> Self {
-        Self { module, known: HashMap::new(), wasm: HashMap::new(), host: HashMap::new() }
+        Self {
+            module,
+            known: HashMap::new(),
+            wasm: HashMap::new(),
+            host: HashMap::new(),
+            maps: maps::of_process(),
+        }
     }
 
     /// The frame of an address, behind those of functions that were inlined there. `exact` is an
@@ -52,16 +63,39 @@ impl<'a> Symbols<'a> {
         if !frames.is_empty() {
             return frames;
         }
-        let (name, category) = if upshift::is_machine_code(address) {
+        let (name, category) = if address >= KERNEL_START {
+            ("the kernel".to_owned(), Category::Host)
+        } else if upshift::is_machine_code(address) || self.is_stub(address) {
             ("stubs of the engine".to_owned(), Category::Stub)
         } else {
-            (host_name(address), Category::Host)
+            (self.host_name(address), Category::Host)
         };
         let function = *self
             .host
             .entry(name)
             .or_insert_with_key(|name| functions.add(name.clone(), category, None));
         vec![Frame { function, module_offset: None }]
+    }
+
+    /// Whether it is code that all modules share.
+    fn is_stub(&self, address: usize) -> bool {
+        self.mapped(address).contains(&format!("memfd:{}", upshift::CODE_MAPPING_NAME))
+    }
+
+    /// What is mapped at an address.
+    fn mapped(&self, address: usize) -> &str {
+        let inside = |map: &&Mapping| map.range.contains(&(address as u64));
+        self.maps.iter().find(inside).map_or("", |map| map.path.as_str())
+    }
+
+    /// The name of a function of the host; where there is none, what it is part of.
+    fn host_name(&self, address: usize) -> String {
+        host_name(address).unwrap_or_else(|| {
+            match self.mapped(address).rsplit('/').next().filter(|name| !name.is_empty()) {
+                Some(name) => format!("code in {name}"),
+                None => "unknown host code".to_owned(),
+            }
+        })
     }
 }
 
@@ -85,14 +119,14 @@ pub fn demangle(name: &str) -> String {
     cpp.unwrap_or_else(|| name.to_owned())
 }
 
-fn host_name(address: usize) -> String {
+fn host_name(address: usize) -> Option<String> {
     let mut found = None;
     backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
         if let Some(name) = symbol.name() {
             found.get_or_insert_with(|| format!("{name:#}"));
         }
     });
-    found.unwrap_or_else(|| "unknown host code".to_owned())
+    found
 }
 
 #[cfg(test)]

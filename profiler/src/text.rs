@@ -1,11 +1,11 @@
 //! The report for people.
 
-use crate::counters::Reading;
 use crate::printable;
-use crate::profile::Profile;
-use crate::tiers::TierReport;
+use crate::profile::Category;
+use crate::sampler::Clock;
+use crate::summary::{Sampling, Summary};
+use crate::tiers::sum;
 use std::fmt::Write;
-use std::time::Duration;
 
 /// What a text report shows.
 #[derive(Clone, Debug)]
@@ -16,85 +16,94 @@ pub struct Options {
     pub function: Option<String>,
 }
 
+impl Options {
+    /// Whether a function of this name is shown.
+    pub(crate) fn shows(&self, name: &str) -> bool {
+        self.function.as_ref().is_none_or(|part| name.contains(part))
+    }
+}
+
 /// The report as text.
 #[must_use]
-pub fn report(
-    profile: &Profile,
-    tiers: &TierReport,
-    counters: &[Reading],
-    options: &Options,
-) -> String {
+pub fn report(summary: &Summary, options: &Options) -> String {
     let mut out = String::new();
-    head(&mut out, profile);
-    categories(&mut out, profile);
-    functions(&mut out, profile, options);
-    tier_table(&mut out, profile, tiers, options);
+    match &summary.sampling {
+        Some(sampling) => {
+            head(&mut out, summary, sampling);
+            categories(&mut out, summary);
+            functions(&mut out, summary, options);
+        }
+        None => line(&mut out, "No samples were asked for."),
+    }
+    tier_table(&mut out, summary, options);
     out.push_str("\nCounters of the thread\n");
-    for reading in counters {
+    for reading in &summary.counters {
         let value = reading.value.map_or("not available".to_owned(), |value| value.to_string());
         line(&mut out, &format!("  {:<18} {value}", reading.name));
     }
     out
 }
 
-fn line(out: &mut String, text: &str) {
+/// Adds a line.
+pub(crate) fn line(out: &mut String, text: &str) {
     writeln!(out, "{text}").expect("strings take anything");
 }
 
-fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
+/// A part of a whole in percent.
+pub(crate) fn percent(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { 100.0 * part / whole } else { 0.0 }
 }
 
-fn percent(part: Duration, whole: Duration) -> f64 {
-    if whole.is_zero() { 0.0 } else { 100.0 * part.as_secs_f64() / whole.as_secs_f64() }
-}
-
-fn head(out: &mut String, profile: &Profile) {
-    line(out, &format!("Sampled by: {}", profile.source));
+fn head(out: &mut String, summary: &Summary, sampling: &Sampling) {
+    line(out, &format!("Sampled by: {}", sampling.source));
     line(
         out,
         &format!(
-            "{} samples in {:.0} ms ({:.0} ms of CPU time); rate {} asked, {:.0} reached; {} lost",
-            profile.samples.len(),
-            ms(profile.wall),
-            ms(profile.cpu),
-            profile.rate,
-            profile.reached_rate(),
-            profile.lost
+            "{} samples in {:.0} ms ({:.0} ms of CPU time); {} per second{} asked, {:.0} reached; {} lost",
+            summary.samples,
+            sampling.wall_ms,
+            sampling.cpu_ms,
+            sampling.rate_asked,
+            match sampling.rate_clock {
+                Clock::Cpu => " of CPU time",
+                Clock::Wall => "",
+            },
+            sampling.rate_reached,
+            sampling.samples_lost
         ),
     );
 }
 
-fn categories(out: &mut String, profile: &Profile) {
+fn categories(out: &mut String, summary: &Summary) {
     line(out, "\nTime by kind of code");
-    for (category, time) in profile.by_category() {
-        let share = percent(time, profile.sampled());
-        line(out, &format!("  {:<10} {:>9.1} ms {share:>6.1} %", category.name(), ms(time)));
+    let whole = summary.sampled_ms();
+    for kind in &summary.kinds {
+        let (name, time, share) = (kind.kind.name(), kind.self_ms, percent(kind.self_ms, whole));
+        line(out, &format!("  {name:<10} {time:>9.1} ms {share:>6.1} %"));
     }
 }
 
-fn functions(out: &mut String, profile: &Profile, options: &Options) {
+fn functions(out: &mut String, summary: &Summary, options: &Options) {
     line(out, "\n    self ms      %   total ms  tier       function");
-    let wanted = |name: &str| options.function.as_ref().is_none_or(|part| name.contains(part));
-    let times = profile.times();
-    let shown = times.iter().filter(|times| wanted(&profile.function(times.function).name));
-    for times in shown.take(options.top) {
-        let function = profile.function(times.function);
+    let whole = summary.sampled_ms();
+    let shown = summary.functions.iter().filter(|row| options.shows(&row.name));
+    for row in shown.take(options.top) {
         line(
             out,
             &format!(
                 "  {:>9.1} {:>6.1} {:>10.1}  {:<9}  {}",
-                ms(times.own),
-                percent(times.own, profile.sampled()),
-                ms(times.total),
-                function.category.name(),
-                printable(&function.name)
+                row.self_ms,
+                percent(row.self_ms, whole),
+                row.total_ms,
+                row.tier.name(),
+                printable(&row.name)
             ),
         );
     }
 }
 
-fn tier_table(out: &mut String, profile: &Profile, tiers: &TierReport, options: &Options) {
+fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
+    let tiers = &summary.tiers;
     line(
         out,
         &format!(
@@ -108,8 +117,9 @@ fn tier_table(out: &mut String, profile: &Profile, tiers: &TierReport, options: 
             tiers.lost
         ),
     );
+    let shown = tiers.functions.iter().filter(|function| options.shows(&function.name));
     let mut optimized: Vec<_> =
-        tiers.functions.iter().filter(|function| function.optimizer_compile_ms > 0.0).collect();
+        shown.filter(|function| function.optimizer_compile_ms > 0.0).collect();
     if optimized.is_empty() {
         return;
     }
@@ -124,7 +134,7 @@ fn tier_table(out: &mut String, profile: &Profile, tiers: &TierReport, options: 
                 function.tier_up_ms.map_or("-".to_owned(), |ms| format!("{ms:.2}")),
                 function.optimizer_code_bytes,
                 function.osr_entries.len(),
-                verdict(profile, function.index, function.optimizer_compile_ms),
+                verdict(summary, function.index, function.optimizer_compile_ms),
                 printable(&function.name)
             ),
         );
@@ -133,16 +143,17 @@ fn tier_table(out: &mut String, profile: &Profile, tiers: &TierReport, options: 
 
 /// Whether what the optimised code saved pays for its compilation: the baseline is taken to need
 /// as much more time as it does on this project's benchmarks.
-fn verdict(profile: &Profile, index: u32, compile_ms: f64) -> String {
+fn verdict(summary: &Summary, index: u32, compile_ms: f64) -> String {
     /// Time that baseline code takes, with that of optimised code as 1.
     const BASELINE_FACTOR: f64 = 1.4;
-    let in_optimized = profile.times().into_iter().filter(|times| {
-        let function = profile.function(times.function);
-        let optimized = matches!(function.category.name(), "optimized" | "osr");
-        function.index == Some(index) && optimized
+    if summary.sampling.is_none() {
+        return "not sampled".to_owned();
+    }
+    let in_optimized = summary.functions.iter().filter(|row| {
+        let optimized = matches!(row.tier, Category::Optimized | Category::Osr);
+        row.index == Some(index) && optimized
     });
-    let spent = crate::tiers::sum(in_optimized.map(|times| ms(times.own)));
-    let saved = spent * (BASELINE_FACTOR - 1.0);
+    let saved = sum(in_optimized.map(|row| row.self_ms)) * (BASELINE_FACTOR - 1.0);
     if saved >= compile_ms {
         format!("repaid {:.0}x", saved / compile_ms.max(0.001))
     } else {

@@ -1,13 +1,14 @@
 //! What the tiers did, from the engine's events.
 
 use crate::symbols::function_name;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use upshift::{Module, TierEvent, TierEventKind};
 
 /// The tiers' work on a function.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FunctionTiers {
     /// Index in the module.
     pub index: u32,
@@ -30,20 +31,20 @@ pub struct FunctionTiers {
 }
 
 /// A step in a function's life.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// When, in milliseconds since the engine was made.
     pub at_ms: f64,
     /// Number of the thread.
     pub thread: u32,
     /// What happened, as [`TierEventKind::name`] says.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// The loop, for code that is entered at one.
     pub loop_offset: Option<u32>,
 }
 
 /// What the tiers did in all.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TierReport {
     /// Functions that anything happened to, by index.
     pub functions: Vec<FunctionTiers>,
@@ -62,7 +63,7 @@ pub struct TierReport {
 }
 
 /// An optimising compilation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compilation {
     /// Index of the function.
     pub func: u32,
@@ -101,7 +102,7 @@ impl TierReport {
             entry.steps.push(Step {
                 at_ms: at,
                 thread: event.thread,
-                what,
+                what: Cow::Borrowed(what),
                 loop_offset: event.loop_offset,
             });
             let key = (index, event.loop_offset);

@@ -23,7 +23,8 @@ pub fn chrome(report: &TierReport) -> String {
     }
     for function in &report.functions {
         let steps = function.steps.iter();
-        for step in steps.filter(|step| !matches!(step.what, "slow-path" | "compiled" | "dequeued"))
+        for step in
+            steps.filter(|step| !matches!(&*step.what, "slow-path" | "compiled" | "dequeued"))
         {
             events.push(json!({
                 "name": format!("{}: {}", step.what, printable(&function.name)), "cat": "tier",

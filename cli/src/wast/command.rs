@@ -2,6 +2,7 @@
 
 use super::{Options, Report, find_scripts, run_file};
 use crate::engine_args::EngineArgs;
+use crate::output::print;
 use crate::progress::Progress;
 use crate::units::parse_duration;
 use anyhow::{Context, Result, bail};
@@ -60,14 +61,14 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         let one = if args.isolate {
             run_isolated(args, script)?
         } else {
-            run_here(args, script, &options)
+            run_here(args, script, &options)?
         };
         totals.passed += one.passed;
         totals.failed += one.failed;
         totals.skipped += one.skipped;
     }
     drop(progress);
-    println!("{}", totals.line());
+    print(&format!("{}\n", totals.line()))?;
     Ok(i32::from(totals.failed > 0))
 }
 
@@ -88,19 +89,19 @@ impl Totals {
     }
 }
 
-fn run_here(args: &Args, script: &Path, options: &Options) -> Totals {
+fn run_here(args: &Args, script: &Path, options: &Options) -> Result<Totals> {
     let report = run_file(script, options);
     for line in report.failure_lines() {
-        println!("{line}");
+        print(&format!("{line}\n"))?;
     }
     let totals = Totals::of(&report);
     if args.verbose {
         for line in report.skip_lines() {
-            println!("{line}");
+            print(&format!("{line}\n"))?;
         }
-        println!("{}: {}", script.display(), totals.line());
+        print(&format!("{}: {}\n", script.display(), totals.line()))?;
     }
-    totals
+    Ok(totals)
 }
 
 /// Runs one script by this program with the same options.
@@ -115,7 +116,7 @@ fn run_isolated(args: &Args, script: &Path) -> Result<Totals> {
     let (notes, last) = text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim_end()));
     if let Some(totals) = Totals::parse(last) {
         if !notes.is_empty() {
-            println!("{notes}");
+            print(&format!("{notes}\n"))?;
         }
         return Ok(totals);
     }
@@ -123,7 +124,8 @@ fn run_isolated(args: &Args, script: &Path) -> Result<Totals> {
         Some(signal) => format!("killed by signal {signal}"),
         None => format!("ended with {}", output.status),
     };
-    println!("{}:0: {end}: {}", script.display(), String::from_utf8_lossy(&output.stderr).trim());
+    let messages = String::from_utf8_lossy(&output.stderr);
+    print(&format!("{}:0: {end}: {}\n", script.display(), messages.trim()))?;
     Ok(Totals { failed: 1, ..Totals::default() })
 }
 

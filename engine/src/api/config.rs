@@ -4,9 +4,11 @@
 //! engine. A store only sets values (its fuel, its deadline), never options.
 
 use super::function_set::FunctionSet;
+use crate::code::observer::CodeObserver;
 use crate::gc::{CollectorKind, HeapConfig};
 use crate::tier::controller::{Mode, Settings};
 use crate::tier::policy::Policy;
+use std::sync::Arc;
 use upshift_abi::config::CodegenConfig;
 use wasmparser::WasmFeatures;
 
@@ -112,6 +114,7 @@ pub struct Config {
     pub(crate) tier: Tier,
     pub(crate) zeal: Zeal,
     pub(crate) heap: HeapConfig,
+    pub(crate) code_observer: Option<Arc<dyn CodeObserver>>,
     tiering: TieringConfig,
 }
 
@@ -250,6 +253,7 @@ impl Config {
             tier: Tier::Auto,
             zeal: Zeal::none(),
             heap: HeapConfig::default(),
+            code_observer: None,
             tiering: TieringConfig::default(),
         }
     }
@@ -459,6 +463,12 @@ impl Config {
     /// [`Engine::tier_events`](crate::Engine::tier_events). Off by default.
     pub fn tier_events(&mut self, enable: bool) -> &mut Self {
         self.tiering.events = enable;
+        self
+    }
+
+    /// Who hears of machine code before it runs. Nobody by default.
+    pub fn code_observer(&mut self, observer: Arc<dyn CodeObserver>) -> &mut Self {
+        self.code_observer = Some(observer);
         self
     }
 

@@ -5,7 +5,7 @@ use super::externs::ExternType;
 use super::module_stats::{CodeDump, CompileStats, ModuleStats};
 use crate::Result;
 use crate::canon::TypeEntry;
-use crate::code::{ModuleCode, ModuleSource, compile_baseline};
+use crate::code::{ModuleCode, ModuleSource, compile_baseline, intermediate_code};
 use crate::instantiate::image::DataImage;
 use crate::tier::ModuleTiering;
 use crate::tier::events::TierEventKind;
@@ -16,12 +16,11 @@ use std::fmt;
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use upshift_abi::decode::{DecodeOptions, decode};
 use upshift_abi::index::FuncIndex;
 use upshift_abi::layout::{CanonTypeId, Cell, InstanceLayout, ObjectLayout};
 use upshift_abi::module::ExternIndex;
-use upshift_abi::names::NameSection;
 
 /// Largest code section for exact counts: each of its bytes has a counter of eight.
 const MAX_COUNTED_BYTES: usize = 128 << 20;
@@ -43,7 +42,6 @@ struct ModuleInner {
     /// The same as machine code compares them; other types have number 0 and are never compared.
     type_ids: Box<[CanonTypeId]>,
     exports: HashMap<String, ExternIndex>,
-    names: OnceLock<Option<NameSection>>,
     image: DataImage,
     file_bytes: usize,
 }
@@ -120,10 +118,11 @@ impl Module {
             module.exports.iter().map(|export| (export.name.clone(), export.item)).collect();
         let layout = Arc::new(InstanceLayout::of(&module));
         let config = Arc::clone(engine.codegen());
-        let source = ModuleSource { module: Arc::new(module), bytes, layout, config };
-        let names = OnceLock::new();
-        let tiering = tiering(engine, &source, &names);
-        let code = ModuleCode::new(source.clone(), compile_baseline, Some(tiering))?;
+        let (module, names) = (Arc::new(module), Arc::default());
+        let source = ModuleSource { module, bytes, layout, config, names };
+        let tiering = Some(tiering(engine, &source));
+        let observer = engine.config().code_observer.clone();
+        let code = ModuleCode::new(source.clone(), compile_baseline, tiering, observer)?;
         let inner = ModuleInner {
             engine: engine.clone(),
             source,
@@ -131,7 +130,6 @@ impl Module {
             types,
             type_ids,
             exports,
-            names,
             image: DataImage::default(),
             file_bytes,
         };
@@ -226,10 +224,46 @@ impl Module {
         Some(CodeDump::new(self.declarations(), function, address, bytes))
     }
 
+    /// All code that the function `index` has by now, in the order in which it was made.
+    #[must_use]
+    pub fn function_codes(&self, index: u32) -> Vec<CodeDump> {
+        let Some(defined) = self.declarations().defined_func(FuncIndex(index)) else {
+            return Vec::new();
+        };
+        let codes = self.inner.code.codes_of(defined);
+        let dump = |(function, address, bytes)| {
+            CodeDump::new(self.declarations(), function, address, bytes)
+        };
+        codes.map(dump).collect()
+    }
+
+    /// Compiles the function `index` unless it has code already, as its first call would.
+    ///
+    /// # Errors
+    /// When there is no such function with a body, or it exceeds a limit of the compiler.
+    pub fn compile_function(&self, index: u32) -> Result<()> {
+        let defined = self.declarations().defined_func(FuncIndex(index));
+        let defined = defined.with_context(|| format!("function {index} has no body"))?;
+        self.inner.code.ensure_compiled(defined)?;
+        Ok(())
+    }
+
+    /// The intermediate code that the optimising compiler makes of the function `index`, before it is
+    /// optimised. `@` says the offset of an instruction's operator in the module, as far as it is one
+    /// of the function's own.
+    ///
+    /// # Errors
+    /// When there is no such function with a body, or the optimising compiler cannot compile it.
+    pub fn intermediate_code(&self, index: u32) -> Result<String> {
+        let defined = self.declarations().defined_func(FuncIndex(index));
+        let defined = defined.with_context(|| format!("function {index} has no body"))?;
+        Ok(intermediate_code(&self.inner.source.input(defined))?)
+    }
+
     /// The name of the function `index`: from the name section, else of its first export.
     #[must_use]
     pub fn function_name(&self, index: u32) -> Option<&str> {
-        function_name(&self.inner.source, &self.inner.names, index)
+        self.inner.source.function_name(FuncIndex(index))
     }
 
     /// Where the body of the function `index` lies in the module's bytes.
@@ -310,24 +344,10 @@ impl Module {
     }
 }
 
-type Names = OnceLock<Option<NameSection>>;
-
-/// The name of a function: from the name section, else of its first export.
-fn function_name<'a>(source: &'a ModuleSource, names: &'a Names, index: u32) -> Option<&'a str> {
-    let bytes = (*source.bytes).as_ref();
-    let parse = || Some(NameSection::parse(bytes, source.module.name_section.clone()?));
-    let names = names.get_or_init(parse).as_ref();
-    names.and_then(|names| names.function_name(bytes, index)).or_else(|| {
-        let item = ExternIndex::Func(FuncIndex(index));
-        let mut exports = source.module.exports.iter();
-        exports.find(|export| export.item == item).map(|export| &*export.name)
-    })
-}
-
 /// What the engine's tier controller does with a new module.
-fn tiering(engine: &Engine, source: &ModuleSource, names: &Names) -> ModuleTiering {
+fn tiering(engine: &Engine, source: &ModuleSource) -> ModuleTiering {
     let controller = Arc::clone(engine.tiers());
-    let name = |index| function_name(source, names, index);
+    let name = |index| source.function_name(FuncIndex(index));
     let tiering = ModuleTiering::new(controller, &source.module, name);
     let (functions, code) = (source.module.bodies.len(), source.module.code_section.len());
     engine.tiers().events().emit(tiering.module_subject(), || TierEventKind::ModuleLoaded {

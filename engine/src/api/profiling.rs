@@ -3,22 +3,10 @@
 
 use super::module::Module;
 use super::store::AsContext;
-use crate::code::Tier as CodeTier;
+use crate::code::observer::CodeKind;
 use crate::vm::{self, Probe};
 use std::marker::PhantomData;
 use upshift_abi::index::DefinedFuncIndex;
-
-/// Which code of a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum CodeKind {
-    /// The single-pass compiler's.
-    Baseline,
-    /// The optimising compiler's, entered by calls.
-    Optimized,
-    /// The optimising compiler's, entered at a loop of a baseline frame.
-    Osr,
-}
 
 /// What an address in a module's machine code stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +100,7 @@ impl Module {
         let frames = function.tables.frames_at(function.index, offset);
         let location = |(func, module_offset)| CodeLocation {
             func: self.func_number(func),
-            kind: kind_of(function.tier),
+            kind: function.tier.into(),
             module_offset,
         };
         Some(frames.map(location).collect())
@@ -141,7 +129,7 @@ impl Module {
     pub fn code_ranges(&self) -> Vec<CodeRange> {
         let range = |function: &crate::code::FunctionCode, address| CodeRange {
             func: self.func_number(function.index),
-            kind: kind_of(function.tier),
+            kind: function.tier.into(),
             address,
             len: function.len,
         };
@@ -150,13 +138,5 @@ impl Module {
 
     fn func_number(&self, defined: DefinedFuncIndex) -> u32 {
         self.declarations().func_index(defined).0
-    }
-}
-
-fn kind_of(tier: CodeTier) -> CodeKind {
-    match tier {
-        CodeTier::Baseline => CodeKind::Baseline,
-        CodeTier::Optimized => CodeKind::Optimized,
-        CodeTier::Osr => CodeKind::Osr,
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use upshift_abi::code::{CompileError, CompiledFunction};
 use upshift_abi::config::FunctionInput;
-use upshift_optimizer::Request;
+use upshift_optimizer::{Effort, Entry, Request};
 
 /// Compiles a function.
 pub(crate) type CompileFn = fn(&FunctionInput<'_>) -> Result<CompiledFunction, CompileError>;
@@ -39,4 +39,10 @@ pub(crate) fn compile_optimized(
     let result = compiler.compile(input, request);
     COMPILER.set(Some(compiler));
     result
+}
+
+/// What the optimising compiler makes of a function before it optimises.
+pub(crate) fn intermediate_code(input: &FunctionInput<'_>) -> Result<String, CompileError> {
+    let request = Request { entry: Entry::Function, effort: Effort::Full };
+    upshift_optimizer::Compiler::new().intermediate_code(input, request)
 }

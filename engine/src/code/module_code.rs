@@ -26,6 +26,7 @@ use super::common;
 use super::compile::CompileFn;
 use super::counters::Counters;
 use super::function_table::{FunctionCode, FunctionTable, Tier};
+use super::observer::{CodeObserver, PublishedCode};
 use super::osr_bodies::{OsrBodies, OsrBody};
 use super::stats::{CodeStats, Totals, thread_cpu_ns};
 use crate::tier::events::{TierEventKind, TierRejection};
@@ -41,9 +42,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use upshift_abi::code::{CompileError, CompiledFunction, CountedBlock, Reloc, RelocTarget};
 use upshift_abi::config::{CodegenConfig, FunctionInput};
-use upshift_abi::index::DefinedFuncIndex;
+use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
 use upshift_abi::layout::InstanceLayout;
-use upshift_abi::module::Module;
+use upshift_abi::module::{ExternIndex, Module};
+use upshift_abi::names::NameSection;
 use upshift_abi::trap::Trap;
 use upshift_baseline::stubs;
 use upshift_optimizer::{Effort, Entry, Request};
@@ -70,6 +72,8 @@ pub(crate) struct ModuleSource {
     pub(crate) layout: Arc<InstanceLayout>,
     /// Settings of the engine.
     pub(crate) config: Arc<CodegenConfig>,
+    /// The section of names, read when one is asked for.
+    pub(crate) names: Arc<OnceLock<Option<NameSection>>>,
 }
 
 impl fmt::Debug for ModuleSource {
@@ -79,6 +83,18 @@ impl fmt::Debug for ModuleSource {
 }
 
 impl ModuleSource {
+    /// The name of a function: from the name section, else of its first export.
+    pub(crate) fn function_name(&self, index: FuncIndex) -> Option<&str> {
+        let bytes = (*self.bytes).as_ref();
+        let parse = || Some(NameSection::parse(bytes, self.module.name_section.clone()?));
+        let names = self.names.get_or_init(parse).as_ref();
+        names.and_then(|names| names.function_name(bytes, index.0)).or_else(|| {
+            let mut exports = self.module.exports.iter();
+            let export = exports.find(|export| export.item == ExternIndex::Func(index));
+            export.map(|export| &*export.name)
+        })
+    }
+
     /// What a compiler needs for a function.
     pub(crate) fn input(&self, func: DefinedFuncIndex) -> FunctionInput<'_> {
         FunctionInput {
@@ -109,6 +125,8 @@ pub(crate) struct ModuleCode {
     totals: Totals,
     /// What becomes of hot functions; without it everything stays in the baseline.
     tiering: Option<ModuleTiering>,
+    /// Hears of code that is about to be published.
+    observer: Option<Arc<dyn CodeObserver>>,
     arena: CodeArena,
 }
 
@@ -130,6 +148,7 @@ impl ModuleCode {
         source: ModuleSource,
         compile: CompileFn,
         tiering: Option<ModuleTiering>,
+        observer: Option<Arc<dyn CodeObserver>>,
     ) -> io::Result<Arc<Self>> {
         common::initialize()?;
         let count = source.module.bodies.len();
@@ -155,6 +174,7 @@ impl ModuleCode {
                 block_counts: BlockCounts::new(wasm_bytes),
                 totals: Totals::default(),
                 tiering,
+                observer,
                 arena,
             }
         });
@@ -466,7 +486,16 @@ impl ModuleCode {
         self.relocate(&mut code, address, &relocs);
         self.arena.write(span, &code);
         self.totals.add_code(tier, len);
+        self.observe(index, tier, (address, &code));
         Ok(address)
+    }
+
+    fn observe(&self, index: DefinedFuncIndex, tier: Tier, (address, bytes): (usize, &[u8])) {
+        let Some(observer) = &self.observer else { return };
+        let func = self.source.module.func_index(index);
+        let name = self.source.function_name(func);
+        let code = PublishedCode { func: func.0, name, kind: tier.into(), address, bytes };
+        observer.published(&code);
     }
 
     fn full(&self, index: DefinedFuncIndex) -> CompileError {
@@ -505,6 +534,19 @@ impl ModuleCode {
     pub(crate) fn all_functions<R>(&self, f: impl Fn(&FunctionCode, usize) -> R) -> Vec<R> {
         let text = self.arena.text_address();
         self.functions.iter().map(|function| f(function, text + function.start)).collect()
+    }
+
+    /// All code of a function, each with its address and bytes, in the order in which it was made.
+    pub(crate) fn codes_of(
+        &self,
+        index: DefinedFuncIndex,
+    ) -> impl Iterator<Item = (&FunctionCode, usize, &[u8])> {
+        let text = self.arena.text_address();
+        let functions = self.functions.iter().filter(move |function| function.index == index);
+        functions.map(move |function| {
+            let bytes = self.arena.text(function.start, function.len);
+            (function, text + function.start, bytes)
+        })
     }
 
     /// The trap of the instruction at `pc`; async-signal-safe.

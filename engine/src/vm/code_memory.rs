@@ -19,6 +19,9 @@ use std::os::fd::AsFd;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// What machine code and stubs are called in the list of a process's mappings, behind `memfd:`.
+pub const CODE_MAPPING_NAME: &str = "upshift-code";
+
 /// Most bytes of an arena, so that everything in it is in reach of 32-bit displacements.
 pub(crate) const MAX_ARENA_BYTES: usize = (1 << 31) - (1 << 20);
 
@@ -64,7 +67,7 @@ impl CodeArena {
         let pages = Reservation::new(total + GRANULE_BYTES - page_bytes())?;
         let base = pages.base().as_ptr().addr();
         let start = base.next_multiple_of(GRANULE_BYTES) - base;
-        let file = sparse_file("upshift-code", text_bytes)?;
+        let file = sparse_file(CODE_MAPPING_NAME, text_bytes)?;
         pages.commit(start..start + data_bytes)?;
         let text = start + data_bytes;
         pages.map_executable(text..text + text_bytes, file.as_fd(), 0)?;

@@ -122,8 +122,9 @@ pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
         bytes: Arc::new(bytes),
         layout,
         config: Arc::new(CodegenConfig::default()),
+        names: Arc::default(),
     };
-    ModuleCode::new(source, decode, None).unwrap()
+    ModuleCode::new(source, decode, None, None).unwrap()
 }
 
 /// A module of the baseline tier.
@@ -137,8 +138,9 @@ pub(super) fn baseline_code(wat: &str, config: CodegenConfig) -> Arc<ModuleCode>
         bytes: Arc::new(bytes),
         layout,
         config: Arc::new(config),
+        names: Arc::default(),
     };
-    ModuleCode::new(source, compile_baseline, None).unwrap()
+    ModuleCode::new(source, compile_baseline, None, None).unwrap()
 }
 
 /// What the baseline takes from a counter at a function's entry.

@@ -86,6 +86,7 @@ fn compile_errors_are_traps_of_the_caller_and_may_be_retried() {
         source,
         |_| Err(CompileError::CodeTooLarge { func: 0, limit: 3 }),
         None,
+        None,
     )
     .unwrap();
     let mut store = TestStore::new(&failing);

@@ -1,0 +1,202 @@
+//! `upshift explore`: a function's operators, intermediate code and machine code of each tier on one
+//! page, with what was sampled where.
+//!
+//! The program runs as `upshift run` does while it is sampled, so the page shows the code that ran.
+//! A tier that did not run the function compiles it for the page alone.
+
+mod page;
+
+use crate::disasm::disassemble;
+use crate::dump::{Operators, select};
+use crate::errors::UsageError;
+use crate::output::say;
+use crate::run::{self, Observer};
+use crate::wasi_setup::Host;
+use anyhow::{Context, Result};
+use page::{Column, Line, Page};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use upshift::{ActivationProbe, CodeDump, Config, Engine, Module, Store, Tier};
+use upshift_profiler::{Recording, Sampler, sampler, symbols};
+
+/// Options of `upshift explore`.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "upshift explore [OPTIONS] FILE FUNCTION [ARGS]...",
+    after_help = "FUNCTION is a name or an index; what follows are the program's arguments."
+)]
+pub(crate) struct Args {
+    /// Where the page goes.
+    #[arg(long, value_name = "FILE", default_value = "explore.html")]
+    out: PathBuf,
+    /// Do not run the program: no samples, and no code that is entered at loops.
+    #[arg(long)]
+    no_run: bool,
+    /// Samples per second.
+    #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(sampler::MAX_RATE)))]
+    rate: u32,
+    #[command(flatten)]
+    run: run::Args,
+}
+
+/// Runs the program and writes the page; the exit code is the program's.
+pub(crate) fn execute(mut args: Args) -> Result<i32> {
+    let Some(function) = args.run.take_program_arg() else {
+        return Err(UsageError("which function? explore FILE FUNCTION".to_owned()).into());
+    };
+    let function = function.to_string_lossy().into_owned();
+    let config = args.run.config();
+    let (out, rate) = (args.out.clone(), args.rate);
+    let mut explorer =
+        Explorer { function, config, out, rate, sampler: None, recording: Recording::default() };
+    // Before the program runs: the function may not exist.
+    let engine = Engine::new(&explorer.config)?;
+    let module = Module::from_file(&engine, args.run.module())?;
+    select(&module, &explorer.function)?;
+    if args.no_run {
+        return explorer.finish(&engine, &module).map(|()| 0);
+    }
+    drop((module, engine));
+    run::execute_observed(&args.run, &mut explorer)
+}
+
+struct Explorer {
+    function: String,
+    config: Config,
+    out: PathBuf,
+    rate: u32,
+    sampler: Option<Sampler>,
+    recording: Recording,
+}
+
+impl Observer for Explorer {
+    fn begin(&mut self, store: &Store<Host>) -> Result<()> {
+        self.sampler = Some(Sampler::start(self.rate, ActivationProbe::new(store))?);
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if let Some(sampler) = self.sampler.take() {
+            self.recording = sampler.stop();
+        }
+    }
+
+    fn finish(&mut self, _: &Engine, module: &Module) -> Result<()> {
+        let operators = Operators::read(module.bytes())?;
+        let mut pages = String::new();
+        for index in select(module, &self.function)? {
+            let page = self.page(module, &operators, index)?;
+            pages.push_str(&page::section(&page));
+        }
+        std::fs::write(&self.out, page::html(&self.function, &pages))
+            .with_context(|| format!("failed to write {}", self.out.display()))?;
+        say(&format!("{} written\n", self.out.display()));
+        Ok(())
+    }
+}
+
+impl Explorer {
+    fn page(&self, module: &Module, operators: &Operators, index: u32) -> Result<Page> {
+        let mut codes = module.function_codes(index);
+        let ran = codes.len();
+        for tier in [Tier::Baseline, Tier::Optimizer] {
+            let name = if tier == Tier::Baseline { "baseline" } else { "optimized" };
+            if codes.iter().all(|code| code.tier != name) {
+                codes.extend(self.compiled(module, index, tier)?);
+            }
+        }
+        let mut by_operator = HashMap::new();
+        let machine: Vec<Column> = codes
+            .iter()
+            .enumerate()
+            .map(|(i, code)| self.machine_code(code, i < ran, &mut by_operator))
+            .collect();
+        let body = module.function_body_range(index).context("only functions with a body")?;
+        let wasm = operators.within(&body).iter().map(|(offset, text)| Line {
+            operator: Some(*offset),
+            samples: by_operator.get(offset).copied().unwrap_or(0),
+            text: format!("{offset:#8x}  {text}"),
+        });
+        let wasm = Column { title: "wasm".to_owned(), lines: wasm.collect() };
+        let columns = [wasm, intermediate(module, index)?].into_iter().chain(machine);
+        let sampled = self.recording.samples.len();
+        Ok(Page {
+            title: format!("function {index} {}", symbols::function_name(module, index)),
+            note: match &self.recording.source {
+                Some(source) => format!("{sampled} samples of the program by {source}"),
+                None => "the program did not run".to_owned(),
+            },
+            columns: columns.collect(),
+        })
+    }
+
+    /// The code that a tier makes of the function.
+    fn compiled(&self, module: &Module, index: u32, tier: Tier) -> Result<Vec<CodeDump>> {
+        let mut config = self.config.clone();
+        config.tier(tier);
+        let engine = Engine::new(&config)?;
+        let module = Module::from_binary(&engine, module.bytes())?;
+        module.compile_function(index)?;
+        Ok(module.function_codes(index))
+    }
+
+    /// A column of machine code. Adds its samples to those of operators.
+    fn machine_code(
+        &self,
+        code: &CodeDump,
+        ran: bool,
+        by_operator: &mut HashMap<usize, u64>,
+    ) -> Column {
+        let instructions = disassemble(&code.bytes);
+        let mut samples = vec![0u64; instructions.len()];
+        for offset in self.interrupted(code) {
+            let after = instructions.partition_point(|line| line.offset as usize <= offset);
+            samples[after - 1] += 1;
+        }
+        let lines = instructions.iter().zip(samples).map(|(instruction, samples)| {
+            let after = code.pcs.partition_point(|entry| entry.0 <= instruction.offset);
+            let operator = after.checked_sub(1).map(|i| code.pcs[i].1 as usize);
+            if let Some(operator) = operator.filter(|_| samples > 0) {
+                *by_operator.entry(operator).or_default() += samples;
+            }
+            let trap = code.traps.iter().find(|trap| trap.0 == instruction.offset);
+            let trap = trap.map(|trap| format!("  ; {}", trap.1.message())).unwrap_or_default();
+            let text = format!("{:6x}  {}{trap}", instruction.offset, instruction.text);
+            Line { operator, samples, text }
+        });
+        let lines = lines.collect();
+        let (tier, bytes) = (code.tier, code.bytes.len());
+        let ran = if ran { "" } else { ", did not run" };
+        Column { title: format!("{tier}: {bytes} bytes{ran}"), lines }
+    }
+
+    /// Offsets in the code at which the program was interrupted.
+    fn interrupted<'a>(&'a self, code: &'a CodeDump) -> impl Iterator<Item = usize> + 'a {
+        let samples = self.recording.samples.iter();
+        let leaves = samples.filter_map(|sample| sample.interrupted());
+        let inside = |address: usize| address.checked_sub(code.address);
+        leaves.filter_map(inside).filter(|&offset| offset < code.bytes.len())
+    }
+}
+
+/// The intermediate code of the optimising tier. An instruction begins with `@` and the offset of its
+/// operator.
+fn intermediate(module: &Module, index: u32) -> Result<Column> {
+    let text = match module.intermediate_code(index) {
+        Ok(text) => text,
+        Err(error) => format!("the optimizing tier cannot compile it: {error:#}"),
+    };
+    let mut body = 0..0;
+    if let Some(range) = module.function_body_range(index) {
+        body = range;
+    }
+    let lines = text.lines().map(|line| {
+        let digits = line.trim_start().strip_prefix('@').unwrap_or_default();
+        let digits = digits.split_ascii_whitespace().next().unwrap_or_default();
+        let operator = usize::from_str_radix(digits, 16).ok();
+        let operator = operator.filter(|offset| body.contains(offset));
+        Line { operator, samples: 0, text: line.to_owned() }
+    });
+    Ok(Column { title: "intermediate code (CLIF)".to_owned(), lines: lines.collect() })
+}

@@ -1,0 +1,117 @@
+//! Writing what `--format` asks for.
+
+use super::format::Format;
+use super::stored::{STACKS, SUMMARY};
+use super::{Old, Session};
+use crate::output::say;
+use anyhow::{Context, Result};
+use std::path::Path;
+use upshift::Module;
+use upshift_profiler::{
+    ExactReport, Profile, Summary, TierReport, diff, exact, firefox, flame, perf_map, pprof, table,
+    text, timeline, trace,
+};
+
+impl Session<'_> {
+    /// Writes what was sampled, or only what the tiers did.
+    pub(super) fn write(
+        &self,
+        profile: &Profile,
+        tiers: TierReport,
+        module: &Module,
+    ) -> Result<()> {
+        let summary = Summary::new(profile, tiers, self.readings.clone());
+        let options = self.args.show.options();
+        let mut report = text::report(&summary, &options);
+        if let Some(old) = &self.old {
+            report.push_str(&diff::text(&old.summary, &summary, &options));
+        }
+        self.report(&report)?;
+        if self.only_text() {
+            return Ok(());
+        }
+        self.file(Format::Json, SUMMARY, || Ok(summary.json()?.into_bytes()))?;
+        self.file(Format::Csv, "functions.csv", || Ok(table::csv(&summary).into_bytes()))?;
+        self.samples(profile)?;
+        let tiers = &summary.tiers;
+        self.file(Format::Chrome, "compile-trace.json", || Ok(trace::chrome(tiers).into_bytes()))?;
+        self.file(Format::Timeline, "timeline.html", || {
+            Ok(timeline::html(profile, tiers, self.started_ms).into_bytes())
+        })?;
+        let map = format!("perf-{}.map", std::process::id());
+        self.file(Format::Perfmap, &map, || Ok(perf_map::perf_map(module).into_bytes()))?;
+        self.written("profile");
+        Ok(())
+    }
+
+    /// Writes the formats that consist of samples.
+    fn samples(&self, profile: &Profile) -> Result<()> {
+        let program = self.args.run.module().display().to_string();
+        let folded = flame::folded(profile);
+        self.file(Format::Folded, STACKS, || Ok(folded.clone().into_bytes()))?;
+        if !profile.samples.is_empty() {
+            self.file(Format::Svg, "flamegraph.svg", || flame::svg(profile))?;
+        }
+        if let Some(Old { stacks: Some(old), .. }) = &self.old
+            && !old.is_empty()
+            && !folded.is_empty()
+        {
+            self.file(Format::Svg, "flamegraph-diff.svg", || diff::svg(old, &folded))?;
+        }
+        self.file(Format::Firefox, "firefox.json", || {
+            Ok(firefox::json(profile, &program)?.into_bytes())
+        })?;
+        self.file(Format::Pprof, "profile.pb.gz", || Ok(pprof::gzip(profile, &program)?))
+    }
+
+    /// Writes exact counts.
+    pub(super) fn write_exact(&self, module: &Module) -> Result<()> {
+        let counts = ExactReport::new(module)?;
+        let (top, wanted) = (self.args.show.top, self.args.show.function.as_deref());
+        self.report(&exact::text(module, &counts, top, wanted))?;
+        if self.only_text() {
+            return Ok(());
+        }
+        self.file(Format::Json, "counts.json", || Ok(serde_json::to_vec_pretty(&counts)?))?;
+        self.file(Format::Csv, "counts.csv", || Ok(exact::csv(&counts).into_bytes()))?;
+        self.written("counts");
+        Ok(())
+    }
+
+    /// The report goes to stderr, and to a file when there are others.
+    fn report(&self, report: &str) -> Result<()> {
+        if self.wants(Format::Text) {
+            say(report);
+        }
+        if self.only_text() {
+            return Ok(());
+        }
+        self.file(Format::Text, "report.txt", || Ok(report.to_owned().into_bytes()))
+    }
+
+    fn only_text(&self) -> bool {
+        self.args.format == [Format::Text]
+    }
+
+    fn written(&self, what: &str) {
+        say(&format!("{what} written to {}\n", self.args.out.display()));
+    }
+
+    fn file(
+        &self,
+        format: Format,
+        name: &str,
+        content: impl FnOnce() -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        if !self.wants(format) {
+            return Ok(());
+        }
+        let path: &Path = &self.args.out.join(name);
+        let written = || -> Result<()> {
+            std::fs::create_dir_all(&self.args.out)?;
+            std::fs::write(path, content()?)?;
+            Ok(())
+        };
+        written().with_context(|| format!("failed to write {}", path.display()))
+    }
+}
