@@ -15,6 +15,9 @@ use upshift_abi::layout::{Instance, MemorySlot};
 
 /// How many operands from the top may be latent or in registers.
 pub(crate) const WINDOW: usize = 64;
+/// Operands that get a register each when the local they stand for changes; the others go to their
+/// slots, for an operator must not lock all registers.
+const REGISTER_COPIES: u32 = 4;
 
 impl FuncCompiler<'_> {
     /// Pushes an operand. Inlined everywhere: what a caller knows of the value is then written to
@@ -449,17 +452,23 @@ impl FuncCompiler<'_> {
         if let Some(r) = local.reg {
             self.regs.lock(r);
         }
-        let mut position = self.stack.len();
+        let (mut position, mut copies) = (self.stack.len(), 0);
         while left > 0 {
             position -= 1;
             let operand = self.stack[position];
-            if operand.value() == Value::Local(index) {
-                let r = self.alloc_for(local.ty);
-                self.load_into(r, operand);
-                self.stack[position].set_value(Value::Reg(r));
-                self.regs.give(r, position);
-                left -= 1;
+            if operand.value() != Value::Local(index) {
+                continue;
             }
+            left -= 1;
+            copies += 1;
+            if copies > REGISTER_COPIES {
+                self.settle(position);
+                continue;
+            }
+            let r = self.alloc_for(local.ty);
+            self.load_into(r, operand);
+            self.stack[position].set_value(Value::Reg(r));
+            self.regs.give(r, position);
         }
         self.frame.locals[index as usize].latent = 0;
     }

@@ -2,7 +2,6 @@
 //!
 //! Everything here is fixed for the process, so one target serves all threads.
 
-use crate::Effort;
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use std::sync::OnceLock;
@@ -25,21 +24,34 @@ const COMMON: [(&str, &str); 9] = [
 const EXTENSIONS: [&str; 7] =
     ["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_avx", "has_avx2", "has_popcnt"];
 
-/// The target for code compiled with `effort`; `verify` checks the intermediate code.
+/// What Cranelift spends its time on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// As little time as possible. Each value that does not stay in a register gets a place of its own in
+    /// the frame, so large functions have enormous frames.
+    Quick,
+    /// The same, but values share places in the frame.
+    SmallFrame,
+    /// Fast code.
+    Full,
+}
+
+/// The target for code compiled with `goal`; `verify` checks the intermediate code.
 ///
 /// # Panics
 /// When Cranelift does not know a setting, which its fixed version rules out.
-pub(crate) fn target(effort: Effort, verify: bool) -> &'static OwnedTargetIsa {
-    static TARGETS: [OnceLock<OwnedTargetIsa>; 4] = [const { OnceLock::new() }; 4];
-    let index = usize::from(effort == Effort::Full) * 2 + usize::from(verify);
-    TARGETS[index].get_or_init(|| make(effort, verify))
+pub(crate) fn target(goal: Goal, verify: bool) -> &'static OwnedTargetIsa {
+    static TARGETS: [OnceLock<OwnedTargetIsa>; 6] = [const { OnceLock::new() }; 6];
+    let index = goal as usize * 2 + usize::from(verify);
+    TARGETS[index].get_or_init(|| make(goal, verify))
 }
 
-fn make(effort: Effort, verify: bool) -> OwnedTargetIsa {
+fn make(goal: Goal, verify: bool) -> OwnedTargetIsa {
     let mut flags = settings::builder();
-    let (opt_level, allocator) = match effort {
-        Effort::Quick => ("none", "single_pass"),
-        Effort::Full => ("speed", "backtracking"),
+    let (opt_level, allocator) = match goal {
+        Goal::Quick => ("none", "single_pass"),
+        Goal::SmallFrame => ("none", "backtracking"),
+        Goal::Full => ("speed", "backtracking"),
     };
     let own = [
         ("opt_level", opt_level),

@@ -31,7 +31,7 @@ mod visit;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_frontend::FunctionBuilderContext;
-
+use isa::Goal;
 use upshift_abi::code::{CompileError, CompiledFunction};
 use upshift_abi::config::FunctionInput;
 
@@ -59,6 +59,10 @@ pub enum Entry {
         offset: u32,
     },
 }
+
+/// A frame of quick code that is larger is not worth the time that was saved: a program that recurses
+/// in the baseline's frames must not run out of stack because a function became hot.
+const MAX_QUICK_FRAME_BYTES: u32 = 2048;
 
 /// How much compile time a function is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -118,9 +122,23 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<CompiledFunction, CompileError> {
-        match self.compile_with(input, request, inlining(input, request)) {
+        let limits = inlining(input, request);
+        let goal = match request.effort {
+            Effort::Quick => Goal::Quick,
+            Effort::Full => Goal::Full,
+        };
+        let result = match self.compile_with(input, request.entry, limits, goal) {
             // It may be within the limits by itself.
-            Err(_) if self.inlined => self.compile_with(input, request, None),
+            Err(_) if self.inlined => self.compile_with(input, request.entry, None, goal),
+            result => result,
+        };
+        match result {
+            Ok(compiled) if goal == Goal::Quick && compiled.frame_bytes > MAX_QUICK_FRAME_BYTES => {
+                self.compile_with(input, request.entry, limits, Goal::SmallFrame)
+            }
+            Err(CompileError::FrameTooLarge { .. }) if goal == Goal::Quick => {
+                self.compile_with(input, request.entry, limits, Goal::SmallFrame)
+            }
             result => result,
         }
     }
@@ -141,11 +159,12 @@ impl Compiler {
     fn compile_with(
         &mut self,
         input: &FunctionInput<'_>,
-        request: Request,
+        entry: Entry,
         limits: Option<inline::policy::Limits>,
+        goal: Goal,
     ) -> Result<CompiledFunction, CompileError> {
-        let translated = self.translate(input, request.entry, limits)?;
-        let target = isa::target(request.effort, self.verify);
+        let translated = self.translate(input, entry, limits)?;
+        let target = isa::target(goal, self.verify);
         let result = self.context.compile(&**target, &mut ControlPlane::default());
         if let Err(error) = result {
             let func = input.module.func_index(input.func).0;
@@ -153,7 +172,7 @@ impl Compiler {
             return Err(CompileError::Malformed { func, message });
         }
         let compiled = self.context.compiled_code().expect("just compiled");
-        emit::gather(input, request.entry, translated, &self.context.func, compiled)
+        emit::gather(input, entry, translated, &self.context.func, compiled)
     }
 
     /// Puts the intermediate code of a function into the context.
@@ -201,4 +220,45 @@ fn inlining(input: &FunctionInput<'_>, request: Request) -> Option<inline::polic
 /// An offset in one of the engine's structures.
 fn offset(bytes: usize) -> i32 {
     i32::try_from(bytes).expect("instances and contexts are below 2 GiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use upshift_abi::config::CodegenConfig;
+    use upshift_abi::decode::{DecodeOptions, decode};
+    use upshift_abi::index::DefinedFuncIndex;
+    use upshift_abi::layout::InstanceLayout;
+    use wasmparser::WasmFeatures;
+
+    /// Size of the frame of the first function of a module.
+    fn frame_bytes(text: &str, effort: Effort) -> u32 {
+        let bytes = wat::parse_str(text).unwrap();
+        let options =
+            DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false };
+        let module = decode(&bytes, &options).unwrap();
+        let input = FunctionInput {
+            module: &module,
+            bytes: &bytes,
+            layout: &InstanceLayout::of(&module),
+            func: DefinedFuncIndex(0),
+            config: &CodegenConfig::default(),
+        };
+        let request = Request { entry: Entry::Function, effort };
+        Compiler::new().compile(&input, request).unwrap().frame_bytes
+    }
+
+    #[test]
+    fn quick_code_of_large_functions_has_small_frames() {
+        // Two thousand values, few of which are alive at once.
+        let step = "(local.set 0 (i32.add (call $f (local.get 0)) (call $f (local.get 0))))";
+        let body = step.repeat(1000);
+        let text = format!(
+            "(module (func $f (param i32) (result i32) (if (local.get 0) (then {body})) local.get 0))"
+        );
+        for effort in [Effort::Quick, Effort::Full] {
+            let bytes = frame_bytes(&text, effort);
+            assert!(bytes <= MAX_QUICK_FRAME_BYTES, "{effort:?}: {bytes}");
+        }
+    }
 }

@@ -167,7 +167,7 @@ pub(crate) fn translate<'a, 'b>(
     };
     if translated.refused.is_none() {
         translator.builder.seal_all_blocks();
-        let target = crate::isa::target(crate::Effort::Full, false);
+        let target = crate::isa::target(crate::isa::Goal::Full, false);
         translator.builder.finalize(target.frontend_config());
     }
     Ok(translated)
