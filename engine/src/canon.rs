@@ -206,6 +206,9 @@ impl TypeRegistry {
             entries.extend((0..len).map(entry));
         }
         let number = |index: TypeIndex| TypeIndex(entries[index.index()].id().0);
+        let types = (0..entries.len()).map(TypeIndex::new);
+        // Of types that are the same, the first stands for all.
+        module.numbered = types.rev().map(|index| (number(index), index)).collect();
         renumber(module, &number);
         entries.into()
     }
