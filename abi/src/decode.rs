@@ -26,6 +26,7 @@ pub use error::{DecodeError, DecodeErrorKind};
 
 use crate::index::TypeIndex;
 use crate::layout::ObjectLayout;
+use crate::methods::Methods;
 use crate::module::Module;
 use crate::names::NameSection;
 use crate::types::{CompositeType, SubType};
@@ -88,6 +89,7 @@ fn place_objects(module: &mut Module) {
     let is_func =
         |index: TypeIndex| matches!(module.types[index.index()].composite, CompositeType::Func(_));
     module.extended = extended_types(&module.types);
+    module.methods = Methods::of(&module.types, &module.globals);
     module.objects = module.types.iter().map(|ty| ObjectLayout::of(ty, is_func)).collect();
     let mut objects = module.objects.iter();
     module.uses_objects |= objects.any(|layout| *layout != ObjectLayout::None);

@@ -31,10 +31,10 @@ pub use global::GlobalCell;
 pub use instance::{GlobalPlace, Instance, InstanceLayout};
 pub use memory::{MemoryDef, MemorySlot, MemoryStyle};
 pub use object::{
-    ARRAY_HEADER_BYTES, ArrayHeader, ArrayLayout, Cell, DESCRIPTOR_SHIFT, DISPLAY_LENGTH,
-    GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, HOST_BIT, HOST_SHIFT, I31_BIT, LENGTH_OFFSET,
-    MAX_ARRAY_LENGTH, MIN_OBJECT_BYTES, NULL_GUARD_BYTES, OBJECT_ALIGN, ObjectHeader, ObjectLayout,
-    StructLayout, TYPE_OFFSET, TypeDescriptor, TypeKind,
+    ARRAY_HEADER_BYTES, ArrayHeader, ArrayLayout, CARD_ELEMENTS, CARD_SHIFT, Cell,
+    DESCRIPTOR_SHIFT, DISPLAY_LENGTH, GC_CARDS, GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, HOST_BIT,
+    HOST_SHIFT, I31_BIT, LENGTH_OFFSET, MAX_ARRAY_LENGTH, MIN_OBJECT_BYTES, NULL_GUARD_BYTES,
+    OBJECT_ALIGN, ObjectHeader, ObjectLayout, StructLayout, TYPE_OFFSET, TypeDescriptor, TypeKind,
 };
 pub use table::TableDef;
 pub use thread::{

@@ -20,6 +20,7 @@ pub mod decode;
 pub mod eval;
 pub mod index;
 pub mod layout;
+pub mod methods;
 pub mod module;
 pub mod names;
 pub mod ops;

@@ -8,8 +8,12 @@ use crate::index::{
     DefinedFuncIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex,
 };
 use crate::layout::{ArrayLayout, ObjectLayout, StructLayout};
+use crate::methods::Methods;
 use crate::scan::LoopScan;
-use crate::types::{CompositeType, FuncType, GlobalType, MemoryType, RefType, SubType, TableType};
+use crate::types::{
+    CompositeType, FuncType, GlobalType, HeapType, MemoryType, RefType, SubType, TableType,
+};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// A decoded and validated module.
@@ -23,6 +27,10 @@ pub struct Module {
     pub objects: Box<[ObjectLayout]>,
     /// Whether each type has types of the module below it.
     pub extended: Box<[bool]>,
+    /// Types of the module by the numbers that the engine put in their place in declarations.
+    pub numbered: HashMap<TypeIndex, TypeIndex>,
+    /// What the method tables of the module hold.
+    pub methods: Methods,
     /// Whether code may touch objects: then instances need a heap.
     pub uses_objects: bool,
     /// Imports in their order.
@@ -86,6 +94,18 @@ impl Module {
             CompositeType::Struct(_) | CompositeType::Array(_) | CompositeType::Cont(_) => {
                 panic!("type {} is no function type", index.0)
             }
+        }
+    }
+
+    /// A heap type of a declaration as bodies write it: concrete types are the engine's numbers in
+    /// declarations, and indices in bodies.
+    #[must_use]
+    pub fn own_type(&self, heap: HeapType) -> HeapType {
+        match heap {
+            HeapType::Concrete(number) => {
+                HeapType::Concrete(self.numbered.get(&number).copied().unwrap_or(number))
+            }
+            other => other,
         }
     }
 
@@ -229,7 +249,7 @@ pub enum ConstOp {
     /// `global.get`
     GlobalGet(GlobalIndex),
     /// `ref.null`
-    RefNull(crate::types::HeapType),
+    RefNull(HeapType),
     /// `ref.func`
     RefFunc(FuncIndex),
     /// `i32.add`

@@ -71,7 +71,12 @@ pub(crate) enum Cold {
         map: Safepoint,
     },
     /// Notes an old object that is written.
-    Barrier(Object),
+    Barrier {
+        /// The object.
+        object: Object,
+        /// The element that is written, of an array that may have cards.
+        element: Option<Gpr>,
+    },
     /// Gives a function record its position in the table of the store.
     FuncIndex {
         /// The record.
@@ -150,7 +155,7 @@ impl FuncCompiler<'_> {
             self.tables.pcs.push((self.asm.pos(), site.pc));
             match site.cold {
                 Cold::Refill { bytes, map } => self.emit_refill(bytes, map),
-                Cold::Barrier(object) => self.emit_barrier(object),
+                Cold::Barrier { object, element } => self.emit_barrier(object, element, site.back),
                 Cold::FuncIndex { record, position } => self.emit_func_index(record, position),
             }
             self.asm.jmp_to(site.back);

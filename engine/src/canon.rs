@@ -146,16 +146,12 @@ impl TypeRegistry {
         &self.table
     }
 
-    /// The entry of a function type that stands alone; its concrete types are numbers in use.
-    pub(crate) fn register(&self, ty: &FuncType) -> TypeEntry {
-        let closed = SubType {
-            is_final: true,
-            supertype: None,
-            composite: CompositeType::Func(ty.clone()),
-            group_start: TypeIndex(0),
-            group_len: 1,
-        };
-        TypeEntry { group: self.register_group([closed].into()), position: 0 }
+    /// The entry of a function type that stands alone.
+    ///
+    /// # Errors
+    /// When it names a number that is not in use.
+    pub(crate) fn register(&self, ty: &FuncType) -> crate::Result<TypeEntry> {
+        self.register_composite(CompositeType::Func(ty.clone()))
     }
 
     /// The entry of a final type that stands alone.
@@ -183,6 +179,19 @@ impl TypeRegistry {
         Ok(TypeEntry { group: self.register_group([closed].into()), position: 0 })
     }
 
+    /// Checks that a value type names no concrete type that is not in use.
+    ///
+    /// # Errors
+    /// When it does.
+    pub(crate) fn check(&self, ty: ValType) -> crate::Result<()> {
+        if let ValType::Ref(RefType { heap: HeapType::Concrete(index), .. }) = ty
+            && self.read().entry(CanonTypeId(index.0)).is_none()
+        {
+            anyhow::bail!("the engine has no type {}", index.0);
+        }
+        Ok(())
+    }
+
     /// Whether an entry is one of this registry's.
     pub(crate) fn owns(&self, entry: &TypeEntry) -> bool {
         self.read().entry(entry.id()).is_some_and(|found| found.same(entry))
@@ -206,6 +215,9 @@ impl TypeRegistry {
             entries.extend((0..len).map(entry));
         }
         let number = |index: TypeIndex| TypeIndex(entries[index.index()].id().0);
+        let types = (0..entries.len()).map(TypeIndex::new);
+        // Of types that are the same, the first stands for all.
+        module.numbered = types.rev().map(|index| (number(index), index)).collect();
         renumber(module, &number);
         entries.into()
     }
@@ -474,9 +486,9 @@ mod tests {
     #[test]
     fn equal_types_share_a_number() {
         let registry = TypeRegistry::new().unwrap();
-        let a = registry.register(&many_params(1));
-        let b = registry.register(&many_params(1));
-        let c = registry.register(&many_params(2));
+        let a = registry.register(&many_params(1)).unwrap();
+        let b = registry.register(&many_params(1)).unwrap();
+        let c = registry.register(&many_params(2)).unwrap();
         assert_eq!(a.id(), b.id());
         assert_ne!(a.id(), c.id());
         assert_eq!(registry.get(c.id()).ty().params.len(), 2);
@@ -485,13 +497,13 @@ mod tests {
     #[test]
     fn numbers_of_dead_types_are_used_again_and_others_are_not() {
         let registry = TypeRegistry::new().unwrap();
-        let kept = registry.register(&many_params(5000));
+        let kept = registry.register(&many_params(5000)).unwrap();
         for n in 0..4 * MIN_SWEEP {
-            registry.register(&many_params(n));
+            registry.register(&many_params(n)).unwrap();
         }
         assert!(registry.read().entries.len() <= 2 * MIN_SWEEP);
         assert_eq!(registry.get(kept.id()).ty().params.len(), 5000);
-        assert_eq!(registry.register(&many_params(5000)).id(), kept.id());
+        assert_eq!(registry.register(&many_params(5000)).unwrap().id(), kept.id());
     }
 
     #[test]
@@ -520,7 +532,7 @@ mod tests {
         let (x, y) = (entries[0].id(), entries[1].clone());
         drop(entries);
         for n in 0..4 * MIN_SWEEP {
-            registry.register(&many_params(n));
+            registry.register(&many_params(n)).unwrap();
         }
         assert_eq!(registry.get(x).ty().params[..], [ValType::I64]);
         let ValType::Ref(named) = y.ty().params[0] else { panic!("a reference") };
@@ -557,8 +569,8 @@ mod tests {
                     let mut alive = std::collections::VecDeque::new();
                     for n in 0..10_000 {
                         let form = (n * 7 + thread) % FORMS;
-                        let entry = registry.register(&many_params(form));
-                        let again = registry.register(&many_params(form));
+                        let entry = registry.register(&many_params(form)).unwrap();
+                        let again = registry.register(&many_params(form)).unwrap();
                         assert_eq!(entry.id(), again.id());
                         alive.push_back((form, entry));
                         if alive.len() > 50 {

@@ -20,14 +20,17 @@ mod old;
 pub(crate) mod stats;
 
 use crate::api::engine::Engine;
-use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory, TypeTable};
+use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory, TypeShape, TypeTable};
 use generational::Generational;
 use null::Null;
 use stats::{GcStats, Pauses};
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
-use upshift_abi::layout::{CanonTypeId, GC_OFFSET, GC_UNLOGGED, NULL_GUARD_BYTES, ObjectHeader};
+use upshift_abi::layout::{
+    CARD_ELEMENTS, CARD_SHIFT, CanonTypeId, GC_CARDS, GC_OFFSET, GC_UNLOGGED, NULL_GUARD_BYTES,
+    ObjectHeader, TypeKind,
+};
 
 /// Which collector a store's objects have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -92,6 +95,8 @@ pub(crate) trait RootSet {
 /// What a collector says of the references that are no objects, in a full collection.
 #[derive(Debug, Default)]
 pub(crate) struct Outside {
+    /// Whether this is all: the collection looked at all objects.
+    pub(crate) complete: bool,
     /// Handles of host values.
     pub(crate) handles: Vec<u32>,
     /// Positions in the table of exceptions.
@@ -113,7 +118,7 @@ pub(crate) trait Collector: fmt::Debug + Send + Sync {
 
     /// Room for one object that is old from the start, and what its gc word is; `None` when there
     /// is none.
-    fn allocate_old(&mut self, bytes: u64) -> Option<(u32, u32)>;
+    fn allocate_old(&mut self, bytes: u64, shape: TypeShape) -> Option<(u32, u32)>;
 
     /// Frees objects. All references are those of live objects afterwards.
     fn collect(
@@ -129,6 +134,13 @@ pub(crate) trait Collector: fmt::Debug + Send + Sync {
     /// Bytes that old objects take, and that the nursery may.
     fn used_bytes(&self) -> u64;
 
+    /// Bytes that the heap would like to take when `young_bytes` of the nursery are in use and an
+    /// old object of `bytes` is to be made, and the least that it needs to go on.
+    fn wanted_bytes(&self, young_bytes: u64, bytes: u64) -> (u64, u64);
+
+    /// Takes no more than so many bytes from now on, or no more than are in use.
+    fn set_limit(&mut self, bytes: u64);
+
     /// Checks that all references lead to objects.
     fn verify(&self, space: &mut Space<'_>, roots: &mut dyn RootSet);
 }
@@ -141,6 +153,8 @@ pub(crate) struct Heap {
     config: HeapConfig,
     funcs: FuncTable,
     pauses: Pauses,
+    /// Bytes that a limiter agreed to.
+    granted_bytes: u64,
     /// Collections so far, for the zeal mode.
     collections: u64,
 }
@@ -152,7 +166,7 @@ impl Heap {
         let zeal = config.zeal && config.collector == CollectorKind::Generational;
         let config = HeapConfig { max_bytes, zeal, ..config };
         let memory = HeapMemory::new()?;
-        memory.reset_log(context);
+        memory.set_barrier(context);
         let collector: Box<dyn Collector> = match config.collector {
             CollectorKind::Generational => Box::new(Generational::new(config)),
             CollectorKind::Null => Box::new(Null::new(config)),
@@ -161,7 +175,7 @@ impl Heap {
         let funcs = FuncTable::new();
         context.set_func_table(&funcs.records);
         let pauses = Pauses::default();
-        Ok(Self { memory, collector, config, funcs, pauses, collections: 0 })
+        Ok(Self { memory, collector, config, funcs, pauses, granted_bytes: 0, collections: 0 })
     }
 
     /// What offsets count from.
@@ -195,6 +209,32 @@ impl Heap {
         let limit = if self.config.zeal { cursor + u64::from(bytes) } else { limit };
         context.set_allocation(cursor, limit);
         true
+    }
+
+    /// Whether it is time to look at all objects.
+    pub(crate) fn wants_full(&self) -> bool {
+        self.collector.wants() == Extent::Full
+    }
+
+    /// What a limiter is to be asked for before an old object of `bytes` is made or a collection may
+    /// happen: the bytes it agreed to, those that are wanted, and the least that will do.
+    pub(crate) fn shortfall(&self, context: &Context, bytes: u64) -> Option<(u64, u64, u64)> {
+        let young = context.allocation().0.saturating_sub(NULL_GUARD_BYTES.into());
+        let (wanted, least) = self.collector.wanted_bytes(young, bytes);
+        let most = self.config.max_bytes;
+        let found = (self.granted_bytes, wanted.min(most), least.min(most));
+        (found.1 > found.0).then_some(found)
+    }
+
+    /// The bytes that a limiter agreed to, and those in use.
+    pub(crate) fn granted_and_used(&self) -> (u64, u64) {
+        (self.granted_bytes, self.collector.used_bytes())
+    }
+
+    /// A limiter agreed to so many bytes in all.
+    pub(crate) fn grant(&mut self, bytes: u64) {
+        self.granted_bytes = bytes;
+        self.collector.set_limit(bytes);
     }
 
     /// Collects, and makes room for `bytes`.
@@ -237,8 +277,14 @@ impl Heap {
     }
 
     /// A new old object with its header; its content is whatever was there before.
-    pub(crate) fn allocate_old(&mut self, ty: CanonTypeId, bytes: u64) -> Option<u32> {
-        let (offset, gc) = self.collector.allocate_old(bytes)?;
+    pub(crate) fn allocate_old(
+        &mut self,
+        engine: &Engine,
+        ty: CanonTypeId,
+        bytes: u64,
+    ) -> Option<u32> {
+        let shape = engine.types().table().shape(ty);
+        let (offset, gc) = self.collector.allocate_old(bytes, shape)?;
         self.write_header(offset, ObjectHeader { ty, gc });
         Some(offset)
     }
@@ -275,6 +321,20 @@ impl Heap {
         }
     }
 
+    /// `count` elements of an array of references are written, from `index` on.
+    pub(crate) fn note_write_elements(
+        &mut self,
+        context: &Context,
+        array: u32,
+        (index, count): (u32, u32),
+    ) {
+        if self.memory.read_u8(array + GC_OFFSET) & GC_CARDS == 0 {
+            return self.note_write(context, array);
+        }
+        let first = card_of(array, index);
+        self.memory.mark_cards(first..card_of(array, index + count.max(1) - 1) + 1);
+    }
+
     /// The table of function records.
     pub(crate) fn funcs(&self) -> &FuncTable {
         &self.funcs
@@ -291,6 +351,16 @@ impl Heap {
     pub(crate) fn stats(&self) -> GcStats {
         self.pauses.stats(self.collector.used_bytes())
     }
+}
+
+/// The card of an array's element, when the array has cards.
+fn card_of(array: u32, index: u32) -> u32 {
+    (array >> CARD_SHIFT) + index / CARD_ELEMENTS
+}
+
+/// Whether objects that look like this hold nothing but references that collections follow.
+fn is_reference_array(shape: TypeShape) -> bool {
+    shape.kind == TypeKind::Array && shape.references != 0
 }
 
 /// CPU time of this thread.

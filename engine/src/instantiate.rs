@@ -172,6 +172,9 @@ pub(crate) fn instantiate(
     let id = store.inner_mut().entities.push_instance(instance);
     segments::copy_active_elems(store.inner_mut(), id)?;
     segments::make_elem_values(store.inner_mut(), id)?;
+    if module.declarations().uses_objects {
+        limits::check_heap(store)?;
+    }
     if !image::map(store.inner_mut(), id) {
         segments::copy_active_data(store.inner_mut(), id)?;
     }

@@ -14,6 +14,7 @@ use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::ThreadContext;
+use upshift_abi::module::Module;
 use upshift_abi::types::ValType;
 use wasmparser::{BlockType, FrameKind};
 
@@ -90,8 +91,8 @@ pub(crate) struct Control {
 }
 
 /// The type of values of a type, whether they are references to objects, and what it says of them.
-fn kind_of(ty: ValType) -> (Type, bool, Fact) {
-    (value_type(ty), is_object(ty), Fact::of_value(ty))
+fn kind_of(module: &Module, ty: ValType) -> (Type, bool, Fact) {
+    (value_type(ty), is_object(module, ty), Fact::of_value(module, ty))
 }
 
 /// The arguments of a branch.
@@ -102,7 +103,8 @@ pub(crate) fn block_args(values: &[Value]) -> SmallVec<[BlockArg; 4]> {
 impl Translator<'_, '_> {
     /// Opens the frame of a function's body.
     pub(crate) fn open_body(&mut self, kind: Kind) {
-        let results: Types = self.src.ty.results.iter().map(|&ty| kind_of(ty)).collect();
+        let module = self.src.input.module;
+        let results = self.src.ty.results.iter().map(|&ty| kind_of(module, ty)).collect();
         self.open(kind, 0, &results, false);
     }
 
@@ -141,8 +143,9 @@ impl Translator<'_, '_> {
                 (Types::new(), Types::from_slice(&[result]))
             }
             BlockType::FuncType(index) => {
-                let ty = self.src.input.module.func_type_at(TypeIndex(index));
-                let types = |list: &[ValType]| list.iter().map(|&ty| kind_of(ty)).collect();
+                let module = self.src.input.module;
+                let ty = module.func_type_at(TypeIndex(index));
+                let types = |list: &[ValType]| list.iter().map(|&ty| kind_of(module, ty)).collect();
                 (types(&ty.params), types(&ty.results))
             }
         }
@@ -227,6 +230,13 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(then);
         self.learn_condition(condition, true);
         self.charge_fuel();
+    }
+
+    /// The other side of the `if` that was just opened is unlikely.
+    pub(crate) fn expect_then(&mut self) {
+        let frame = self.control.last().expect("just opened");
+        let (otherwise, _) = frame.otherwise.as_ref().expect("an if has its other side");
+        self.builder.set_cold_block(*otherwise);
     }
 
     /// The hint of the branch at hand: whether it is likely taken.

@@ -28,7 +28,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstructionData, Opcode, Value, ValueDef, types};
 use cranelift_frontend::Variable;
 use std::collections::HashMap;
-use upshift_abi::index::MemoryIndex;
+use upshift_abi::index::{FuncIndex, MemoryIndex, TypeIndex};
 use upshift_abi::module::Module;
 use upshift_abi::types::{CompositeType, HeapType, RefType, ValType};
 
@@ -55,20 +55,15 @@ impl Fact {
         Self { non_null: !ty.nullable, heap: Some(ty.heap), boxed, proved: false }
     }
 
-    /// What a reference type of a declaration says: concrete types are numbers of the engine there,
-    /// and not indices as in bodies.
-    pub(crate) fn declared(ty: RefType) -> Self {
-        let fact = Self::of(ty);
-        match ty.heap {
-            HeapType::Concrete(_) => Self { heap: None, ..fact },
-            _ => fact,
-        }
+    /// What a reference type of a declaration says.
+    pub(crate) fn declared(module: &Module, ty: RefType) -> Self {
+        Self::of(RefType { heap: module.own_type(ty.heap), ..ty })
     }
 
     /// What a value type of a declaration says.
-    pub(crate) fn of_value(ty: ValType) -> Self {
+    pub(crate) fn of_value(module: &Module, ty: ValType) -> Self {
         match ty {
-            ValType::Ref(ty) => Self::declared(ty),
+            ValType::Ref(ty) => Self::declared(module, ty),
             _ => Self::default(),
         }
     }
@@ -111,6 +106,8 @@ pub(crate) struct Facts {
     tests: HashMap<Value, (Value, RefType)>,
     /// A test whose branch comes next and makes it.
     latent: Option<(Value, RefType)>,
+    /// Immutable fields that references to functions were loaded from.
+    methods: HashMap<Value, (TypeIndex, u32)>,
     /// What was known of variables that the last safepoint gave other values.
     carried: Vec<(Variable, Fact)>,
 }
@@ -238,6 +235,18 @@ impl Translator<'_, '_> {
     /// A truth value says whether a reference is of a type.
     pub(crate) fn note_test(&mut self, truth: Value, reference: Value, ty: RefType) {
         self.facts.tests.insert(truth, (reference, ty));
+    }
+
+    /// A reference to a function was loaded from an immutable field.
+    pub(crate) fn note_method(&mut self, func: Value, ty: TypeIndex, field: u32) {
+        self.facts.methods.insert(func, (ty, field));
+    }
+
+    /// The functions that a reference most likely is one of.
+    pub(crate) fn method_targets(&self, func: Value) -> &[FuncIndex] {
+        let func = self.builder.func.dfg.resolve_aliases(func);
+        let Some(&(ty, field)) = self.facts.methods.get(&func) else { return &[] };
+        self.src.input.module.methods.targets(ty, field)
     }
 
     /// Leaves a test to the branch that is the next operator.

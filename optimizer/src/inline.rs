@@ -124,6 +124,11 @@ impl Inlining {
         ir::SourceLoc::new(offset + self.shift)
     }
 
+    /// Where the call at hand stands.
+    fn place(&self) -> Place {
+        Place { depth: self.bodies.len() - 1, in_loop: self.loops > 0 }
+    }
+
     /// Whether the body of `func` is at hand.
     fn is_open(&self, func: DefinedFuncIndex) -> bool {
         let mut frame = self.current;
@@ -138,6 +143,18 @@ impl Inlining {
 }
 
 impl<'a> Translator<'a, '_> {
+    /// Whether [`Self::inline_call`] would inline a call of `func` here.
+    pub(crate) fn would_inline(&mut self, func: FuncIndex) -> bool {
+        let input = self.src.input;
+        let Some(callee) = input.module.defined_func(func) else { return false };
+        if self.inlining.is_open(callee) {
+            return false;
+        }
+        let place = self.inlining.place();
+        let policy = self.inlining.policy.as_mut();
+        policy.is_some_and(|policy| policy.find(&input, callee, place).is_some())
+    }
+
     /// Translates the body of `func` in place of the call at hand, if that is worth it. Its
     /// arguments are on the stack, and then its results are.
     pub(crate) fn inline_call(&mut self, func: FuncIndex) -> wasmparser::Result<bool> {
@@ -146,8 +163,7 @@ impl<'a> Translator<'a, '_> {
         if self.inlining.policy.is_none() || self.inlining.is_open(callee) {
             return Ok(false);
         }
-        let depth = self.inlining.bodies.len() - 1;
-        let place = Place { depth, in_loop: self.inlining.loops > 0 };
+        let place = self.inlining.place();
         let policy = self.inlining.policy.as_mut().expect("looked at above");
         let Some(summary) = policy.choose(&input, callee, place) else { return Ok(false) };
         let Some(caller) = self.enter_callee(callee) else { return Ok(false) };

@@ -28,6 +28,7 @@ use cranelift_codegen::ir::{self, Inst, InstBuilder, StackSlot, Value, types};
 use cranelift_frontend::Variable;
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
+use upshift_abi::module::Module;
 use upshift_abi::types::{CompositeType, HeapType, RefType, ValType};
 use wasmparser::{FunctionBody, Operator, OperatorsReader};
 
@@ -105,26 +106,31 @@ pub(crate) struct Safepoints {
 }
 
 /// Whether references of a type may be ones to objects.
-pub(crate) fn is_object_ref(ty: RefType) -> bool {
-    !matches!(ty.heap, HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn)
+pub(crate) fn is_object_ref(module: &Module, ty: RefType) -> bool {
+    is_object_heap(module, module.own_type(ty.heap))
+}
+
+/// The same of a heap type as bodies write it.
+fn is_object_heap(module: &Module, heap: HeapType) -> bool {
+    match heap {
+        HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn => false,
+        HeapType::Concrete(index) => {
+            !matches!(module.types[index.index()].composite, CompositeType::Func(_))
+        }
+        _ => true,
+    }
 }
 
 /// Whether values of a type may be references to objects.
-pub(crate) fn is_object(ty: ValType) -> bool {
-    matches!(ty, ValType::Ref(ty) if is_object_ref(ty))
+pub(crate) fn is_object(module: &Module, ty: ValType) -> bool {
+    matches!(ty, ValType::Ref(ty) if is_object_ref(module, ty))
 }
 
 impl<'a> Translator<'a, '_> {
     /// Whether values of a type of a body may be references to objects.
     pub(crate) fn is_parser_object(&self, ty: wasmparser::ValType) -> bool {
         let wasmparser::ValType::Ref(ty) = ty else { return false };
-        match HeapType::from(ty.heap_type()) {
-            HeapType::Concrete(index) => {
-                let composite = &self.src.input.module.types[index.index()].composite;
-                !matches!(composite, CompositeType::Func(_))
-            }
-            heap => is_object_ref(RefType { nullable: true, heap }),
-        }
+        is_object_heap(self.src.input.module, ty.heap_type().into())
     }
 
     /// Notes which locals hold references to objects, and reads ahead where they are alive.
@@ -178,8 +184,8 @@ impl<'a> Translator<'a, '_> {
 
     /// Pushes a value of a type.
     pub(crate) fn push_typed(&mut self, value: Value, ty: ValType) {
-        self.note_declared(value, Fact::of_value(ty));
-        self.push_kind(value, is_object(ty));
+        self.note_declared(value, Fact::of_value(self.src.input.module, ty));
+        self.push_kind(value, is_object(self.src.input.module, ty));
     }
 
     /// The variable has another value now.
@@ -398,5 +404,30 @@ impl Lives {
     fn of_local(&self, local: usize, params: usize) -> Option<(usize, usize)> {
         let (first, last) = *self.spans.get(&u32::try_from(local).ok()?)?;
         Some((if local < params { 0 } else { first }, last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use upshift_abi::decode::{DecodeOptions, decode};
+    use upshift_abi::index::TypeIndex;
+
+    #[test]
+    fn declared_functions_are_no_objects() {
+        let text = "(module (type (func)) (type (struct)))";
+        let options = DecodeOptions {
+            features: wasmparser::WasmFeatures::all(),
+            objects: true,
+            parallel: false,
+        };
+        let mut module = decode(&wat::parse_str(text).unwrap(), &options).unwrap();
+        // Numbers of an engine, the other way round.
+        module.numbered = [(TypeIndex(1), TypeIndex(0)), (TypeIndex(0), TypeIndex(1))].into();
+        let is_object = |number| {
+            let heap = HeapType::Concrete(TypeIndex(number));
+            is_object_ref(&module, RefType { nullable: true, heap })
+        };
+        assert!(is_object(0) && !is_object(1));
     }
 }

@@ -232,8 +232,9 @@ impl<'a> Translator<'a, '_> {
         params: &[Value],
     ) -> wasmparser::Result<()> {
         for (ty, &value) in self.src.ty.params.iter().zip(params) {
-            self.declare_local(value_type(*ty), Some(value), is_object(*ty));
-            self.facts.declare_local(Fact::of_value(*ty));
+            let is_ref = is_object(self.src.input.module, *ty);
+            self.declare_local(value_type(*ty), Some(value), is_ref);
+            self.facts.declare_local(Fact::of_value(self.src.input.module, *ty));
         }
         let mut locals = body.get_locals_reader()?;
         for _ in 0..locals.get_count() {

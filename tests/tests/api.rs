@@ -14,6 +14,8 @@ mod exact;
 mod exceptions;
 #[path = "api/handles.rs"]
 mod handles;
+#[path = "api/host_values.rs"]
+mod host_values;
 #[path = "api/inlining.rs"]
 mod inlining;
 #[path = "api/interrupt.rs"]

@@ -261,6 +261,7 @@ fn is_crate_root(path: &Path) -> bool {
     (in_src && matches!(name, "lib.rs" | "main.rs"))
         || name == "build.rs"
         || parent.ends_with("src/bin")
+        || (name == "main.rs" && parent.parent().is_some_and(|bins| bins.ends_with("src/bin")))
         || (parent.components().count() == 2
             && ["tests", "examples", "benches"].iter().any(|folder| parent.ends_with(folder)))
 }

@@ -48,6 +48,14 @@ pub const MAX_ARRAY_LENGTH: u32 = (1 << 30) - 1;
 /// not in the log of written objects. Whoever finds it set clears the gc word's low byte and
 /// appends the object to the log.
 pub const GC_UNLOGGED: u8 = 1;
+/// The bit that says of an array with [`GC_UNLOGGED`]: not the array is logged, but the card of the
+/// element that is written is marked ([`CARD_ELEMENTS`]).
+pub const GC_CARDS: u8 = 2;
+/// log2 of the bytes that a card covers. The card of an element is that of the offset at which it
+/// would be if the array had no header.
+pub const CARD_SHIFT: u32 = 9;
+/// References that a card covers.
+pub const CARD_ELEMENTS: u32 = (1 << CARD_SHIFT) / 4;
 
 /// The head of every object.
 #[repr(C)]
@@ -55,7 +63,8 @@ pub const GC_UNLOGGED: u8 = 1;
 pub struct ObjectHeader {
     /// Its type.
     pub ty: CanonTypeId,
-    /// The collector's; 0 in a new object. Machine code only looks at [`GC_UNLOGGED`].
+    /// The collector's; 0 in a new object. Machine code only looks at [`GC_UNLOGGED`]
+    /// and [`GC_CARDS`].
     pub gc: u32,
 }
 

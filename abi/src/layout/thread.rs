@@ -86,6 +86,8 @@ pub struct ThreadContext {
     pub func_table: *const *const super::FuncRef,
     /// Exceptions by their position in objects; grows, so it is read anew at each use.
     pub exn_table: *const *const super::ExnHeader,
+    /// A byte for each [`super::CARD_SHIFT`] of the heap, not 0 when an array was written there.
+    pub gc_cards: *mut u8,
 }
 
 /// Where machine code goes on, other than by a return.

@@ -161,7 +161,7 @@ impl FuncCompiler<'_> {
         self.check_index(array, index);
         let r = self.stored_form(layout.element, value);
         if layout.element == Cell::Ref && !matches!(value.value(), Value::Const(_)) {
-            self.write_barrier(array);
+            self.write_barrier(array, Some(index));
         }
         let element = self.scale_index(layout, array, index);
         self.store_form(layout.element, element.at(layout.first), r);

@@ -12,7 +12,8 @@ use crate::value::{Operand, Reg, Ty, Value};
 use std::mem::offset_of;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{
-    Cell, ExnHeader, FuncRef, GC_OFFSET, GC_UNLOGGED, Instance, LENGTH_OFFSET, ThreadContext,
+    CARD_SHIFT, Cell, ExnHeader, FuncRef, GC_CARDS, GC_OFFSET, GC_UNLOGGED, Instance,
+    LENGTH_OFFSET, ThreadContext,
 };
 use upshift_abi::trap::Trap;
 
@@ -189,13 +190,14 @@ impl FuncCompiler<'_> {
             self.note_trap(trap);
         }
         if cell == Cell::Ref && !matches!(value.value(), Value::Const(_)) {
-            self.write_barrier(object);
+            self.write_barrier(object, None);
         }
         self.store_form(cell, object.at(displacement), r);
     }
 
     /// Before a reference is stored into an object: an old one that is not in the log gets there.
-    pub(crate) fn write_barrier(&mut self, object: Object) {
+    /// Of a large array that is written at `element`, the card is marked instead.
+    pub(crate) fn write_barrier(&mut self, object: Object, element: Option<Gpr>) {
         if !self.src.input.config.gc_barrier {
             return;
         }
@@ -203,7 +205,7 @@ impl FuncCompiler<'_> {
         let mut label = Label::new();
         self.asm.jcc(Cond::NE, &mut label);
         let back = self.asm.pos();
-        self.add_cold(label, back, Cold::Barrier(object));
+        self.add_cold(label, back, Cold::Barrier { object, element });
     }
 
     /// A register with what is stored for a value: itself, or its position in a table.
@@ -262,8 +264,21 @@ impl FuncCompiler<'_> {
         self.tables.safepoints.push(Safepoint { at: self.asm.pos(), ..map });
     }
 
-    /// The cold path of the write barrier: the object goes into the log.
-    pub(crate) fn emit_barrier(&mut self, object: Object) {
+    /// The cold path of the write barrier: the object goes into the log, or the card of the element
+    /// is marked.
+    pub(crate) fn emit_barrier(&mut self, object: Object, element: Option<Gpr>, back: u32) {
+        if let Some(index) = element {
+            self.asm.test_mi8(object.at(GC_OFFSET), GC_CARDS);
+            let mut no_cards = Label::new();
+            self.asm.jcc(Cond::E, &mut no_cards);
+            self.asm.lea_scaled(Width::W64, SCRATCH, object.offset, index, 2);
+            self.asm.shr_ri(Width::W64, SCRATCH, CARD_SHIFT as u8);
+            let cards = thread_field(offset_of!(ThreadContext, gc_cards));
+            self.asm.add_rm(Width::W64, SCRATCH, cards);
+            self.asm.store_imm(1, Addr::Base(SCRATCH, 0), 1);
+            self.asm.jmp_to(back);
+            self.asm.bind(&mut no_cards);
+        }
         let log = thread_field(offset_of!(ThreadContext, gc_log));
         self.asm.store_imm(1, object.at(GC_OFFSET), 0);
         self.asm.load_w(Width::W64, SCRATCH, log);

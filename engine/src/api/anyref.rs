@@ -7,6 +7,7 @@ use super::structref::StructRef;
 use crate::Result;
 use crate::canon::TypeEntry;
 use crate::gc::access::{Reference, type_of};
+use crate::instantiate::limits;
 use crate::store::roots::{OwnedRoot, RootIndex};
 use crate::store::{StoreId, StoreInner};
 use std::fmt;
@@ -62,11 +63,12 @@ impl fmt::Display for I31 {
     }
 }
 
-/// What a handle of the API stands for: a collection moves objects, so these are roots.
+/// What a handle of the API stands for: a collection moves objects, and drops values of the host, so
+/// these are roots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rooted {
-    /// A value of the host, by handle.
-    Host(u32),
+    /// A value of the host.
+    Host(RootIndex),
     /// An `i31`.
     I31(I31),
     /// An object.
@@ -81,7 +83,7 @@ impl Rooted {
             Reference::Null => None,
             Reference::Object(offset) => Some(Self::Object(store.roots.add(offset.into()))),
             Reference::I31(value) => Some(Self::I31(I31::wrapping_i32(value))),
-            Reference::Host(handle) => Some(Self::Host(handle)),
+            Reference::Host(_) => Some(Self::Host(store.roots.add(bits.into()))),
         }
     }
 
@@ -92,9 +94,8 @@ impl Rooted {
     #[track_caller]
     pub(crate) fn reference(self, store: &StoreInner) -> Reference {
         match self {
-            Self::Host(handle) => Reference::Host(handle),
             Self::I31(value) => Reference::I31(value.get_i32()),
-            Self::Object(root) => {
+            Self::Host(root) | Self::Object(root) => {
                 let bits = store.roots.get(root);
                 Reference::from_bits(u32::try_from(bits).expect("references have 32 bits"))
             }
@@ -307,6 +308,20 @@ pub(crate) fn with_store<S: AsContextMut, R>(
     make: impl FnOnce(&mut StoreInner) -> Result<R>,
 ) -> Result<R> {
     make(store.as_context_mut().inner_mut())
+}
+
+/// The same of what makes an object of `bytes`.
+pub(crate) fn with_heap<S: AsContextMut, R>(
+    mut store: S,
+    bytes: u64,
+    make: impl FnOnce(&mut StoreInner) -> Result<R>,
+) -> Result<R> {
+    let mut store = store.as_context_mut();
+    store.inner_mut().ensure_heap()?;
+    if store.store().limiter.is_some() {
+        limits::grow_heap(store.store(), bytes)?;
+    }
+    make(store.inner_mut())
 }
 
 #[cfg(test)]

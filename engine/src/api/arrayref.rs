@@ -1,6 +1,6 @@
 //! [`ArrayRef`] and [`ArrayType`]: arrays of the garbage-collected heap.
 
-use super::anyref::{AnyRef, with_store};
+use super::anyref::{AnyRef, with_heap, with_store};
 use super::engine::Engine;
 use super::store::{AsContext, AsContextMut};
 use super::structref::{check_field, value_of};
@@ -195,7 +195,7 @@ fn make(
     length: u32,
     element: &mut dyn FnMut(u32) -> Val,
 ) -> Result<ArrayRef> {
-    with_store(store, |store| {
+    with_heap(store, ty.layout().size_bytes(length), |store| {
         for i in 0..length {
             check_field(store, element(i), ty.element())?;
         }

@@ -25,6 +25,10 @@ pub struct Func {
 
 impl Func {
     /// A host function whose type is known at run time only.
+    ///
+    /// # Panics
+    /// When the type names a concrete type that the store's engine does not have.
+    #[track_caller]
     pub fn new<T: 'static>(
         mut store: impl AsContextMut<Data = T>,
         ty: FuncType,
@@ -42,9 +46,12 @@ impl Func {
         Self::from_parts(store.as_context_mut().inner_mut(), closure.into_parts())
     }
 
+    #[track_caller]
     fn from_parts(store: &mut StoreInner, parts: HostFuncParts) -> Self {
-        let func = parts.register(store.engine().types());
-        Self::from_host(store, func)
+        match parts.register(store.engine().types()) {
+            Ok(func) => Self::from_host(store, func),
+            Err(error) => panic!("a function type of another engine: {error}"),
+        }
     }
 
     /// The type.

@@ -24,6 +24,7 @@ impl Global {
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
         let mut store = store.as_context_mut();
         let inner = store.inner_mut();
+        inner.engine().types().check(ty.content)?;
         if !value.matches(inner, ty.content) {
             bail!("a global of type {} cannot start as {}", ty.content, value.ty());
         }

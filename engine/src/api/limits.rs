@@ -7,8 +7,12 @@ use crate::Result;
 /// Sizes of memories are in bytes, sizes of tables in elements. The answer `Ok(false)` makes the
 /// operation fail in the way WebAssembly knows (`memory.grow` returns -1); `Err` is a trap that
 /// carries the error.
+///
+/// The heap of objects is asked for like a memory, in bytes that its objects may take, garbage
+/// included. Where the answer is `Ok(false)`, the heap stays as large as it is and more is
+/// collected; when that is not enough, allocation traps.
 pub trait ResourceLimiter: Send {
-    /// A memory is about to grow, or to be made, with `current` bytes now.
+    /// A memory, or the heap of objects, is about to grow, or to be made, with `current` bytes now.
     ///
     /// # Errors
     /// An error ends the call into WebAssembly.

@@ -91,7 +91,8 @@ impl<T: 'static> Linker<T> {
     /// Defines a host function whose type is known at run time only.
     ///
     /// # Errors
-    /// When the name is defined and shadowing is not allowed.
+    /// When the name is defined and shadowing is not allowed, or when the type names a concrete type
+    /// that the engine does not have.
     pub fn func_new(
         &mut self,
         module: &str,
@@ -327,7 +328,7 @@ impl<T: 'static> Linker<T> {
     }
 
     fn define_host(&mut self, module: &str, name: &str, parts: HostFuncParts) -> Result<&mut Self> {
-        let func = parts.register(self.engine.types());
+        let func = parts.register(self.engine.types())?;
         self.insert(module, name, Definition::Host(func))
     }
 

@@ -1,6 +1,6 @@
 //! [`StructRef`] and [`StructType`]: structures of the garbage-collected heap.
 
-use super::anyref::{AnyRef, with_store};
+use super::anyref::{AnyRef, with_heap, with_store};
 use super::engine::Engine;
 use super::store::{AsContext, AsContextMut};
 use super::val::{Val, low_u32};
@@ -77,7 +77,7 @@ impl StructRef {
     /// # Panics
     /// When a value belongs to another store.
     pub fn new(store: impl AsContextMut, ty: &StructType, fields: &[Val]) -> Result<Self> {
-        with_store(store, |store| {
+        with_heap(store, 0, |store| {
             let types = ty.fields();
             if types.len() != fields.len() {
                 bail!("expected {} fields, got {}", types.len(), fields.len());

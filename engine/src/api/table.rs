@@ -8,7 +8,7 @@ use crate::store::entities::TableId;
 use crate::store::{StoreId, StoreInner};
 use crate::vm::TablePtr;
 use anyhow::bail;
-use upshift_abi::types::TableType;
+use upshift_abi::types::{TableType, ValType};
 
 /// A table in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ impl Table {
     /// When `init` does not have the element type, a limit forbids it, or the host has no memory.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
         let mut store = store.as_context_mut();
+        let element = ValType::Ref(ty.element);
+        store.inner().engine().types().check(element)?;
         let bits = element_bits(store.inner(), &ty, init)?;
         let id = limits::new_table(store.store(), &ty, bits)?;
         Ok(Self::from_id(store.inner(), id))

@@ -37,11 +37,17 @@ impl fmt::Debug for Tag {
 
 impl Tag {
     /// A new tag with the parameters of `ty`.
+    ///
+    /// # Panics
+    /// When the type names a concrete type that the store's engine does not have.
+    #[track_caller]
     pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Self {
         let mut store = store.as_context_mut();
         let inner = store.inner_mut();
-        let entry = inner.engine().types().register(ty);
-        Self::from_entry(inner, entry)
+        match inner.engine().types().register(ty) {
+            Ok(entry) => Self::from_entry(inner, entry),
+            Err(error) => panic!("a function type of another engine: {error}"),
+        }
     }
 
     /// The parameters.

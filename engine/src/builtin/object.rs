@@ -107,7 +107,7 @@ pub(crate) fn fill(store: &mut StoreInner, array: u64, index: u32, count: u32) -
     let (element, bytes) = (array.shape.size_bytes, array.bytes(count));
     store.charge_fuel(u64::from(bytes) / BYTES_PER_FUEL)?;
     if array.holds_references() {
-        store.note_write(array.offset);
+        store.note_write_elements(array.offset, (index, count));
     }
     let memory = store.heap_mut().memory_mut();
     if count == 0 {
@@ -140,7 +140,7 @@ pub(crate) fn copy(
     let from = src.elements(src_index, count)?;
     store.charge_fuel(u64::from(dst.bytes(count)) / BYTES_PER_FUEL)?;
     if dst.holds_references() {
-        store.note_write(dst.offset);
+        store.note_write_elements(dst.offset, (dst_index, count));
     }
     store.heap_mut().memory_mut().copy(to, from, dst.bytes(count));
     Ok(())
@@ -263,7 +263,7 @@ fn write_elem(
     store.charge_fuel(range.len() as u64 * 4 / BYTES_PER_FUEL)?;
     for (item, i) in range.zip(index..) {
         let bits = element_bits(store, &at, elem, item)?;
-        store.note_write(array.offset);
+        store.note_write_elements(array.offset, (i, 1));
         let place = array.elements(i, 1)?;
         store.write_cell(array.reference_cell(), place, [bits, 0]);
     }

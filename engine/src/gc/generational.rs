@@ -4,7 +4,8 @@
 //! guard ─ nursery ──────────────────── old blocks ───────────────────►
 //!         young: offset < nursery end
 //!
-//! gc word   bits 0–7    GC_UNLOGGED in old objects that are not in the log, else 0
+//! gc word   bits 0–7    GC_UNLOGGED in old objects that are not in the log, else 0; with GC_CARDS
+//!                       in arrays of references that are large objects
 //!           bit  8      old: the mark. It means "live" when it equals the present colour, which
 //!                       turns with each full collection, so nothing needs to be cleared
 //!           bits 9–10  young: found alive by a full collection, when they are as it says
@@ -12,8 +13,9 @@
 //! ```
 //!
 //! **Minor**: roots and the objects in the log lead to young objects, each of which is copied among
-//! the old ones once; then the copies are looked through. The nursery is empty afterwards, so the
-//! log is all there is to know of references from old to young.
+//! the old ones once; then the copies are looked through. The nursery is empty afterwards, so log
+//! and cards are all there is to know of references from old to young. Large arrays of references
+//! have cards: only the parts that were written are looked through.
 //!
 //! **Full**: everything that the roots lead to is marked, young objects where they are; what was
 //! not marked among the old ones is freed; then a minor collection empties the nursery. What it
@@ -24,9 +26,15 @@ use super::access::{
     Reference, first_element, for_each_reference, length_of, size_of_object, type_of,
 };
 use super::old::{BLOCK_BYTES, MAX_SMALL_BYTES, OldSpace};
-use super::{Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space};
+use super::{
+    Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space, card_of,
+    is_reference_array,
+};
 use crate::vm::{HEAP_BYTES, TypeShape};
-use upshift_abi::layout::{GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, NULL_GUARD_BYTES, TypeKind};
+use upshift_abi::layout::{
+    CARD_ELEMENTS, CanonTypeId, GC_CARDS, GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, I31_BIT,
+    NULL_GUARD_BYTES, TypeKind,
+};
 
 /// Offset of the nursery.
 const NURSERY_START: u32 = NULL_GUARD_BYTES;
@@ -39,8 +47,13 @@ const SHORT_NURSERY_BYTES: u32 = 1 << 20;
 pub(super) const MIN_NURSERY_BYTES: u32 = 256 << 10;
 /// Bytes of old objects below which no full collection is worth it.
 const MIN_FULL_BYTES: u64 = 32 << 20;
+/// Old bytes from which on huge pages are worth it; a mapping is cut in two for them.
+const LARGE_HEAP_BYTES: u64 = 2 << 20;
 /// Objects that wait for their memory to be fetched while others are marked.
 const FETCHED: usize = 16;
+
+/// Elements of an array that are compared together.
+const ELEMENTS_COMPARED: usize = 32;
 
 /// The colour bit of old objects.
 const COLOUR: u32 = 1 << 8;
@@ -60,6 +73,8 @@ pub(super) struct Generational {
     /// Size of the nursery now, and the most it may get.
     nursery_bytes: u32,
     max_nursery_bytes: u32,
+    /// The most that the heap may take, when somebody said so after it was made.
+    limit_bytes: Option<u64>,
     /// Whether the room in the nursery was handed out.
     handed_out: bool,
     /// The colour of live old objects.
@@ -72,6 +87,10 @@ pub(super) struct Generational {
     survived_bytes: u64,
     /// Objects that were copied and not looked through yet, or that are to be marked.
     grey: Vec<u32>,
+    /// Arrays with cards.
+    card_arrays: Vec<u32>,
+    /// Whether huge pages were asked for.
+    is_large: bool,
 }
 
 impl Generational {
@@ -87,12 +106,15 @@ impl Generational {
             old: OldSpace::new(NURSERY_START + max_nursery_bytes, old_blocks),
             nursery_bytes: FIRST_NURSERY_BYTES.min(max_nursery_bytes),
             max_nursery_bytes,
+            limit_bytes: None,
             handed_out: false,
             colour: 0,
             young_mark: 1 << 9,
             full_at: MIN_FULL_BYTES,
             survived_bytes: 0,
             grey: Vec::new(),
+            card_arrays: Vec::new(),
+            is_large: false,
         }
     }
 
@@ -118,7 +140,7 @@ impl Generational {
         if ty & COPIED != 0 {
             return gc;
         }
-        let shape = Self::shape(space, object);
+        let shape = space.types.shape(CanonTypeId(ty));
         let bytes = size_of_object(space.memory, object, shape);
         let copy = match bytes {
             0..=MAX_SMALL_BYTES => self.old.allocate_small(bytes),
@@ -127,13 +149,47 @@ impl Generational {
         let copy = copy.expect("there is room for all young objects");
         self.survived_bytes += u64::from(bytes);
         space.memory.copy_object(copy, object, bytes);
-        let gc = u32::from(GC_UNLOGGED) | self.colour;
+        let gc = self.gc_word(copy, bytes.into(), shape);
         space.memory.write_u32(copy + GC_OFFSET, gc);
         space.memory.write_u64(object, join(ty | COPIED, copy));
         if shape.references != 0 || shape.kind == TypeKind::LargeStruct {
             self.grey.push(copy);
         }
         copy
+    }
+
+    /// The gc word of a new old object.
+    #[inline]
+    fn gc_word(&mut self, object: u32, bytes: u64, shape: TypeShape) -> u32 {
+        let word = u32::from(GC_UNLOGGED) | self.colour;
+        if bytes <= MAX_SMALL_BYTES.into() || !is_reference_array(shape) {
+            return word;
+        }
+        self.card_arrays.push(object);
+        word | u32::from(GC_CARDS)
+    }
+
+    /// Replaces the references to young objects in the parts of large arrays that were written.
+    fn update_cards(&mut self, space: &mut Space<'_>) {
+        let mut marked = Vec::new();
+        for i in 0..self.card_arrays.len() {
+            let array = self.card_arrays[i];
+            let length = length_of(space.memory, array);
+            let first = card_of(array, 0);
+            space.memory.take_cards(first..card_of(array, length - 1) + 1, &mut marked);
+            for card in marked.drain(..) {
+                let index = (card - first) * CARD_ELEMENTS;
+                let count = (length - index).min(CARD_ELEMENTS);
+                self.update_elements(space, array + first_element(4) + 4 * index, count);
+            }
+        }
+    }
+
+    /// Takes an object out of the log.
+    fn set_unlogged(&self, space: &mut Space<'_>, object: u32) {
+        let cards = self.old.is_large(object) && is_reference_array(Self::shape(space, object));
+        let byte = if cards { GC_UNLOGGED | GC_CARDS } else { GC_UNLOGGED };
+        space.memory.write_u8(object + GC_OFFSET, byte);
     }
 
     /// Replaces the references of an old object to young ones.
@@ -148,15 +204,33 @@ impl Generational {
                 left &= left - 1;
             }
         } else if shape.kind == TypeKind::Array && shape.references != 0 {
-            let first = object + first_element(4);
-            for i in 0..length_of(space.memory, object) {
-                self.update_place(space, first + 4 * i);
-            }
+            let length = length_of(space.memory, object);
+            self.update_elements(space, object + first_element(4), length);
         } else if shape.kind == TypeKind::LargeStruct {
             let mut places = Vec::new();
             let visit = |place| places.push(place);
             for_each_reference(space.memory, space.engine, (object, shape), visit, |_| {});
             places.into_iter().for_each(|place| self.update_place(space, place));
+        }
+    }
+
+    /// The same of elements that lie one behind the other. Which of them are young is in no order,
+    /// so they are listed first, without a branch, and fetched before they are copied.
+    fn update_elements(&mut self, space: &mut Space<'_>, first: u32, count: u32) {
+        let last_young = NURSERY_START + self.max_nursery_bytes - 1;
+        let mut young = [0; CARD_ELEMENTS as usize];
+        for start in (0..count).step_by(CARD_ELEMENTS as usize) {
+            let chunk = CARD_ELEMENTS.min(count - start);
+            let mut found = 0;
+            for place in (0..chunk).map(|i| first + 4 * (start + i)) {
+                let bits = space.memory.read_u32(place);
+                young[found % young.len()] = place;
+                // 0 is null.
+                found += usize::from(bits.wrapping_sub(1) < last_young);
+            }
+            let young = &young[..found];
+            young.iter().for_each(|&at| space.memory.prefetch(space.memory.read_u32(at)));
+            young.iter().for_each(|&place| self.update_place(space, place));
         }
     }
 
@@ -171,18 +245,39 @@ impl Generational {
         }
     }
 
+    /// The size of a nursery that is twice as large.
+    fn twice_the_nursery(&self) -> u32 {
+        (2 * self.nursery_bytes).min(self.max_nursery_bytes)
+    }
+
+    /// Whether the limit leaves room to copy all of a nursery of that size.
+    fn may_have_nursery(&self, bytes: u32) -> bool {
+        let bytes = u64::from(bytes);
+        let needed = self.old.used_bytes() + Self::need_for(bytes) + bytes;
+        self.limit_bytes.is_none_or(|limit| needed <= limit)
+    }
+
+    /// Leaves the old objects what the nursery does not take of the limit.
+    fn limit_old(&mut self) {
+        if let Some(limit) = self.limit_bytes {
+            let old = limit.saturating_sub(self.nursery_bytes.into()) / u64::from(BLOCK_BYTES);
+            self.old.limit_blocks(usize::try_from(old).unwrap_or(usize::MAX));
+        }
+    }
+
     /// Decides on the size of the next nursery.
     fn adapt_nursery(&mut self, space: &Space<'_>) {
         let used = space.context.allocation().0.saturating_sub(NURSERY_START.into());
-        let twice = (2 * self.nursery_bytes).min(self.max_nursery_bytes);
+        let twice = self.twice_the_nursery();
         let short = SHORT_NURSERY_BYTES.min(self.max_nursery_bytes);
         let little = self.survived_bytes * 8 < used;
         let much = self.survived_bytes * 2 > used;
-        if twice <= short || little {
+        if (twice <= short || little) && self.may_have_nursery(twice) {
             self.nursery_bytes = twice;
         } else if much {
             self.nursery_bytes = short;
         }
+        self.limit_old();
     }
 
     /// Empties the nursery.
@@ -190,10 +285,10 @@ impl Generational {
         self.survived_bytes = 0;
         let log = space.memory.take_log(space.context);
         for object in log {
-            let gc = object + GC_OFFSET;
-            space.memory.write_u8(gc, GC_UNLOGGED);
+            self.set_unlogged(space, object);
             self.update_object(space, object);
         }
+        self.update_cards(space);
         roots.visit(&mut |word| match object_of(word) {
             Some(object) if self.is_young(object) => self.copy_young(space, object).into(),
             _ => word,
@@ -206,6 +301,10 @@ impl Generational {
             let used = u32::try_from(used).expect("in the heap").saturating_sub(NURSERY_START);
             space.memory.fill(NURSERY_START, POISON, used.min(self.max_nursery_bytes));
         }
+        if !self.is_large && self.old.used_bytes() >= LARGE_HEAP_BYTES {
+            self.is_large = true;
+            space.memory.prefer_huge_pages();
+        }
         self.adapt_nursery(space);
         self.handed_out = false;
         space.context.set_allocation(0, 0);
@@ -214,8 +313,7 @@ impl Generational {
     /// Marks an object that was not marked yet, and notes what it refers to.
     #[inline]
     fn mark(&mut self, space: &mut Space<'_>, object: u32, found: &mut Found) {
-        let place = object + GC_OFFSET;
-        let gc = space.memory.read_u32(place);
+        let (ty, gc) = split(space.memory.read_u64(object));
         let young = self.is_young(object);
         let (bits, live) = match young {
             true => (YOUNG_MARKS, self.young_mark),
@@ -224,23 +322,36 @@ impl Generational {
         if gc & bits == live {
             return;
         }
-        space.memory.write_u32(place, gc & !bits | live);
-        let shape = Self::shape(space, object);
-        let bytes = size_of_object(space.memory, object, shape);
+        space.memory.write_u32(object + GC_OFFSET, gc & !bits | live);
+        let shape = space.types.shape(CanonTypeId(ty));
+        let bytes = match shape.kind {
+            TypeKind::Struct => shape.size_bytes,
+            _ => size_of_object(space.memory, object, shape),
+        };
         if young {
             found.young_bytes += u64::from(bytes);
         } else {
             self.old.mark(object, bytes);
         }
         let (memory, grey, outside) = (&*space.memory, &mut self.grey, &mut found.outside);
-        let handles = &mut outside.handles;
-        let visit = |place| match Reference::from_bits(memory.read_u32(place)) {
-            Reference::Object(object) => grey.push(object),
-            Reference::Host(handle) => handles.push(handle),
-            Reference::Null | Reference::I31(_) => {}
-        };
-        let exception = |position| outside.exceptions.push(position);
+        if shape.kind == TypeKind::Struct {
+            let mut left = shape.references;
+            while left != 0 {
+                let place = object + HEADER_BYTES + 4 * left.trailing_zeros();
+                push_reference(grey, outside, memory.read_u32(place));
+                left &= left - 1;
+            }
+            return;
+        }
+        if is_reference_array(shape) {
+            let elements = memory.words(object + first_element(4), length_of(memory, object));
+            return push_elements(grey, outside, elements);
+        }
+        let mut exceptions = std::mem::take(&mut outside.exceptions);
+        let visit = |place| push_reference(grey, outside, memory.read_u32(place));
+        let exception = |position| exceptions.push(position);
         for_each_reference(memory, space.engine, (object, shape), visit, exception);
+        found.outside.exceptions = exceptions;
     }
 
     /// Marks everything that is to be marked. Objects lie anywhere in memory, so each is fetched a
@@ -282,7 +393,9 @@ impl Generational {
         });
         self.mark_all(space, &mut found);
         self.keep_log(space);
+        self.keep_cards(space);
         self.old.sweep(space.memory);
+        found.outside.complete = true;
         self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
         (found.outside, found.young_bytes)
     }
@@ -295,6 +408,20 @@ impl Generational {
                 space.memory.log(space.context, object);
             }
         }
+    }
+
+    /// Forgets dead arrays with cards.
+    fn keep_cards(&mut self, space: &mut Space<'_>) {
+        let colour = self.colour;
+        let mut unused = Vec::new();
+        self.card_arrays.retain(|&array| {
+            let live = space.memory.read_u32(array + GC_OFFSET) & COLOUR == colour;
+            if !live {
+                let last = card_of(array, length_of(space.memory, array) - 1);
+                space.memory.take_cards(card_of(array, 0)..last + 1, &mut unused);
+            }
+            live
+        });
     }
 }
 
@@ -316,7 +443,7 @@ impl Collector for Generational {
         Some((start, start + u64::from(size)))
     }
 
-    fn allocate_old(&mut self, bytes: u64) -> Option<(u32, u32)> {
+    fn allocate_old(&mut self, bytes: u64, shape: TypeShape) -> Option<(u32, u32)> {
         let young = u64::from(self.nursery_bytes);
         if self.old.free_bytes() < bytes + Self::need_for(young) && !self.config.zeal {
             return None;
@@ -325,7 +452,7 @@ impl Collector for Generational {
             Ok(bytes) if bytes <= MAX_SMALL_BYTES => self.old.allocate_small(bytes),
             _ => self.old.allocate_large(bytes),
         };
-        offset.map(|offset| (offset, u32::from(GC_UNLOGGED) | self.colour))
+        offset.map(|offset| (offset, self.gc_word(offset, bytes, shape)))
     }
 
     fn collect(
@@ -336,7 +463,8 @@ impl Collector for Generational {
     ) -> Result<Outside, OutOfMemory> {
         let used = space.context.allocation().0.saturating_sub(NURSERY_START.into());
         let mut outside = Outside::default();
-        if extent == Extent::Full || self.old.free_bytes() < Self::need_for(used) {
+        let full = extent == Extent::Full || self.old.free_bytes() < Self::need_for(used);
+        if full {
             let young_bytes;
             (outside, young_bytes) = self.mark_and_sweep(space, roots);
             if self.old.free_bytes() < Self::need_for(young_bytes) {
@@ -344,6 +472,11 @@ impl Collector for Generational {
             }
         }
         self.minor(space, roots);
+        if full && self.limit_bytes.is_some() {
+            // Old objects may need what the nursery took.
+            self.nursery_bytes = FIRST_NURSERY_BYTES.min(self.max_nursery_bytes);
+            self.limit_old();
+        }
         Ok(outside)
     }
 
@@ -353,6 +486,21 @@ impl Collector for Generational {
 
     fn used_bytes(&self) -> u64 {
         self.old.used_bytes() + u64::from(self.nursery_bytes)
+    }
+
+    fn wanted_bytes(&self, young_bytes: u64, bytes: u64) -> (u64, u64) {
+        let blocks = bytes.next_multiple_of(BLOCK_BYTES.into());
+        let old = self.old.used_bytes() + blocks;
+        let twice = u64::from(self.twice_the_nursery());
+        // Somewhat more, so that a limiter is not asked each time.
+        let wanted = old + old / 8 + Self::need_for(young_bytes.max(twice)) + twice;
+        let least = old + Self::need_for(young_bytes) + u64::from(self.nursery_bytes);
+        (wanted.next_multiple_of(BLOCK_BYTES.into()), least)
+    }
+
+    fn set_limit(&mut self, bytes: u64) {
+        self.limit_bytes = Some(bytes.min(self.config.max_bytes));
+        self.limit_old();
     }
 
     fn verify(&self, space: &mut Space<'_>, roots: &mut dyn RootSet) {
@@ -386,6 +534,35 @@ impl Collector for Generational {
             }
         }
     }
+}
+
+/// Adds what the elements of an array refer to. Elements that lie one behind the other are often
+/// the same, as in an array that is filled with one value, or mostly null.
+fn push_elements(grey: &mut Vec<u32>, outside: &mut Outside, elements: &[u32]) {
+    let mut before = 0;
+    for chunk in elements.chunks(ELEMENTS_COMPARED) {
+        if chunk.iter().fold(0, |differences, &bits| differences | (bits ^ before)) == 0 {
+            continue;
+        }
+        for &bits in chunk {
+            if bits != before {
+                push_reference(grey, outside, bits);
+                before = bits;
+            }
+        }
+    }
+}
+
+/// Adds what a reference refers to. Which are null is in no order, so there is no branch on it.
+#[inline]
+fn push_reference(grey: &mut Vec<u32>, outside: &mut Outside, bits: u32) {
+    if let Reference::Host(handle) = Reference::from_bits(bits) {
+        outside.handles.push(handle);
+        return;
+    }
+    let len = grey.len();
+    grey.push(bits);
+    grey.truncate(len + usize::from(bits != 0 && bits & I31_BIT == 0));
 }
 
 /// The object that a word of the roots refers to.

@@ -1,6 +1,7 @@
 //! The collector that never collects.
 
 use super::{Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space};
+use crate::vm::TypeShape;
 use upshift_abi::layout::NULL_GUARD_BYTES;
 
 /// How much machine code gets at a time, so that the host's limits are asked now and then.
@@ -11,13 +12,14 @@ const CHUNK_BYTES: u64 = 1 << 20;
 pub(super) struct Null {
     cursor: u64,
     end: u64,
+    max_bytes: u64,
 }
 
 impl Null {
     /// A collector of an empty heap.
     pub(super) fn new(config: HeapConfig) -> Self {
         let start = u64::from(NULL_GUARD_BYTES);
-        Self { cursor: start, end: start + config.max_bytes }
+        Self { cursor: start, end: start + config.max_bytes, max_bytes: config.max_bytes }
     }
 }
 
@@ -33,7 +35,7 @@ impl Collector for Null {
         Some((start, end))
     }
 
-    fn allocate_old(&mut self, bytes: u64) -> Option<(u32, u32)> {
+    fn allocate_old(&mut self, bytes: u64, _shape: TypeShape) -> Option<(u32, u32)> {
         if self.end - self.cursor < bytes {
             return None;
         }
@@ -57,6 +59,16 @@ impl Collector for Null {
 
     fn used_bytes(&self) -> u64 {
         self.cursor - u64::from(NULL_GUARD_BYTES)
+    }
+
+    fn wanted_bytes(&self, _young_bytes: u64, bytes: u64) -> (u64, u64) {
+        let chunk = bytes.max(CHUNK_BYTES);
+        (self.used_bytes() + chunk, self.used_bytes() + chunk)
+    }
+
+    fn set_limit(&mut self, bytes: u64) {
+        let start = u64::from(NULL_GUARD_BYTES);
+        self.end = self.cursor.max(start + bytes.min(self.max_bytes));
     }
 
     fn verify(&self, _space: &mut Space<'_>, _roots: &mut dyn RootSet) {}

@@ -44,8 +44,10 @@ pub(super) struct OldSpace {
     /// Offset of the first block.
     start: u32,
     blocks: Vec<Block>,
-    /// Marked lines of each block of small objects.
+    /// Marked lines of each block of small objects, since the last sweep.
     lines: Vec<u128>,
+    /// A byte for each line, not 0 when it is marked: what marking writes.
+    marks: Vec<u8>,
     /// Blocks of small objects whose holes were not used yet, the next one last.
     partial: Vec<u32>,
     /// Free blocks, the next one last.
@@ -59,6 +61,8 @@ pub(super) struct OldSpace {
     used_blocks: usize,
     /// Most blocks there may be.
     max_blocks: usize,
+    /// Most blocks there ever may be.
+    there_are: usize,
 }
 
 impl OldSpace {
@@ -71,6 +75,7 @@ impl OldSpace {
             start,
             blocks: Vec::new(),
             lines: Vec::new(),
+            marks: Vec::new(),
             partial: Vec::new(),
             free: Vec::new(),
             cursor: 0,
@@ -78,7 +83,13 @@ impl OldSpace {
             hole: None,
             used_blocks: 0,
             max_blocks: max_blocks.min(there_are),
+            there_are: max_blocks.min(there_are),
         }
+    }
+
+    /// Uses no more than so many blocks from now on; those in use stay.
+    pub(super) fn limit_blocks(&mut self, blocks: usize) {
+        self.max_blocks = blocks.min(self.there_are);
     }
 
     /// Bytes of blocks in use.
@@ -88,7 +99,7 @@ impl OldSpace {
 
     /// Bytes of blocks that may still be used.
     pub(super) fn free_bytes(&self) -> u64 {
-        ((self.max_blocks - self.used_blocks) as u64) << BLOCK_SHIFT
+        (self.max_blocks.saturating_sub(self.used_blocks) as u64) << BLOCK_SHIFT
     }
 
     /// Whether an offset lies in the space.
@@ -158,13 +169,14 @@ impl OldSpace {
         let block = u32::try_from(self.blocks.len()).expect("few blocks");
         self.blocks.push(Block::Free { touched: false });
         self.lines.push(0);
+        self.marks.extend([0; LINES as usize]);
         block
     }
 
     /// Room for an object of any size above [`MAX_SMALL_BYTES`]: the first run of free blocks.
     pub(super) fn allocate_large(&mut self, bytes: u64) -> Option<u32> {
         let count = usize::try_from(bytes.div_ceil(BLOCK_BYTES.into())).ok()?;
-        if count > self.max_blocks - self.used_blocks {
+        if count > self.max_blocks.saturating_sub(self.used_blocks) {
             return None;
         }
         let first = self.find_run(count)?;
@@ -199,7 +211,7 @@ impl OldSpace {
 
     /// Forgets all marks: marking begins.
     pub(super) fn clear_marks(&mut self) {
-        self.lines.fill(0);
+        self.marks.fill(0);
         for block in &mut self.blocks {
             if let Block::Large { marked, .. } = block {
                 *marked = false;
@@ -210,20 +222,30 @@ impl OldSpace {
     /// Marks where an object lies.
     #[inline]
     pub(super) fn mark(&mut self, offset: u32, bytes: u32) {
-        let block = self.block_of(offset) as usize;
-        if let Block::Large { marked, .. } = &mut self.blocks[block] {
-            *marked = true;
+        let first = ((offset - self.start) >> LINE_SHIFT) as usize;
+        let last = ((offset - self.start + bytes - 1) >> LINE_SHIFT) as usize;
+        if bytes <= 1 << LINE_SHIFT {
+            self.marks[first] = 1;
+            self.marks[last] = 1;
             return;
         }
-        let within = offset & (BLOCK_BYTES - 1);
-        let (first, last) = (within >> LINE_SHIFT, (within + bytes - 1) >> LINE_SHIFT);
-        let count = last - first + 1;
-        let ones = if count >= LINES { u128::MAX } else { (1 << count) - 1 };
-        self.lines[block] |= ones << first;
+        let block = self.block_of(offset) as usize;
+        match &mut self.blocks[block] {
+            Block::Large { marked, .. } => *marked = true,
+            _ => self.marks[first..=last].fill(1),
+        }
+    }
+
+    /// Makes sets of the marks of lines.
+    fn gather_marks(&mut self) {
+        for (lines, marks) in self.lines.iter_mut().zip(self.marks.chunks_exact(LINES as usize)) {
+            *lines = marks.iter().rev().fold(0, |lines, &mark| lines << 1 | u128::from(mark));
+        }
     }
 
     /// Frees what was not marked, and starts to fill the holes from the first block on.
     pub(super) fn sweep(&mut self, memory: &mut HeapMemory) {
+        self.gather_marks();
         self.partial.clear();
         self.free.clear();
         (self.cursor, self.limit, self.hole) = (0, 0, None);
@@ -281,9 +303,15 @@ impl OldSpace {
             self.blocks.pop();
             self.lines.pop();
         }
+        self.marks.truncate(self.lines.len() * LINES as usize);
         let len = self.blocks.len();
         self.free.retain(|&block| (block as usize) < len);
         self.free.reverse();
+    }
+
+    /// Whether an object has blocks of its own.
+    pub(super) fn is_large(&self, offset: u32) -> bool {
+        matches!(self.blocks[self.block_of(offset) as usize], Block::Large { .. })
     }
 
     /// Whether an object may start at an offset: used by the heap's check.

@@ -17,6 +17,9 @@ const MAX_TABLE_ELEMENTS: u64 = 10_000_000;
 /// Address space reserved at most for a memory that never moves and is not fully guarded.
 const MAX_RESERVED_BYTES: u64 = 16 << 30;
 
+/// What a heap may take whatever a limiter says: its first nursery.
+const UNASKED_BYTES: u64 = 64 << 10;
+
 /// How memories of type `ty` are made.
 pub(crate) fn memory_plan(engine: &Engine, ty: &MemoryType) -> MemoryPlan {
     let style = engine.codegen().memory_style(ty);
@@ -79,6 +82,39 @@ pub(crate) fn grow_memory(
         limiter.memory_grow_failed(anyhow!("memory cannot grow to {desired} bytes"))?;
     }
     Ok(grown)
+}
+
+/// Asks the limiter when the heap of objects would like to grow, for a collection that may come or
+/// for an object of `bytes`. Without its consent the heap stays as it is.
+pub(crate) fn grow_heap(store: &mut dyn AnyStore, bytes: u64) -> Result<()> {
+    let Some((granted, wanted, least)) = store.inner().heap_shortfall(bytes) else {
+        return Ok(());
+    };
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let most = store.inner().heap().config().max_bytes;
+    for desired in [wanted, least] {
+        let Some(limiter) = store.limiter() else { return Ok(()) };
+        if desired <= granted
+            || limiter.memory_growing(size(granted), size(desired), Some(size(most)))?
+        {
+            store.inner_mut().heap_mut().grant(desired.max(granted));
+            return Ok(());
+        }
+    }
+    store.inner_mut().heap_mut().grant(granted);
+    Ok(())
+}
+
+/// Asks the limiter for what the values of an instance took of the heap.
+pub(crate) fn check_heap(store: &mut dyn AnyStore) -> Result<()> {
+    if store.limiter().is_none() {
+        return Ok(());
+    }
+    grow_heap(store, 0)?;
+    let (granted, used) = store.inner().heap().granted_and_used();
+    let allowed = granted.max(UNASKED_BYTES);
+    anyhow::ensure!(used <= allowed, "objects of {used} bytes exceed memory limits");
+    Ok(())
 }
 
 /// Makes a table of its minimum size, every element `init`.

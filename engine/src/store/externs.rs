@@ -1,38 +1,113 @@
 //! The store's table of host values behind `externref`.
 //!
 //! A reference holds a handle: the position in the table plus one
-//! ([`upshift_abi::layout::HOST_BIT`]). Values live as long as the store.
+//! ([`upshift_abi::layout::HOST_BIT`]). A collection of all objects finds the handles that are
+//! still in use; the values of all others are dropped, and their handles used again.
 
 use std::any::Any;
 use std::fmt;
 use upshift_abi::layout::HOST_SHIFT;
 
+/// A value of the host.
+type Value = Box<dyn Any + Send + Sync>;
+
+/// Values below which it is not worth looking for those that are not in use.
+const MIN_COLLECTED: usize = 1024;
+
 /// Host values by handle.
-#[derive(Default)]
 pub(crate) struct ExternTable {
-    values: Vec<Box<dyn Any + Send + Sync>>,
+    values: Vec<Option<Value>>,
+    /// Positions without a value.
+    free: Vec<u32>,
+    /// Number of values at which it is time to look for those that are not in use.
+    collect_at: usize,
+}
+
+impl Default for ExternTable {
+    fn default() -> Self {
+        Self { values: Vec::new(), free: Vec::new(), collect_at: MIN_COLLECTED }
+    }
 }
 
 impl fmt::Debug for ExternTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExternTable").field("len", &self.values.len()).finish()
+        f.debug_struct("ExternTable").field("len", &self.len()).finish()
     }
 }
 
 impl ExternTable {
+    /// The number of values.
+    fn len(&self) -> usize {
+        self.values.len() - self.free.len()
+    }
+
+    /// Whether there are many more values than were in use the last time.
+    pub(crate) fn wants_collection(&self) -> bool {
+        self.len() >= self.collect_at
+    }
+
     /// Adds a value; `None` when all handles are in use.
-    pub(crate) fn insert(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
+    pub(crate) fn insert(&mut self, value: Value) -> Option<u32> {
+        if let Some(position) = self.free.pop() {
+            self.values[position as usize] = Some(value);
+            return Some(position + 1);
+        }
         let handle = u32::try_from(self.values.len() + 1).ok()?;
         if handle >= 1 << (u32::BITS - HOST_SHIFT) {
             return None;
         }
-        self.values.push(value);
+        self.values.push(Some(value));
         Some(handle)
     }
 
     /// The value of a handle.
     pub(crate) fn get(&self, handle: u32) -> Option<&(dyn Any + Send + Sync)> {
         let position = usize::try_from(handle.checked_sub(1)?).ok()?;
-        self.values.get(position).map(|value| &**value)
+        self.values.get(position)?.as_deref()
+    }
+
+    /// Takes all values out whose handles are not in `used`. The caller drops them, when nothing
+    /// is borrowed any more that their destructors could miss.
+    pub(crate) fn take_unused(&mut self, used: &[u32]) -> Vec<Value> {
+        let mut in_use = vec![false; self.values.len()];
+        used.iter().for_each(|&handle| in_use[handle as usize - 1] = true);
+        let mut unused = Vec::new();
+        for ((value, in_use), position) in self.values.iter_mut().zip(in_use).zip(0..) {
+            if !in_use && let Some(value) = value.take() {
+                unused.push(value);
+                self.free.push(position);
+            }
+        }
+        self.collect_at = MIN_COLLECTED.max(2 * self.len());
+        unused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unused_values_leave_and_their_handles_are_used_again() {
+        let mut table = ExternTable::default();
+        let handles: Vec<u32> = (0..4).map(|i| table.insert(Box::new(i)).unwrap()).collect();
+        assert_eq!(table.take_unused(&[handles[1], handles[3], handles[1]]).len(), 2);
+        assert!(table.get(handles[0]).is_none() && table.get(handles[1]).is_some());
+        assert!(table.take_unused(&[handles[1], handles[3]]).is_empty());
+        let again = [table.insert(Box::new(7)).unwrap(), table.insert(Box::new(8)).unwrap()];
+        assert!(again.contains(&handles[0]) && again.contains(&handles[2]));
+        assert_eq!(table.insert(Box::new(9)), Some(5));
+    }
+
+    #[test]
+    fn it_is_time_when_there_are_twice_as_many() {
+        let mut table = ExternTable::default();
+        let handles: Vec<u32> =
+            (0..MIN_COLLECTED).map(|_| table.insert(Box::new(())).unwrap()).collect();
+        assert!(table.wants_collection());
+        assert!(table.take_unused(&handles).is_empty());
+        assert!(!table.wants_collection());
+        (0..MIN_COLLECTED).for_each(|_| assert!(table.insert(Box::new(())).is_some()));
+        assert!(table.wants_collection());
     }
 }

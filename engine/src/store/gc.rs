@@ -4,13 +4,14 @@ use super::StoreInner;
 use crate::Result;
 use crate::Trap;
 use crate::canon::TypeEntry;
-use crate::gc::access::{Tables, read_cell, write_stored};
+use crate::gc::access::{Reference, Tables, read_cell, write_stored};
 use crate::gc::stats::GcStats;
 use crate::gc::{CollectorKind, Extent, Heap, OutOfMemory, Outside, RootSet};
 use crate::vm::{ExnPtr, FuncPtr, Registers, Slot};
 use anyhow::Context as _;
+use std::any::Any;
 use upshift_abi::index::GlobalIndex;
-use upshift_abi::layout::{CanonTypeId, Cell, ObjectLayout};
+use upshift_abi::layout::{CanonTypeId, Cell, ObjectLayout, TypeKind};
 use upshift_abi::types::{HeapType, RefType, ValType};
 
 /// What a collection is for.
@@ -53,6 +54,11 @@ impl StoreInner {
         self.heap.as_mut().expect("a store with objects has a heap")
     }
 
+    /// What a limiter is to be asked for, as [`Heap::shortfall`] says.
+    pub(crate) fn heap_shortfall(&self, bytes: u64) -> Option<(u64, u64, u64)> {
+        self.heap.as_ref()?.shortfall(&self.context, bytes)
+    }
+
     /// Collects, and makes room at the thread's cursor.
     ///
     /// # Errors
@@ -68,12 +74,43 @@ impl StoreInner {
         let context = roots.store.context.clone();
         let collected = heap.collect(&context, &engine, what, &mut roots);
         self.heap = Some(heap);
+        if let Ok(outside) = &collected
+            && outside.complete
+        {
+            drop(self.externs.take_unused(&outside.handles));
+        }
         collected
+    }
+
+    /// Puts a value of the host into the table; first drops those that are not in use, when it is
+    /// time to. `None` when all handles are in use.
+    pub(crate) fn add_host_value(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
+        if self.externs.wants_collection() {
+            // Without room to collect in, values stay.
+            let _ = self.collect_all();
+        }
+        self.externs.insert(value)
+    }
+
+    /// Drops the values of the host that are not in use, in a store without objects.
+    fn collect_host_values(&mut self) {
+        let mut handles = Vec::new();
+        StoreRoots { store: self, registers: None }.visit(&mut |word| {
+            if let Ok(Reference::Host(handle)) = u32::try_from(word).map(Reference::from_bits) {
+                handles.push(handle);
+            }
+            word
+        });
+        drop(self.externs.take_unused(&handles));
     }
 
     /// Collects all there is, where references in frames can be found.
     pub(crate) fn collect_all(&mut self) -> Result<()> {
-        if !self.may_collect || self.heap.is_none() {
+        if !self.may_collect {
+            return Ok(());
+        }
+        if self.heap.is_none() {
+            self.collect_host_values();
             return Ok(());
         }
         let collects = self.heap().config().collector != CollectorKind::Null;
@@ -113,7 +150,8 @@ impl StoreInner {
             return Ok(object);
         }
         if !self.may_collect && !heap.extend(&self.context, small) {
-            return heap.allocate_old(ty, bytes).ok_or_else(|| Trap::AllocationTooLarge.into());
+            let object = heap.allocate_old(&self.engine, ty, bytes);
+            return object.ok_or_else(|| Trap::AllocationTooLarge.into());
         }
         self.refill(small, None)?;
         let heap = self.heap.as_mut().expect("just made");
@@ -123,11 +161,16 @@ impl StoreInner {
 
     #[cold]
     fn allocate_large(&mut self, ty: CanonTypeId, bytes: u64) -> Result<u32> {
-        if let Some(object) = self.heap_mut().allocate_old(ty, bytes) {
+        let engine = self.engine().clone();
+        if self.heap().wants_full() {
+            // Without room to collect in, or where nothing is collected, it may fit all the same.
+            let _ = self.collect(Demand::full());
+        }
+        if let Some(object) = self.heap_mut().allocate_old(&engine, ty, bytes) {
             return Ok(object);
         }
         if self.collect(Demand::full()).is_ok() {
-            let object = self.heap_mut().allocate_old(ty, bytes);
+            let object = self.heap_mut().allocate_old(&engine, ty, bytes);
             return object.ok_or_else(|| Trap::AllocationTooLarge.into());
         }
         Err(Trap::AllocationTooLarge.into())
@@ -187,6 +230,12 @@ impl StoreInner {
         let heap = self.heap.as_mut().expect("a store with objects has a heap");
         heap.note_write(&self.context, object);
     }
+
+    /// The same of `count` elements of an array, from `index` on.
+    pub(crate) fn note_write_elements(&mut self, array: u32, (index, count): (u32, u32)) {
+        let heap = self.heap.as_mut().expect("a store with objects has a heap");
+        heap.note_write_elements(&self.context, array, (index, count));
+    }
 }
 
 /// Objects of up to this size are young first.
@@ -216,21 +265,21 @@ fn visit_globals(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
         let globals = module.declarations().globals.iter().enumerate();
         let imported = module.declarations().imported.globals as usize;
         for (i, global) in globals.skip(imported) {
-            if matches!(global.ty.content, ValType::Ref(ty) if may_be_object(ty)) {
+            if matches!(global.ty.content, ValType::Ref(ty) if may_be_object(store, ty)) {
                 let global = vm.global(module.layout(), GlobalIndex::new(i));
                 global.set([visit(global.get()[0]), 0]);
             }
         }
     }
     for (ty, global) in store.entities.host_globals() {
-        if matches!(ty, ValType::Ref(ty) if may_be_object(ty)) {
+        if matches!(ty, ValType::Ref(ty) if may_be_object(store, ty)) {
             global.set([visit(global.get()[0]), 0]);
         }
     }
 }
 
 fn visit_tables(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
-    for table in store.entities.tables().filter(|table| may_be_object(table.ty.element)) {
+    for table in store.entities.tables().filter(|table| may_be_object(store, table.ty.element)) {
         table.table.ptr().update(&mut *visit);
     }
 }
@@ -239,7 +288,7 @@ fn visit_exceptions(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
     for exn in store.exceptions.heap().objects() {
         let tag = store.exceptions.tag_of(exn).entry(store);
         for (i, param) in tag.ty().params.iter().enumerate() {
-            if matches!(param, ValType::Ref(ty) if may_be_object(*ty)) {
+            if matches!(param, ValType::Ref(ty) if may_be_object(store, *ty)) {
                 exn.set_field(i, [visit(exn.field(i)[0]), 0]);
             }
         }
@@ -247,6 +296,13 @@ fn visit_exceptions(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
 }
 
 /// Whether references of a type may lead to objects, or to host values.
-fn may_be_object(ty: RefType) -> bool {
-    !matches!(ty.heap, HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn)
+fn may_be_object(store: &StoreInner, ty: RefType) -> bool {
+    match ty.heap {
+        HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn => false,
+        HeapType::Concrete(number) => {
+            let shape = store.engine().types().table().shape(CanonTypeId(number.0));
+            shape.kind != TypeKind::None
+        }
+        _ => true,
+    }
 }

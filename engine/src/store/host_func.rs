@@ -33,11 +33,14 @@ impl HostFuncParts {
     }
 
     /// The function, for all stores of an engine.
-    pub(crate) fn register(self, types: &TypeRegistry) -> HostFunc {
-        let entry = types.register(&self.ty);
+    ///
+    /// # Errors
+    /// When its type names a concrete type that the engine does not have.
+    pub(crate) fn register(self, types: &TypeRegistry) -> Result<HostFunc> {
+        let entry = types.register(&self.ty)?;
         let ty = (entry.id(), entry.supertypes());
         let func = vm::HostFunc::new(&self.ty, ty, self.body);
-        HostFunc(Arc::new(HostFuncInner { func, entry }))
+        Ok(HostFunc(Arc::new(HostFuncInner { func, entry })))
     }
 }
 

@@ -5,11 +5,32 @@ use crate::Result;
 use crate::api::exception::Exception;
 use crate::builtin::{atomics, memory, object, poll, table};
 use crate::code::OsrBody;
+use crate::instantiate::limits;
 use crate::vm::{Context, ExnHeap, ExnPtr, FuncPtr, InstanceRef, Registers, VmHost};
 use std::any::Any;
 use upshift_abi::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex, TypeIndex,
 };
+
+impl<T: 'static> StoreBox<T> {
+    /// Asks the limiter, if there is one, before an object of `bytes` is made.
+    fn ask_for_heap(&mut self, bytes: u64) -> Result<()> {
+        match self.limiter {
+            Some(_) => limits::grow_heap(self, bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// The same for an array.
+    fn ask_for_array(&mut self, instance: InstanceRef, ty: TypeIndex, length: u32) -> Result<()> {
+        if self.limiter.is_none() {
+            return Ok(());
+        }
+        let module = &self.inner.entities.instance_of(instance).module;
+        let bytes = module.declarations().array(ty).size_bytes(length);
+        self.ask_for_heap(bytes)
+    }
+}
 
 impl<T: 'static> VmHost for StoreBox<T> {
     fn context(&self) -> &Context {
@@ -162,6 +183,7 @@ impl<T: 'static> VmHost for StoreBox<T> {
     }
 
     fn gc_refill(&mut self, bytes: u32, registers: Registers) -> Result<()> {
+        self.ask_for_heap(0)?;
         self.inner.refill(bytes, Some(registers))
     }
 
@@ -170,6 +192,7 @@ impl<T: 'static> VmHost for StoreBox<T> {
     }
 
     fn array_alloc(&mut self, instance: InstanceRef, ty: TypeIndex, length: u32) -> Result<u32> {
+        self.ask_for_array(instance, ty, length)?;
         object::new_default(&mut self.inner, instance, ty, length)
     }
 
@@ -180,6 +203,7 @@ impl<T: 'static> VmHost for StoreBox<T> {
         data: DataIndex,
         range: (u32, u32),
     ) -> Result<u32> {
+        self.ask_for_array(instance, ty, range.1)?;
         object::new_data(&mut self.inner, (instance, data), ty, range)
     }
 
@@ -190,6 +214,7 @@ impl<T: 'static> VmHost for StoreBox<T> {
         elem: ElemIndex,
         range: (u32, u32),
     ) -> Result<u32> {
+        self.ask_for_array(instance, ty, range.1)?;
         object::new_elem(&mut self.inner, (instance, elem), ty, range)
     }
 

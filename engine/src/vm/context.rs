@@ -447,6 +447,7 @@ fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
         landing: Landing::default(),
         exn_buffer: ptr::null_mut(),
         gc_log: ptr::null_mut(),
+        gc_cards: ptr::null_mut(),
         alloc_request: 0,
         value: [0; 2],
         func_table: ptr::null(),

@@ -14,10 +14,16 @@ use super::pages::{Reservation, page_bytes};
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::mem::offset_of;
 use std::ops::Range;
-use upshift_abi::layout::{ExnHeader, FuncRef, NULL_GUARD_BYTES, OBJECT_ALIGN, ThreadContext};
+use upshift_abi::layout::{
+    CARD_SHIFT, ExnHeader, FuncRef, NULL_GUARD_BYTES, OBJECT_ALIGN, ThreadContext,
+};
 
 /// Objects up to this size are copied word by word.
 const INLINE_COPY_BYTES: u32 = 128;
+/// Offset from which on the memory of large heaps comes in huge pages.
+const HUGE_PAGES_START: usize = 8 << 20;
+/// Cards that are looked at together.
+const CARDS_PER_WORD: usize = size_of::<u64>();
 /// Bytes of address space for objects.
 pub(crate) const HEAP_BYTES: u64 = 1 << 32;
 
@@ -27,6 +33,9 @@ pub(crate) struct HeapMemory {
     memory: Reservation,
     /// Offsets of old objects that were written; machine code appends.
     log: Reservation,
+    /// A byte for each card ([`CARD_SHIFT`]) of memory, not 0 when it was written; machine code
+    /// marks.
+    cards: Reservation,
 }
 
 macro_rules! accesses {
@@ -57,7 +66,16 @@ impl HeapMemory {
         memory.protect_none(0..NULL_GUARD_BYTES as usize)?;
         // One entry for each object that there can be, and one more.
         let log = Reservation::new_committed(len / 2 / OBJECT_ALIGN as usize * 4 + page_bytes())?;
-        Ok(Self { memory, log })
+        let cards = Reservation::new_committed(len >> CARD_SHIFT)?;
+        Ok(Self { memory, log, cards })
+    }
+
+    /// Has memory come in huge pages from some offset on, where the system has them: collections
+    /// and programs visit large heaps in no order, and much of what that costs is finding pages.
+    pub(crate) fn prefer_huge_pages(&self) {
+        let len = usize::try_from(HEAP_BYTES).expect("addresses have 64 bits");
+        // Where the system has none, pages stay small.
+        let _ = self.memory.prefer_huge_pages(HUGE_PAGES_START..len);
     }
 
     /// What offsets count from; never changes.
@@ -76,6 +94,16 @@ impl HeapMemory {
         read_u32 write_u32 u32;
         read_u64 write_u64 u64;
         read_u128 write_u128 u128;
+    }
+
+    /// Words that lie one behind the other.
+    pub(crate) fn words(&self, offset: u32, count: u32) -> &[u32] {
+        let end = u64::from(offset) + u64::from(count) * size_of::<u32>() as u64;
+        assert!(offset.is_multiple_of(4) && end <= HEAP_BYTES, "words of the heap");
+        let place = self.place(offset).cast::<u32>();
+        // SAFETY: they lie in the reservation, aligned, and nothing writes there while the heap is
+        // borrowed: machine code is not running.
+        unsafe { std::slice::from_raw_parts(place, count as usize) }
     }
 
     /// Copies `len` bytes; the ranges may overlap.
@@ -144,9 +172,41 @@ impl HeapMemory {
     }
 
     /// Empties the log.
-    pub(crate) fn reset_log(&self, context: &Context) {
+    fn reset_log(&self, context: &Context) {
         let start = self.log.base().as_ptr().cast::<u32>();
         context.set_field(offset_of!(ThreadContext, gc_log), start);
+    }
+
+    /// Tells machine code where the log and the cards are.
+    pub(crate) fn set_barrier(&self, context: &Context) {
+        self.reset_log(context);
+        context.set_field(offset_of!(ThreadContext, gc_cards), self.cards.base().as_ptr());
+    }
+
+    /// The cards with these numbers.
+    fn cards_mut(&mut self, cards: Range<u32>) -> &mut [u8] {
+        assert!(cards.start <= cards.end && cards.end as usize <= self.cards.len());
+        let first = self.cards.base().as_ptr().wrapping_add(cards.start as usize);
+        // SAFETY: they lie in the reservation, of which `&mut self` has the only borrow, and
+        // machine code is not running.
+        unsafe { std::slice::from_raw_parts_mut(first, cards.len()) }
+    }
+
+    /// Marks cards, as machine code does.
+    pub(crate) fn mark_cards(&mut self, cards: Range<u32>) {
+        self.cards_mut(cards).fill(1);
+    }
+
+    /// Adds those of the cards that are marked to `marked`; none of them is afterwards.
+    pub(crate) fn take_cards(&mut self, cards: Range<u32>, marked: &mut Vec<u32>) {
+        let words = self.cards_mut(cards.clone()).chunks_mut(CARDS_PER_WORD);
+        for (word, first) in words.zip(cards.step_by(CARDS_PER_WORD)) {
+            if word.iter().any(|&card| card != 0) {
+                let numbers = word.iter().zip(first..).filter(|(card, _)| **card != 0);
+                marked.extend(numbers.map(|(_, number)| number));
+                word.fill(0);
+            }
+        }
     }
 
     /// Adds an object to the log, as machine code does.
@@ -226,6 +286,7 @@ mod tests {
         heap.write_u32(NULL_GUARD_BYTES, 7);
         heap.write_u64(u32::MAX - 7, 9);
         heap.write_u128(1 << 20, 5 << 100);
+        assert_eq!(heap.words((1 << 20) + 8, 3), [0, 5 << 4, 0]);
         assert_eq!(heap.read_u32(NULL_GUARD_BYTES), 7);
         assert_eq!((heap.read_u64(u32::MAX - 7), heap.read_u128(1 << 20)), (9, 5 << 100));
         heap.copy(1 << 21, 1 << 20, 16);
@@ -235,10 +296,24 @@ mod tests {
     }
 
     #[test]
+    fn cards_are_taken_once() {
+        let mut heap = HeapMemory::new().unwrap();
+        heap.mark_cards(100..103);
+        heap.mark_cards(120..121);
+        let mut marked = Vec::new();
+        heap.take_cards(101..120, &mut marked);
+        assert_eq!(marked, [101, 102]);
+        heap.take_cards(0..1000, &mut marked);
+        assert_eq!(marked, [101, 102, 100, 120]);
+        heap.take_cards(0..1000, &mut marked);
+        assert_eq!(marked.len(), 4);
+    }
+
+    #[test]
     fn the_log_is_what_was_appended() {
         let mut heap = HeapMemory::new().unwrap();
         let context = Context::new(1 << 16);
-        heap.reset_log(&context);
+        heap.set_barrier(&context);
         heap.log(&context, 8);
         heap.log(&context, 16);
         assert_eq!(heap.take_log(&context), [8, 16]);

@@ -76,6 +76,13 @@ impl Reservation {
         unsafe { mm::madvise(start, len, Advice::LinuxDontNeed) }
     }
 
+    /// Asks for huge pages where a range is used.
+    pub(super) fn prefer_huge_pages(&self, range: Range<usize>) -> io::Result<()> {
+        let (start, len) = self.checked(range);
+        // SAFETY: the range lies in the reservation; the advice changes no content.
+        unsafe { mm::madvise(start, len, Advice::LinuxHugepage) }
+    }
+
     /// Makes an accessible range of anonymous memory zero and keeps its pages.
     pub(super) fn clear(&self, range: Range<usize>) {
         let (start, len) = self.checked(range);

@@ -104,6 +104,18 @@ impl Policy {
         func: DefinedFuncIndex,
         place: Place,
     ) -> Option<Summary> {
+        let (summary, left) = self.find(input, func, place)?;
+        self.left = left;
+        Some(summary)
+    }
+
+    /// Whether a call of `func` would be replaced by its body, and what was left of the budget then.
+    pub(crate) fn find(
+        &mut self,
+        input: &FunctionInput<'_>,
+        func: DefinedFuncIndex,
+        place: Place,
+    ) -> Option<(Summary, u32)> {
         if self.left == 0 || place.depth >= self.limits.depth {
             return None;
         }
@@ -117,8 +129,8 @@ impl Policy {
             return None;
         }
         // A body of nothing has its price, too: it is translated.
-        self.left = self.left.checked_sub(summary.operators + 1)?;
-        Some(summary)
+        let left = self.left.checked_sub(summary.operators + 1)?;
+        Some((summary, left))
     }
 
     fn summary(&mut self, input: &FunctionInput<'_>, func: DefinedFuncIndex) -> Option<Summary> {

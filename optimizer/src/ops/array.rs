@@ -130,7 +130,7 @@ impl Translator<'_, '_> {
         let address = self.object_address(reference);
         let values = self.pop_many(length as usize);
         if layout.element == Cell::Ref {
-            self.write_barrier(reference, None);
+            self.write_barrier(reference, None, None);
         }
         for (index, value) in (0..length).zip(values) {
             let place = Self::element_at(layout, address, index);
@@ -176,7 +176,10 @@ impl Translator<'_, '_> {
         let index = self.pop();
         let array = self.pop();
         let place = self.element_place(layout, array, index);
-        self.set_cell((layout.element, place), value, Some(array), None);
+        if layout.element == Cell::Ref && !self.is_constant(value) {
+            self.write_barrier(array, Some(place.base), None);
+        }
+        self.set_cell((layout.element, place), value, None, None);
     }
 
     /// The place of an element; traps when the array is null or has no such element.

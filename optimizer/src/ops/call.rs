@@ -11,7 +11,9 @@ use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, BuiltinConv};
 use upshift_abi::index::{FuncIndex, TableIndex, TypeIndex};
 use upshift_abi::layout::{FuncImport, FuncRef, Instance, ThreadContext};
+use upshift_abi::methods::MAX_TARGETS;
 use upshift_abi::trap::Trap;
+use wasmparser::BlockType;
 
 /// An argument of a builtin.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,10 @@ impl Translator<'_, '_> {
     /// `call`
     pub(crate) fn call(&mut self, func: FuncIndex) {
         self.zeal_exception();
+        self.call_known(func);
+    }
+
+    fn call_known(&mut self, func: FuncIndex) {
         if self.inline_call(func).expect("the body was validated") {
             return;
         }
@@ -73,9 +79,38 @@ impl Translator<'_, '_> {
     pub(crate) fn call_ref(&mut self, ty: TypeIndex) {
         self.zeal_exception();
         let record = self.pop();
-        let args = self.pop_arguments(ty);
-        let (callee, vmctx) = self.referred_callee(record, ty);
-        self.call_function((callee, ty), vmctx, &args, true);
+        let module = self.src.input.module;
+        let targets: SmallVec<[FuncIndex; MAX_TARGETS]> =
+            self.method_targets(record).iter().copied().collect();
+        let targets = targets.into_iter().filter(|func| module.funcs[func.index()] == ty);
+        let targets = targets.collect::<SmallVec<[FuncIndex; MAX_TARGETS]>>();
+        self.call_expecting(record, ty, &targets);
+    }
+
+    /// Calls a function that is likely one of `expected`: those whose bodies are worth it are
+    /// inlined behind a comparison.
+    fn call_expecting(&mut self, record: Value, ty: TypeIndex, expected: &[FuncIndex]) {
+        let Some((&first, others)) = expected.split_first() else {
+            let args = self.pop_arguments(ty);
+            let (callee, vmctx) = self.referred_callee(record, ty);
+            return self.call_function((callee, ty), vmctx, &args, true);
+        };
+        if !self.would_inline(first) {
+            return self.call_expecting(record, ty, others);
+        }
+        self.ref_func(first);
+        let known = self.pop();
+        let is_known = self.builder.ins().icmp(IntCC::Equal, record, known);
+        let is_known = self.builder.ins().uextend(types::I32, is_known);
+        self.push(is_known);
+        self.if_(BlockType::FuncType(ty.0));
+        if others.is_empty() {
+            self.expect_then();
+        }
+        self.call_known(first);
+        self.else_();
+        self.call_expecting(record, ty, others);
+        self.end();
     }
 
     /// `return_call_ref`

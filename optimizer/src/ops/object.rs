@@ -3,12 +3,13 @@
 use crate::memory_flags::Region;
 use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, ValueDef, types};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Type, Value, ValueDef, types};
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{
-    ArrayHeader, Cell, ExnHeader, FuncRef, GC_UNLOGGED, Instance, ObjectHeader, ThreadContext,
+    ArrayHeader, CARD_SHIFT, Cell, ExnHeader, FuncRef, GC_CARDS, GC_UNLOGGED, Instance,
+    ObjectHeader, ThreadContext,
 };
 use upshift_abi::trap::Trap;
 
@@ -168,7 +169,7 @@ impl Translator<'_, '_> {
             && cell == Cell::Ref
             && !self.is_constant(value)
         {
-            self.write_barrier(reference, faults.take());
+            self.write_barrier(reference, None, faults.take());
         }
         self.store_form(cell, place, stored, faults);
     }
@@ -203,7 +204,7 @@ impl Translator<'_, '_> {
         };
     }
 
-    fn is_constant(&self, value: Value) -> bool {
+    pub(crate) fn is_constant(&self, value: Value) -> bool {
         let dfg = &self.builder.func.dfg;
         match dfg.value_def(dfg.resolve_aliases(value)) {
             ValueDef::Result(inst, 0) => {
@@ -263,7 +264,14 @@ impl Translator<'_, '_> {
     }
 
     /// Before a reference is stored into an object: an old one that is not in the log gets there.
-    pub(crate) fn write_barrier(&mut self, reference: Value, faults: Option<Trap>) {
+    /// Of a large array that is written at `element` (its address, less the header's bytes), the
+    /// card is marked instead.
+    pub(crate) fn write_barrier(
+        &mut self,
+        reference: Value,
+        element: Option<Value>,
+        faults: Option<Trap>,
+    ) {
         let address = self.object_address(reference);
         let gc = crate::offset(offset_of!(ObjectHeader, gc));
         let flags = self.cell_flags(Region::GcWords, faults);
@@ -278,6 +286,9 @@ impl Translator<'_, '_> {
         self.builder.ins().brif(unlogged, cold, &[], next, &[]);
         self.builder.seal_block(cold);
         self.builder.switch_to_block(cold);
+        if let Some(element) = element {
+            self.mark_card(word, element, next);
+        }
         let flags = self.regions.changing(self.builder.func, Region::GcWords);
         let zero = self.builder.ins().iconst(types::I32, 0);
         self.builder.ins().istore8(flags, zero, address, gc);
@@ -291,6 +302,31 @@ impl Translator<'_, '_> {
         self.builder.ins().jump(next, &[]);
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
+    }
+
+    /// Marks the card of an element and goes to `next`, when the array has cards.
+    fn mark_card(&mut self, gc: Value, element: Value, next: Block) {
+        let has_cards = self.builder.ins().band_imm_u(gc, i64::from(GC_CARDS));
+        let [card, log] = [self.builder.create_block(), self.builder.create_block()];
+        for block in [card, log] {
+            self.builder.set_cold_block(block);
+        }
+        self.builder.ins().brif(has_cards, card, &[], log, &[]);
+        self.builder.seal_block(card);
+        self.builder.switch_to_block(card);
+        let heap = self.heap_base();
+        let offset = self.builder.ins().isub(element, heap);
+        let number = self.builder.ins().ushr_imm_u(offset, i64::from(CARD_SHIFT));
+        let thread = self.thread();
+        let at = offset_of!(ThreadContext, gc_cards);
+        let cards = self.load_changing(Region::Thread, types::I64, thread, at);
+        let place = self.builder.ins().iadd(cards, number);
+        let flags = self.regions.changing(self.builder.func, Region::Log);
+        let one = self.builder.ins().iconst(types::I32, 1);
+        self.builder.ins().istore8(flags, one, place, 0);
+        self.builder.ins().jump(next, &[]);
+        self.builder.seal_block(log);
+        self.builder.switch_to_block(log);
     }
 
     /// The length of an array; null faults.

@@ -25,8 +25,8 @@ impl Translator<'_, '_> {
     }
 
     /// The value on top of the stack is that of a field: its type tells of it.
-    fn note_field(&mut self, ty: TypeIndex, field: u32) {
-        let CompositeType::Struct(fields) = &self.src.input.module.types[ty.index()].composite
+    fn note_field(&mut self, of: TypeIndex, field: u32) {
+        let CompositeType::Struct(fields) = &self.src.input.module.types[of.index()].composite
         else {
             return;
         };
@@ -34,7 +34,10 @@ impl Translator<'_, '_> {
             && let Some(&operand) = self.stack.last()
         {
             let value = self.read(operand);
-            self.note_declared(value, Fact::of_value(ty));
+            self.note_declared(value, Fact::of_value(self.src.input.module, ty));
+            if self.field(of, field as usize).0 == Cell::Func && !fields[field as usize].mutable {
+                self.note_method(value, of, field);
+            }
         }
     }
 

@@ -25,8 +25,8 @@ impl Translator<'_, '_> {
         let element = self.table_element(table, index, Trap::TableOutOfBounds);
         let value = self.load_changing(Region::Elements, types::I64, element, 0);
         let ty = self.src.input.module.tables[table.index()].ty.element;
-        self.note_declared(value, Fact::declared(ty));
-        self.push_kind(value, is_object_ref(ty));
+        self.note_declared(value, Fact::declared(self.src.input.module, ty));
+        self.push_kind(value, is_object_ref(self.src.input.module, ty));
     }
 
     /// `table.set`

@@ -86,7 +86,7 @@ impl Translator<'_, '_> {
             // Imported globals have their value before any code runs, defined ones get it when the
             // instance is made.
             // Objects move, so references to them change.
-            false if is_object(global.ty.content) => flags,
+            false if is_object(self.src.input.module, global.ty.content) => flags,
             false => flags.with_readonly().with_can_move(),
         };
         let content = global.ty.content;

@@ -22,7 +22,9 @@ fn typed_calls_pass_every_type() {
     let vector = V128::from(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10_u128);
     let results =
         swap.call(&mut store, (-1, i64::MIN, 1.5, -2.5, vector, Some(value), Some(func))).unwrap();
-    assert_eq!(results, (Some(func), Some(value), vector, -2.5, 1.5, i64::MIN, -1));
+    let returned = results.1.unwrap();
+    assert!(ExternRef::same(&store, &value, &returned));
+    assert_eq!(results, (Some(func), Some(returned), vector, -2.5, 1.5, i64::MIN, -1));
     let text = results.1.unwrap().data(&store).unwrap().downcast_ref::<String>().cloned();
     assert_eq!(text.as_deref(), Some("hello"));
     let nulls = swap.call(&mut store, (0, 0, 0.0, 0.0, V128::default(), None, None)).unwrap();

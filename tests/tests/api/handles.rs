@@ -142,3 +142,33 @@ fn typed_function_references_are_checked_at_the_border() {
     table.set(&mut store, 0, host.into()).unwrap();
     assert!(table.set(&mut store, 0, other.into()).is_err());
 }
+
+/// Types that another engine numbered are not those of this one.
+#[test]
+fn foreign_concrete_types_are_refused() {
+    // A number that a fresh engine does not have.
+    let structs: String =
+        (1..300).map(|n| format!("(type (struct {}))", "(field i8)".repeat(n))).collect();
+    let text = format!("(module {structs} (func (export \"f\") (param (ref null 298))))");
+    let (mut other, instance) = instantiate(&Engine::default(), &text);
+    let ty = instance.get_func(&mut other, "f").unwrap().ty(&other);
+    let value = ty.params[0];
+    let ValType::Ref(element) = value else { panic!("a reference") };
+    let mut store = Store::new(&Engine::default(), ());
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        Func::new(&mut store, ty.clone(), |_, _, _| Ok(()));
+    }));
+    let message = made.unwrap_err();
+    let message = message.downcast_ref::<String>().unwrap();
+    assert!(message.contains("the engine has no type"), "{message}");
+    assert!(catch_unwind(AssertUnwindSafe(|| Tag::new(&mut store, &ty))).is_err());
+    let mut linker: Linker<()> = Linker::new(store.engine());
+    assert!(linker.func_new("m", "f", ty, |_, _, _| Ok(())).is_err());
+    assert!(Global::new(&mut store, GlobalType::new(value, true), Val::AnyRef(None)).is_err());
+    assert!(Table::new(&mut store, TableType::new(element, 1, None), Ref::Any(None)).is_err());
+    // The store is as good as before.
+    let double = Func::wrap(&mut store, |a: i32| 2 * a);
+    let mut results = [Val::I32(0)];
+    double.call(&mut store, &[Val::I32(4)], &mut results).unwrap();
+    assert_eq!(results[0].unwrap_i32(), 8);
+}

@@ -443,3 +443,42 @@ fn a_test_whose_operator_is_written_long_is_the_same_test() {
         assert_eq!(run.call(&mut store, ()).unwrap(), 1, "{}", mode.name);
     }
 }
+
+/// A thousand stores that keep a kilobyte of objects each.
+#[test]
+fn small_heaps_cost_little() {
+    const STORES: u64 = 1000;
+    const MOST_BYTES_EACH: u64 = 1 << 20;
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        1024 * number.expect("Linux tells").parse::<u64>().expect("a number")
+    };
+    let engine = Engine::default();
+    let linker: Linker<()> = Linker::new(&engine);
+    let module = Module::new(
+        &engine,
+        r#"(module
+            (type $node (struct (field i32) (field (ref null $node))))
+            (global $list (mut (ref null $node)) (ref.null $node))
+            (func (export "run") (param $i i32)
+                (loop $live
+                    (global.set $list (struct.new $node (local.get $i) (global.get $list)))
+                    (br_if $live (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))))"#,
+    );
+    let module = module.expect("the test is right");
+    let before = resident();
+    let stores: Vec<Store<()>> = (0..STORES)
+        .map(|_| {
+            let mut store = Store::new(&engine, ());
+            let instance = linker.instantiate(&mut store, &module).expect("the test is right");
+            let run = instance.get_typed_func::<i32, ()>(&mut store, "run");
+            run.expect("the test is right").call(&mut store, 64).expect("there is room");
+            store.gc().expect("there is room");
+            store
+        })
+        .collect();
+    let used = resident().saturating_sub(before);
+    assert!(used < STORES * MOST_BYTES_EACH, "{used} bytes for {} stores", stores.len());
+}
