@@ -9,6 +9,7 @@ mod engine;
 mod instantiate;
 mod peers;
 mod process;
+mod profile;
 mod run_time;
 mod smoke;
 mod start;
@@ -42,7 +43,7 @@ struct Options {
     /// Tiers of Upshift to measure; the first one is what the ratios are about.
     #[arg(long, value_delimiter = ',', default_value = "auto")]
     tier: Vec<String>,
-    /// Tables to print; all of them without it.
+    /// Tables to print; without it all but that of profiling.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Section>,
     /// Compile every .wasm file of this directory for the table of compile throughput.
@@ -69,6 +70,7 @@ enum Section {
     Compile,
     Start,
     Instantiate,
+    Profile,
 }
 
 fn main() -> ExitCode {
@@ -115,6 +117,7 @@ fn run(options: &Options) -> Result<bool> {
             Section::Instantiate => {
                 instantiate::measure(&tiers[0], &peers.for_instantiating, options.rounds)
             }
+            Section::Profile => profile::measure(&suite, &upshift, options.rounds)?,
         };
         report.insert(name(section), figures);
     }
@@ -126,7 +129,8 @@ fn run(options: &Options) -> Result<bool> {
 
 fn wanted(options: &Options) -> Vec<Section> {
     if options.only.is_empty() {
-        return Section::value_variants().to_vec();
+        let all = Section::value_variants().iter().copied();
+        return all.filter(|&section| section != Section::Profile).collect();
     }
     options.only.clone()
 }
@@ -137,6 +141,7 @@ fn name(section: Section) -> String {
         Section::Compile => "compile",
         Section::Start => "start",
         Section::Instantiate => "instantiate",
+        Section::Profile => "profile",
     };
     name.to_owned()
 }

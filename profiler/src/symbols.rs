@@ -123,7 +123,8 @@ fn host_name(address: usize) -> Option<String> {
     let mut found = None;
     backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
         if let Some(name) = symbol.name() {
-            found.get_or_insert_with(|| format!("{name:#}"));
+            // What is inlined comes first; the last is the function itself.
+            found = Some(format!("{name:#}"));
         }
     });
     found

@@ -10,9 +10,10 @@
 //! | `objects` | generated programs over objects do as a model says, in every mode |
 //! | `hostile` | broken and extreme modules give typed errors, in time |
 //! | `determinism` | the same module compiles to the same bytes |
+//! | `profiler` | the profiler samples while modules come and go |
 //! | `tidy` | the rules of the source tree |
 //!
-//! `src/bin/fuzz.rs` is the fuzzer.
+//! `src/bin/fuzz.rs` is the fuzzer, `src/bin/profiler.rs` measures how accurate the profiler is.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ pub mod matrix;
 pub mod modes;
 pub mod mutate;
 pub mod objects;
+pub mod profiled;
 pub mod source;
 pub mod suite;
 

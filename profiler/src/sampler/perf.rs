@@ -67,7 +67,7 @@ impl Ring {
             map,
             event: Arc::clone(&event),
             end: Arc::clone(&end),
-            host: HostUnwinder::new(),
+            host: None,
             last_cpu: 0,
             words: 0,
             noted: Noted::default(),
@@ -205,7 +205,8 @@ struct Reader {
     map: Map,
     event: Arc<OwnedFd>,
     end: Arc<OwnedFd>,
-    host: HostUnwinder,
+    /// Made for the first stack that needs it: the tables of large programs take a while to read.
+    host: Option<HostUnwinder>,
     last_cpu: u64,
     /// Words that samples take.
     words: usize,
@@ -264,7 +265,8 @@ impl Reader {
             let callers = callers.take_while(|&address| is_machine_code(address));
             addresses.extend(callers.take(MAX_FRAMES));
         } else {
-            self.host.walk(registers, sample.stack, &mut addresses);
+            let host = self.host.get_or_insert_with(HostUnwinder::new);
+            host.walk(registers, sample.stack, &mut addresses);
         }
         addresses
     }

@@ -1,0 +1,4 @@
+//! The profiler under test: whether it tells the truth, and whether it survives everything.
+
+pub mod accuracy;
+pub mod stress;
