@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use upshift::{
-    Caller, Config, Engine, ExnRef, FuncType, Linker, Module, Store, Tag, Trap, Val, ValType,
+    Caller, Config, Engine, ExnRef, FuncType, Linker, Module, Store, Tag, Tier, Trap, Val, ValType,
 };
 use upshift_profiler::ExactReport;
 use upshift_tests::loops;
@@ -11,7 +12,7 @@ use upshift_tests::mutate::Random;
 use wasmparser::{BinaryReader, FunctionBody};
 
 /// Fuel that a module of the generator may use.
-const FUEL: u64 = 1 << 24;
+const FUEL: u64 = 1 << 18;
 
 /// Runs all exports that can be called with zeros; the fuel they took, when neither it nor the stack
 /// ran out.
@@ -56,7 +57,7 @@ fn run(engine: &Engine, module: &Module) -> Option<u64> {
 fn config(exact: bool) -> Config {
     let mut config = Config::new();
     config.consume_fuel(true).exact_counts(exact);
-    config.tier(upshift::Tier::Optimizer);
+    config.tier(Tier::Optimizer);
     config
 }
 
@@ -94,29 +95,44 @@ fn counted(module: &Module) -> (u64, bool) {
     (sum, bulk)
 }
 
+/// Modules of the generator that are tried.
+const SEEDS: u64 = 800;
+/// How many of them can be compared at least: they end, and do no work in bulk.
+const COMPARED: usize = 5;
+
 #[test]
 fn counts_agree_with_the_fuel_of_optimised_code() {
-    let (exact, plain) =
-        (Engine::new(&config(true)).unwrap(), Engine::new(&config(false)).unwrap());
-    let mut compared = 0;
-    for seed in 0..500 {
-        let bytes = loops::module(seed);
-        let module = Module::new(&exact, &bytes).unwrap();
-        let (Some(fuel), Some(other)) =
-            (run(&exact, &module), run(&plain, &Module::new(&plain, &bytes).unwrap()))
-        else {
-            continue;
-        };
-        assert_eq!(fuel, other, "seed {seed}");
-        let (counted, bulk) = counted(&module);
-        if bulk {
-            assert!(counted <= other, "seed {seed}");
-            continue;
-        }
-        assert_eq!(counted, other, "seed {seed}");
-        compared += 1;
+    let next = AtomicU64::new(0);
+    let work = || {
+        let (exact, plain) =
+            (Engine::new(&config(true)).unwrap(), Engine::new(&config(false)).unwrap());
+        let seeds = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let seeds = seeds.take_while(|&seed| seed < SEEDS);
+        seeds.filter(|&seed| agrees(seed, &exact, &plain)).count()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let compared: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert!(compared >= COMPARED, "only {compared} modules could be compared");
+}
+
+/// Whether the module of `seed` could be compared. Counting takes little time beside optimising, so
+/// it says first whether that is worth while.
+fn agrees(seed: u64, exact: &Engine, plain: &Engine) -> bool {
+    let bytes = loops::module(seed);
+    let module = Module::new(exact, &bytes).expect("the generator writes valid modules");
+    let Some(fuel) = run(exact, &module) else { return false };
+    let (counted, bulk) = counted(&module);
+    if bulk {
+        assert!(counted <= fuel, "seed {seed}");
+        return false;
     }
-    assert!(compared >= 5, "only {compared} modules could be compared");
+    let Some(other) = run(plain, &Module::new(plain, &bytes).expect("valid")) else { return false };
+    assert_eq!(fuel, other, "seed {seed}");
+    assert_eq!(counted, other, "seed {seed}");
+    true
 }
 
 #[test]
