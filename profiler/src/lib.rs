@@ -22,6 +22,7 @@ pub mod perf_map;
 pub mod pprof;
 pub mod profile;
 pub mod sampler;
+pub mod source;
 pub mod summary;
 pub mod symbols;
 pub mod table;

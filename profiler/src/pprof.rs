@@ -98,6 +98,8 @@ struct Location {
 struct Line {
     #[prost(uint64, tag = "1")]
     function_id: u64,
+    #[prost(int64, tag = "2")]
+    line: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -211,15 +213,21 @@ impl Places {
             .map(|frame| {
                 let function = profile.function(frame.function);
                 let name = strings.id(&printable(&function.name));
-                let id = self.function(name, function.index);
-                self.location(id, function.index.is_some(), frame.module_offset)
+                let line = profile.line(frame);
+                let file = match (line, function.index) {
+                    (Some(line), _) => strings.id(&printable(&line.file)),
+                    (None, Some(_)) => self.module,
+                    (None, None) => 0,
+                };
+                let id = self.function((name, function.index), file);
+                let line = line.map_or(0, |line| line.line.into());
+                self.location((id, line), function.index.is_some(), frame.module_offset)
             })
             .collect()
     }
 
-    fn function(&mut self, name: i64, index: Option<u32>) -> u64 {
+    fn function(&mut self, (name, index): (i64, Option<u32>), filename: i64) -> u64 {
         let functions = &mut self.functions;
-        let filename = if index.is_some() { self.module } else { 0 };
         *self.known_functions.entry((name, index)).or_insert_with(|| {
             let id = functions.len() as u64 + 1;
             functions.push(Function { id, name, system_name: name, filename });
@@ -227,7 +235,12 @@ impl Places {
         })
     }
 
-    fn location(&mut self, function: u64, in_module: bool, offset: Option<u32>) -> u64 {
+    fn location(
+        &mut self,
+        (function, line): (u64, i64),
+        in_module: bool,
+        offset: Option<u32>,
+    ) -> u64 {
         let locations = &mut self.locations;
         *self.known.entry((function, offset)).or_insert_with(|| {
             let id = locations.len() as u64 + 1;
@@ -235,7 +248,7 @@ impl Places {
                 id,
                 mapping_id: if in_module { MODULE } else { 0 },
                 address: offset.unwrap_or(0).into(),
-                line: vec![Line { function_id: function }],
+                line: vec![Line { function_id: function, line }],
             });
             id
         })
@@ -246,6 +259,7 @@ impl Places {
 mod tests {
     use super::*;
     use crate::profile::{Frame, FunctionId};
+    use crate::source::SourceLine;
     use flate2::read::GzDecoder;
     use std::io::Read;
     use std::time::Duration;
@@ -264,6 +278,8 @@ mod tests {
             vec![frame(fast, Some(20)), frame(main, Some(10))],
             vec![frame(host, None), frame(fast, Some(24)), frame(main, Some(10))],
         ];
+        let line = SourceLine { file: "work.c".to_owned(), line: 7 };
+        profile.lines.insert(20, line);
         for (i, frames) in stacks.into_iter().enumerate() {
             let cpu = Duration::from_nanos(100 + i as u64);
             profile.samples.push(Stack { at: Duration::ZERO, cpu, frames });
@@ -282,14 +298,16 @@ mod tests {
             let location = decoded.location.iter().find(|l| l.id == *location).unwrap();
             let function =
                 decoded.function.iter().find(|f| f.id == location.line[0].function_id).unwrap();
-            (text(function.name), location.address, location.mapping_id)
+            let place = (text(function.filename), location.line[0].line);
+            (text(function.name), place, location.address, location.mapping_id)
         };
         let stacks: Vec<Vec<_>> =
             decoded.sample.iter().map(|s| s.location_id.iter().map(name).collect()).collect();
-        let (main, work) = (("main", 10, MODULE), ("work\\u{1b}", 20, MODULE));
-        assert_eq!(stacks[0], [work, main]);
+        let main = ("main", ("program.wasm", 0), 10, MODULE);
+        let work = |line, address| ("work\\u{1b}", ("work.c", line), address, MODULE);
+        assert_eq!(stacks[0], [work(7, 20), main]);
         assert_eq!(stacks[1], stacks[0], "one function in all tiers");
-        assert_eq!(stacks[2], [("malloc", 0, 0), ("work\\u{1b}", 24, MODULE), main]);
+        assert_eq!(stacks[2], [("malloc", ("", 0), 0, 0), work(0, 24), main]);
         let labels: Vec<_> =
             decoded.sample.iter().map(|s| (text(s.label[0].key), text(s.label[0].str))).collect();
         assert_eq!(labels, [("tier", "baseline"), ("tier", "optimized"), ("tier", "host")]);

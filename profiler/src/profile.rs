@@ -1,6 +1,7 @@
 //! A profile: samples whose frames have names, and sums over them.
 
 use crate::sampler::{Clock, Recording};
+use crate::source::{SourceLine, SourceMap};
 use crate::symbols::{KERNEL_START, Symbols};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -110,6 +111,8 @@ pub struct Profile {
     pub clock: Clock,
     /// Functions by [`FunctionId`].
     pub functions: Functions,
+    /// Lines of source by the offset in the module, of those frames whose line is known.
+    pub lines: BTreeMap<u32, SourceLine>,
     /// Samples in their order.
     pub samples: Vec<Sample>,
     /// Samples that were lost.
@@ -155,11 +158,32 @@ impl Profile {
             rate: recording.rate,
             clock: recording.clock,
             functions,
+            lines: lines(module, &named),
             samples: named,
             lost: recording.lost,
             cpu: recording.cpu,
             wall: recording.wall,
         }
+    }
+
+    /// The line of source of a frame.
+    #[must_use]
+    pub fn line(&self, frame: &Frame) -> Option<&SourceLine> {
+        self.lines.get(&frame.module_offset?)
+    }
+
+    /// Time in the code of each line that is known, the one with most time first.
+    #[must_use]
+    pub fn line_times(&self) -> Vec<(&SourceLine, Duration)> {
+        let mut times: BTreeMap<&SourceLine, Duration> = BTreeMap::new();
+        for sample in &self.samples {
+            if let Some(line) = sample.frames.first().and_then(|leaf| self.line(leaf)) {
+                *times.entry(line).or_default() += sample.cpu;
+            }
+        }
+        let mut times: Vec<_> = times.into_iter().collect();
+        times.sort_by_key(|&(line, time)| (std::cmp::Reverse(time), line));
+        times
     }
 
     /// A function.
@@ -222,4 +246,12 @@ impl Profile {
         };
         Category::ALL.iter().map(|&category| (category, time_in(category))).collect()
     }
+}
+
+/// The lines of all frames.
+fn lines(module: &Module, samples: &[Sample]) -> BTreeMap<u32, SourceLine> {
+    let source = SourceMap::new(module);
+    let frames = samples.iter().flat_map(|sample| &sample.frames);
+    let offsets: HashSet<u32> = frames.filter_map(|frame| frame.module_offset).collect();
+    offsets.into_iter().filter_map(|offset| Some((offset, source.find(offset)?))).collect()
 }

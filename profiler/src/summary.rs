@@ -5,6 +5,7 @@
 use crate::counters::Reading;
 use crate::profile::{Category, Profile};
 use crate::sampler::Clock;
+use crate::source::SourceLine;
 use crate::tiers::TierReport;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub struct Summary {
     pub kinds: Vec<Kind>,
     /// Functions by tier, the one with most time of its own first.
     pub functions: Vec<Row>,
+    /// Lines of source that are known, the one with most time first.
+    #[serde(default)]
+    pub lines: Vec<LineTime>,
     /// What the kernel counted.
     pub counters: Vec<Reading>,
     /// What the tiers did.
@@ -72,6 +76,17 @@ pub struct Row {
     pub samples: usize,
 }
 
+/// Time in the code of a line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LineTime {
+    /// The file, as the compiler called it: not yet safe to print.
+    pub file: String,
+    /// The line in it.
+    pub line: u32,
+    /// Time in milliseconds.
+    pub self_ms: f64,
+}
+
 impl Summary {
     /// The sums of a profile.
     #[must_use]
@@ -86,11 +101,17 @@ impl Summary {
             wall_ms: ms(profile.wall),
         });
         let kinds = profile.by_category().into_iter();
+        let line = |(line, time): (&SourceLine, Duration)| LineTime {
+            file: line.file.clone(),
+            line: line.line,
+            self_ms: ms(time),
+        };
         Self {
             sampling,
             samples: profile.samples.len(),
             kinds: kinds.map(|(kind, time)| Kind { kind, self_ms: ms(time) }).collect(),
             functions: rows(profile),
+            lines: profile.line_times().into_iter().map(line).collect(),
             counters,
             tiers,
         }

@@ -32,6 +32,7 @@ pub fn report(summary: &Summary, options: &Options) -> String {
             head(&mut out, summary, sampling);
             categories(&mut out, summary);
             functions(&mut out, summary, options);
+            lines(&mut out, summary, options);
         }
         None => line(&mut out, "No samples were asked for."),
     }
@@ -99,6 +100,19 @@ fn functions(out: &mut String, summary: &Summary, options: &Options) {
                 printable(&row.name)
             ),
         );
+    }
+}
+
+/// Lines of source, when the module says any.
+fn lines(out: &mut String, summary: &Summary, options: &Options) {
+    if summary.lines.is_empty() {
+        return;
+    }
+    line(out, "\n    self ms      %  line");
+    let whole = summary.sampled_ms();
+    for row in summary.lines.iter().take(options.top) {
+        let (time, share) = (row.self_ms, percent(row.self_ms, whole));
+        line(out, &format!("  {time:>9.1} {share:>6.1}  {}:{}", printable(&row.file), row.line));
     }
 }
 
