@@ -72,7 +72,8 @@ impl Guest {
         let func = self.instance.get_func(&mut self.store, name).expect("the test is right");
         let count = func.ty(&self.store).results.len();
         let mut scope = RootScope::new(&mut self.store);
-        let value = ExternRef::new(&mut scope, Counted::new(number, &self.alive)).unwrap();
+        let value = ExternRef::new(&mut scope, Counted::new(number, &self.alive))
+            .expect("the heap has room");
         let mut results = vec![Val::I32(0); count];
         func.call(&mut scope, &[value.into()], &mut results).expect("the test is right");
         drop(scope);
