@@ -275,7 +275,7 @@ impl Generational {
         if (twice <= short || little) && self.may_have_nursery(twice) {
             self.nursery_bytes = twice;
         } else if much {
-            self.nursery_bytes = short;
+            self.nursery_bytes = short.min(self.nursery_bytes);
         }
         self.limit_old();
     }
