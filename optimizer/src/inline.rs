@@ -146,25 +146,27 @@ impl<'a> Translator<'a, '_> {
     /// Whether [`Self::inline_call`] would inline a call of `func` here.
     pub(crate) fn would_inline(&mut self, func: FuncIndex) -> bool {
         let input = self.src.input;
-        let Some(callee) = input.module.defined_func(func) else { return false };
+        let candidate = self.candidate(func);
+        candidate
+            .is_some_and(|(callee, place, policy)| policy.find(&input, callee, place).is_some())
+    }
+
+    /// The callee of a call here, when its body may be put in its place, and who says whether that
+    /// is worth it.
+    fn candidate(&mut self, func: FuncIndex) -> Option<(DefinedFuncIndex, Place, &mut Policy)> {
+        let callee = self.src.input.module.defined_func(func)?;
         if self.inlining.is_open(callee) {
-            return false;
+            return None;
         }
         let place = self.inlining.place();
-        let policy = self.inlining.policy.as_mut();
-        policy.is_some_and(|policy| policy.find(&input, callee, place).is_some())
+        Some((callee, place, self.inlining.policy.as_mut()?))
     }
 
     /// Translates the body of `func` in place of the call at hand, if that is worth it. Its
     /// arguments are on the stack, and then its results are.
     pub(crate) fn inline_call(&mut self, func: FuncIndex) -> wasmparser::Result<bool> {
         let input = self.src.input;
-        let Some(callee) = input.module.defined_func(func) else { return Ok(false) };
-        if self.inlining.policy.is_none() || self.inlining.is_open(callee) {
-            return Ok(false);
-        }
-        let place = self.inlining.place();
-        let policy = self.inlining.policy.as_mut().expect("looked at above");
+        let Some((callee, place, policy)) = self.candidate(func) else { return Ok(false) };
         let Some(summary) = policy.choose(&input, callee, place) else { return Ok(false) };
         let Some(caller) = self.enter_callee(callee) else { return Ok(false) };
         let body = input.body(callee);

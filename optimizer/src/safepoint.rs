@@ -201,11 +201,8 @@ impl<'a> Translator<'a, '_> {
     /// References that are alive at the operator at hand: locals, and what is on the stack.
     fn live_references(&mut self) -> SmallVec<[Variable; 8]> {
         let Safepoints { locals, outer, .. } = &mut self.safepoints;
-        let operands = self.stack.iter().filter_map(|operand| match *operand {
-            Operand::Ref(var) => Some(var),
-            Operand::Value(_) | Operand::Var(_) => None,
-        });
-        outer.iter().copied().chain(locals.at(self.src.pc)).chain(operands).collect()
+        let locals = locals.at(self.src.pc);
+        outer.iter().copied().chain(locals).chain(references(&self.stack)).collect()
     }
 
     /// The function at hand calls one whose body is next: its references are outer ones there. Gives
@@ -305,10 +302,7 @@ impl<'a> Translator<'a, '_> {
         }
         let mut vars: Vec<Variable> = self.safepoints.locals.from(self.src.pc).collect();
         vars.extend(&self.safepoints.outer);
-        vars.extend(self.stack.iter().filter_map(|operand| match *operand {
-            Operand::Ref(var) => Some(var),
-            Operand::Value(_) | Operand::Var(_) => None,
-        }));
+        vars.extend(references(&self.stack));
         if !self.count_references(vars.len()) {
             vars.clear();
         }
@@ -342,6 +336,14 @@ impl<'a> Translator<'a, '_> {
             cursor.ins().stack_store(types::I64, null, slot, 0);
         }
     }
+}
+
+/// The variables of the operands that are references to objects.
+fn references(stack: &[Operand]) -> impl Iterator<Item = Variable> {
+    stack.iter().filter_map(|operand| match *operand {
+        Operand::Ref(var) => Some(var),
+        Operand::Value(_) | Operand::Var(_) => None,
+    })
 }
 
 /// Where locals may be read again: from the first write to the last read, and around loops.
