@@ -5,7 +5,7 @@
 use crate::Entry;
 use crate::facts::{Condition, Fact};
 use crate::memory_flags::Region;
-use crate::safepoint::is_object;
+use crate::safepoint::{Places, is_object};
 use crate::translate::{Operand, Translator, parser_type, value_type};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Type, Value, types};
@@ -81,8 +81,14 @@ pub(crate) struct Control {
     has_params: bool,
     /// Whether anything goes to the label.
     used: bool,
-    /// Where a false condition of an `if` goes, and the parameters there.
-    otherwise: Option<(Block, Vec<Operand>)>,
+    /// Where a false condition of an `if` goes, the parameters there, and where references are.
+    otherwise: Option<(Block, Vec<Operand>, Places)>,
+    /// Offset in the module of the operator that opened it.
+    pub(crate) start: usize,
+    /// The safepoints' clock then.
+    pub(crate) opened: u32,
+    /// Where references are at the label, once something goes to it.
+    pub(crate) places: Option<Places>,
     /// The scope of handlers in which its code lies.
     pub(crate) scope: usize,
     /// The scope that a `try` opened, and how many of its clauses were met.
@@ -128,6 +134,9 @@ impl Translator<'_, '_> {
             condition: None,
             used: false,
             otherwise,
+            start: self.src.pc,
+            opened: self.safepoints.tick(),
+            places: None,
             scope,
             try_scope: crate::handlers::NONE,
             next_clause: 0,
@@ -173,9 +182,9 @@ impl Translator<'_, '_> {
         self.inlining.loops += 1;
         let header = self.control.last().expect("just opened").label;
         let args = self.pop_many(params.len());
+        self.meet_header();
         self.builder.ins().jump(header, &block_args(&args));
         self.builder.switch_to_block(header);
-        self.forget_slots();
         self.push_label_values(self.control.len() - 1);
         self.poll();
         self.charge_fuel();
@@ -224,8 +233,9 @@ impl Translator<'_, '_> {
         self.builder.seal_block(then);
         self.builder.seal_block(otherwise);
         let saved = self.stack[self.stack.len() - params.len()..].to_vec();
+        let places = self.places_here();
         let frame = self.control.last_mut().expect("just opened");
-        frame.otherwise = Some((otherwise, saved));
+        frame.otherwise = Some((otherwise, saved, places));
         frame.condition = condition;
         self.builder.switch_to_block(then);
         self.learn_condition(condition, true);
@@ -235,7 +245,7 @@ impl Translator<'_, '_> {
     /// The other side of the `if` that was just opened is unlikely.
     pub(crate) fn expect_then(&mut self) {
         let frame = self.control.last().expect("just opened");
-        let (otherwise, _) = frame.otherwise.as_ref().expect("an if has its other side");
+        let (otherwise, ..) = frame.otherwise.as_ref().expect("an if has its other side");
         self.builder.set_cold_block(*otherwise);
     }
 
@@ -262,7 +272,7 @@ impl Translator<'_, '_> {
 
     fn start_else(&mut self, index: usize) {
         let frame = &mut self.control[index];
-        let (block, params) = frame.otherwise.take().expect("an if has its other side");
+        let (block, params, places) = frame.otherwise.take().expect("an if has its other side");
         frame.kind = Kind::Else;
         self.stack.truncate(frame.height);
         self.stack.extend(params);
@@ -270,7 +280,7 @@ impl Translator<'_, '_> {
         self.facts.undo_to(facts);
         self.builder.switch_to_block(block);
         self.learn_condition(condition, false);
-        self.forget_slots();
+        self.go_on_with(&places);
         self.dead = false;
     }
 
@@ -290,7 +300,8 @@ impl Translator<'_, '_> {
                 }
                 self.start_else(index);
             }
-            Kind::Inlined | Kind::Block | Kind::Else | Kind::TryTable => {}
+            Kind::TryTable => self.landing_pads(index),
+            Kind::Inlined | Kind::Block | Kind::Else => {}
             Kind::Try | Kind::Catch | Kind::CatchAll => {}
         }
         let frame = &self.control[index];
@@ -304,7 +315,8 @@ impl Translator<'_, '_> {
             let (label, height) = (self.control[index].label, self.control[index].height);
             self.builder.switch_to_block(label);
             self.builder.seal_block(label);
-            self.forget_slots();
+            let places = self.control[index].places.take().unwrap_or_default();
+            self.go_on_with(&places);
             self.stack.truncate(height);
             self.push_label_values(index);
             self.dead = false;
@@ -325,7 +337,8 @@ impl Translator<'_, '_> {
         if self.dead {
             self.stack.truncate(frame.height);
         }
-        self.control.pop();
+        let frame = self.control.pop().expect("the loop is open");
+        self.drop_places(&frame.places.unwrap_or_default());
         if !self.dead {
             self.charge_fuel();
         }
@@ -357,6 +370,7 @@ impl Translator<'_, '_> {
     }
 
     pub(crate) fn branch_values(&mut self, index: usize) -> (Block, SmallVec<[BlockArg; 4]>) {
+        self.meet(index);
         self.control[index].used = true;
         let (label, arity) = (self.control[index].label, self.control[index].arity);
         let values = self.peek_many(arity);

@@ -322,6 +322,14 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// A value stands for the same reference as an older one.
+    pub(crate) fn inherit_fact(&mut self, before: Value, after: Value) {
+        let fact = self.fact(before);
+        if fact.proved {
+            self.learn(after, fact);
+        }
+    }
+
     /// A safepoint begins to give variables other values.
     pub(crate) fn begin_carry(&mut self) {
         self.facts.carried.clear();

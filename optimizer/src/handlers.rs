@@ -6,10 +6,10 @@
 //! pad is a block whose parameter is the address of the exception; it loads the fields and jumps to
 //! its clause's label.
 
-use crate::control::block_args;
+use crate::control::{Control, block_args};
 use crate::memory_flags::Region;
 use crate::nothrow::Nothrow;
-use crate::safepoint::Stored;
+use crate::safepoint::{Places, Stored};
 use crate::translate::{Translator, value_type};
 use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Value, types};
 use smallvec::SmallVec;
@@ -165,7 +165,7 @@ impl Translator<'_, '_> {
             };
             self.map_references(call, &stored);
             let results = self.builder.inst_results(call).into();
-            self.load_references(&stored);
+            self.outdate_references(&stored);
             return results;
         }
         self.handlers.entries += handlers.len();
@@ -213,7 +213,7 @@ impl Translator<'_, '_> {
         self.map_references(call, stored);
         self.builder.seal_block(normal);
         self.builder.switch_to_block(normal);
-        self.load_references(stored);
+        self.outdate_references(stored);
         self.builder.block_params(normal).into()
     }
 
@@ -259,12 +259,37 @@ impl Translator<'_, '_> {
         values
     }
 
-    /// Emits the landing pad of a `try_table`'s clause.
-    pub(crate) fn landing_pad(&mut self, pad: Block, clause: Clause, target: usize) {
-        self.builder.switch_to_block(pad);
-        self.load_references_at_pad();
-        let exn = self.builder.block_params(pad)[0];
-        let values = self.exception_values(clause, exn);
+    /// At the end of a `try_table`, whose control frame is at hand, emits its landing pads.
+    pub(crate) fn landing_pads(&mut self, index: usize) {
+        let Control { height, start, scope, .. } = self.control[index];
+        let clauses = std::mem::take(&mut self.handlers.scopes[scope].clauses);
+        if clauses.is_empty() {
+            return;
+        }
+        let places = self.places_at_pads(start, height);
+        let next = (!self.dead).then(|| {
+            let next = self.builder.create_block();
+            self.builder.ins().jump(next, &[]);
+            next
+        });
+        for &number in &clauses {
+            self.landing_pad(number, &places);
+        }
+        self.handlers.scopes[scope].clauses = clauses;
+        if let Some(next) = next {
+            self.builder.switch_to_block(next);
+            self.builder.seal_block(next);
+        }
+    }
+
+    fn landing_pad(&mut self, number: u32, places: &Places) {
+        let Pad { block, target } = self.handlers.pads[number as usize];
+        let target = target.expect("a clause of a try_table has a label");
+        self.builder.switch_to_block(block);
+        self.builder.seal_block(block);
+        let exn = self.builder.block_params(block)[0];
+        let values = self.exception_values(self.handlers.clauses[number as usize], exn);
+        self.meet_from_pad(places, target);
         let label = self.label_of(target);
         self.builder.ins().jump(label, &block_args(&values));
     }

@@ -167,14 +167,13 @@ impl<'a> Translator<'a, '_> {
     pub(crate) fn inline_call(&mut self, func: FuncIndex) -> wasmparser::Result<bool> {
         let input = self.src.input;
         let Some((callee, place, policy)) = self.candidate(func) else { return Ok(false) };
-        let Some(summary) = policy.choose(&input, callee, place) else { return Ok(false) };
+        if policy.choose(&input, callee, place).is_none() {
+            return Ok(false);
+        }
         let Some(caller) = self.enter_callee(callee) else { return Ok(false) };
         let body = input.body(callee);
         let args = self.pop_many(self.src.ty.params.len());
         self.declare_locals(&body, &args)?;
-        if summary.handles || input.config.zeal_exceptions {
-            self.clear_references();
-        }
         self.inlining.bodies.push(self.control.len());
         self.open_body(Kind::Inlined);
         self.charge_fuel();

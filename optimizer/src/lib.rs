@@ -16,6 +16,7 @@ mod fuel;
 mod handlers;
 mod inline;
 mod isa;
+mod liveness;
 mod lower;
 mod memory_flags;
 mod nothrow;

@@ -50,9 +50,10 @@ impl Translator<'_, '_> {
             let (Operand::Var(var) | Operand::Ref(var)) = self.stack[i] else {
                 unreachable!("operands have names")
             };
-            let value = self.builder.use_var(var);
+            let value = self.value_of(var);
             operands.push((var, self.builder.func.dfg.value_type(value)));
         }
+        self.load_references();
         self.builder.ins().jump(merge, &[]);
         self.builder.switch_to_block(block);
         self.builder.seal_block(block);

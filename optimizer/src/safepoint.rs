@@ -2,15 +2,16 @@
 //!
 //! References to objects are always variables of the frontend: locals, and operands by their
 //! position on the stack. Each has a stack slot. Before a call that may collect, those that are
-//! alive are stored there, the call's stack map lists the slots, and behind the call they are
-//! loaded again, as other values of their variables; the frontend joins the values where control
-//! flow does.
+//! alive ([`crate::liveness`]) are stored there, and the call's stack map lists the slots. Behind it,
+//! the slots alone hold them: a reference is loaded again where it is read, or where control joins
+//! code that expects it in its variable ([`Translator::meet`]).
 //!
 //! ```text
 //! v7 = …                       local $p is v7
 //! stack_store v7, slot 1
+//! call fn, map: slot 1         the slot alone holds $p
 //! call fn, map: slot 1
-//! v9 = stack_load slot 1       local $p is v9
+//! v9 = stack_load slot 1       local.get $p
 //! ```
 //!
 //! What is stored once need not be stored again as long as the variable stays: the collector
@@ -19,78 +20,70 @@
 //!
 //! Functions and exceptions do not move; references to them are values like others.
 
+use crate::control::{Control, Kind};
 use crate::facts::Fact;
+use crate::liveness::Liveness;
 use crate::translate::{Operand, Translator};
-use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::entity::packed_option::PackedOption;
-use cranelift_codegen::entity::{EntitySet, SecondaryMap};
 use cranelift_codegen::ir::{self, Inst, InstBuilder, StackSlot, Value, types};
 use cranelift_frontend::Variable;
 use smallvec::SmallVec;
-use std::collections::{BTreeSet, HashMap};
 use upshift_abi::module::Module;
 use upshift_abi::types::{CompositeType, HeapType, RefType, ValType};
-use wasmparser::{FunctionBody, Operator, OperatorsReader};
+use wasmparser::FunctionBody;
 
 /// Bytes of a slot.
 const SLOT_BYTES: u32 = 8;
 /// log2 of their alignment.
 const SLOT_ALIGN: u8 = 3;
-/// References that all stack maps and landing pads of a function may have together: their number is
-/// otherwise the product of its references and its calls.
-const MAX_STORED: usize = 1 << 18;
+/// References that all stack maps of a function may have together: their number is otherwise the
+/// product of its references and its calls.
+const MAX_STORED: usize = 1 << 22;
+/// References that may be looked at where control branches, likewise.
+const MAX_MET: usize = 1 << 26;
+/// References that may wait at a time for the `else` or the label of the blocks around.
+const MAX_WAITING: usize = 1 << 21;
 
-/// A local that holds references to objects.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RefLocal {
-    var: Variable,
-    /// Offsets in the module between which its value may be read.
-    alive: (usize, usize),
-}
-
-/// Locals that hold references, and which of them are alive where the translator is.
+/// Locals that hold references, and where they are alive.
 #[derive(Debug, Default)]
 pub(crate) struct RefLocals {
-    /// All, by where their lives start.
-    all: Vec<RefLocal>,
-    /// How many of them had started at the last look.
-    started: usize,
-    /// Which of those had not ended.
-    alive: Vec<RefLocal>,
+    liveness: Liveness,
+    /// By number.
+    vars: Vec<Variable>,
 }
 
 impl RefLocals {
-    fn new(mut all: Vec<RefLocal>) -> Self {
-        all.sort_by_key(|local| local.alive.0);
-        Self { all, started: 0, alive: Vec::new() }
-    }
-
-    /// Looks at an offset in the module, which is not before that of the last look.
-    fn advance(&mut self, at: usize) {
-        let more = self.all[self.started..].partition_point(|local| local.alive.0 <= at);
-        self.alive.extend_from_slice(&self.all[self.started..][..more]);
-        self.started += more;
-        self.alive.retain(|local| at < local.alive.1);
-    }
-
-    /// Those that are alive at an offset.
+    /// Those that are alive at an offset in the module, which is not before that of the last look.
     fn at(&mut self, at: usize) -> impl Iterator<Item = Variable> {
-        self.advance(at);
-        self.alive.iter().map(|local| local.var)
+        self.liveness.at(at).iter().map(|&local| self.vars[local as usize])
     }
 
-    /// Those that are alive at an offset or later.
-    fn from(&mut self, at: usize) -> impl Iterator<Item = Variable> {
-        self.advance(at);
-        self.alive.iter().chain(&self.all[self.started..]).map(|local| local.var)
+    /// Those of them that are alive at the label of a block, too.
+    fn at_label(&mut self, at: usize, block: usize) -> impl Iterator<Item = Variable> {
+        self.liveness.at_label(at, block).map(|local| self.vars[local as usize])
     }
 }
 
 /// References that are stored, and their slots.
 pub(crate) type Stored = SmallVec<[(Variable, StackSlot); 8]>;
 
+/// Where a reference is besides its variable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Since when its slot holds it; 0 when it does not.
+    since: u32,
+    /// Whether the slot alone does.
+    only: bool,
+    /// The value that the variable had before that: what is known of it holds.
+    before: PackedOption<Value>,
+}
+
+/// Where the references are that slots hold.
+pub(crate) type Places = Vec<(Variable, Held)>;
+
 /// References of the function at hand.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Safepoints {
     locals: RefLocals,
     /// Locals of the callers of an inlined body that are alive behind the calls.
@@ -98,11 +91,75 @@ pub(crate) struct Safepoints {
     /// Variables of operands, by position.
     operands: Vec<Option<Variable>>,
     slots: SecondaryMap<Variable, PackedOption<StackSlot>>,
-    all_slots: Vec<StackSlot>,
-    /// Variables whose slot holds their value.
-    current: EntitySet<Variable>,
-    /// References in stack maps so far.
-    entries: usize,
+    held: SecondaryMap<Variable, Held>,
+    /// Variables whose slots may hold them.
+    listed: Vec<Variable>,
+    /// Counts the blocks that were opened.
+    clock: u32,
+    /// What was changed on a path that joins the present one again.
+    undo: Option<Places>,
+    /// References in stack maps so far, those that were looked at, and those that wait.
+    stored: usize,
+    met: usize,
+    waiting: usize,
+}
+
+impl Default for Safepoints {
+    fn default() -> Self {
+        Self {
+            locals: RefLocals::default(),
+            outer: Vec::new(),
+            operands: Vec::new(),
+            slots: SecondaryMap::new(),
+            held: SecondaryMap::new(),
+            listed: Vec::new(),
+            clock: 1,
+            undo: None,
+            stored: 0,
+            met: 0,
+            waiting: 0,
+        }
+    }
+}
+
+impl Safepoints {
+    fn set(&mut self, var: Variable, held: Held) {
+        let before = std::mem::replace(&mut self.held[var], held);
+        if before.since == 0 && held.since != 0 {
+            self.listed.push(var);
+        }
+        if let Some(undo) = &mut self.undo {
+            undo.push((var, before));
+        }
+    }
+
+    /// Runs a path that joins the present one again, or none of it.
+    fn begin_aside(&mut self) {
+        debug_assert!(self.undo.is_none(), "a path aside has none of its own");
+        self.undo = Some(Places::new());
+    }
+
+    fn end_aside(&mut self) {
+        for (var, held) in self.undo.take().into_iter().flatten().rev() {
+            self.set(var, held);
+        }
+    }
+
+    /// A block is opened now: what slots held before is older.
+    pub(crate) fn tick(&mut self) -> u32 {
+        self.clock += 1;
+        self.clock - 1
+    }
+
+    /// Slots hold these references, and no others.
+    fn place(&mut self, places: &[(Variable, Held)]) {
+        for var in std::mem::take(&mut self.listed) {
+            self.held[var] = Held::default();
+        }
+        for &(var, held) in places {
+            self.set(var, held);
+        }
+    }
 }
 
 /// Whether references of a type may be ones to objects.
@@ -138,17 +195,22 @@ impl<'a> Translator<'a, '_> {
         if !self.ref_locals.contains(&true) {
             return Ok(());
         }
-        let lives = Lives::of(body, &self.ref_locals)?;
-        let mut locals = Vec::new();
-        for (i, &(var, _)) in self.locals.iter().enumerate() {
-            if self.ref_locals[i]
-                && let Some(alive) = lives.of_local(i, self.src.ty.params.len())
-            {
-                locals.push(RefLocal { var, alive });
-            }
+        let mut vars = Vec::new();
+        let mut numbers = Vec::with_capacity(self.locals.len());
+        for (&(var, _), &is_ref) in self.locals.iter().zip(&self.ref_locals) {
+            numbers.push(is_ref.then_some(vars.len()).and_then(|number| number.try_into().ok()));
+            vars.extend(is_ref.then_some(var));
         }
-        self.safepoints.locals = RefLocals::new(locals);
+        match Liveness::of(body, &numbers)? {
+            Some(liveness) => self.safepoints.locals = RefLocals { liveness, vars },
+            None => self.refuse_references(),
+        }
         Ok(())
+    }
+
+    fn refuse_references(&mut self) {
+        let at = self.src.pc as u64;
+        self.refused.get_or_insert((at, "calls with so many live references"));
     }
 
     /// Pushes a reference to an object.
@@ -163,7 +225,7 @@ impl<'a> Translator<'a, '_> {
             None => *operands[position].insert(self.builder.declare_var(types::I64)),
         };
         self.builder.def_var(var, value);
-        self.safepoints.current.remove(var);
+        self.note_change(var);
         self.stack.push(Operand::Ref(var));
     }
 
@@ -190,19 +252,66 @@ impl<'a> Translator<'a, '_> {
 
     /// The variable has another value now.
     pub(crate) fn note_change(&mut self, var: Variable) {
-        self.safepoints.current.remove(var);
+        if self.safepoints.held[var].since != 0 {
+            self.safepoints.set(var, Held::default());
+        }
     }
 
-    /// Control flow joins here: what slots hold is not known.
-    pub(crate) fn forget_slots(&mut self) {
-        self.safepoints.current.clear();
+    /// The value of a variable, which is loaded when its slot alone holds it.
+    pub(crate) fn value_of(&mut self, var: Variable) -> Value {
+        let held = self.safepoints.held[var];
+        if !held.only {
+            return self.builder.use_var(var);
+        }
+        let value = self.load_slot(var);
+        self.safepoints.set(var, Held { since: held.since, ..Held::default() });
+        if let Some(before) = held.before.expand() {
+            self.inherit_fact(before, value);
+        }
+        value
     }
 
-    /// References that are alive at the operator at hand: locals, and what is on the stack.
-    fn live_references(&mut self) -> SmallVec<[Variable; 8]> {
+    fn load_slot(&mut self, var: Variable) -> Value {
+        let slot = self.slot_of(var);
+        let value = self.builder.ins().stack_load(types::I64, types::I64, slot, 0);
+        self.builder.def_var(var, value);
+        value
+    }
+
+    fn store_slot(&mut self, var: Variable) {
+        let slot = self.slot_of(var);
+        let value = self.builder.use_var(var);
+        self.builder.ins().stack_store(types::I64, value, slot, 0);
+        let since = self.safepoints.clock;
+        self.safepoints.set(var, Held { since, ..Held::default() });
+    }
+
+    fn slot_of(&mut self, var: Variable) -> StackSlot {
+        if let Some(slot) = self.safepoints.slots[var].expand() {
+            return slot;
+        }
+        let kind = ir::StackSlotKind::ExplicitSlot;
+        let data = ir::StackSlotData::new(kind, SLOT_BYTES, SLOT_ALIGN);
+        let slot = self.builder.create_sized_stack_slot(data);
+        self.safepoints.slots[var] = slot.into();
+        slot
+    }
+
+    /// References that are alive at the operator at hand: locals, and operands below a height.
+    fn live_below(&mut self, height: usize) -> SmallVec<[Variable; 8]> {
         let Safepoints { locals, outer, .. } = &mut self.safepoints;
         let locals = locals.at(self.src.pc);
-        outer.iter().copied().chain(locals).chain(references(&self.stack)).collect()
+        let operands = references(&self.stack[..height]);
+        outer.iter().copied().chain(locals).chain(operands).collect()
+    }
+
+    /// Counts references that are looked at where control branches; refuses the function when they
+    /// are too many.
+    fn count_met(&mut self, more: usize) {
+        self.safepoints.met += more;
+        if self.safepoints.met > MAX_MET || self.safepoints.waiting > MAX_WAITING {
+            self.refuse_references();
+        }
     }
 
     /// The function at hand calls one whose body is next: its references are outer ones there. Gives
@@ -220,59 +329,23 @@ impl<'a> Translator<'a, '_> {
         self.safepoints.outer.truncate(outer);
     }
 
-    /// Makes the slots of all locals null, where a body is inlined that has landing pads: it may
-    /// have run before, and left something else.
-    pub(crate) fn clear_references(&mut self) {
-        for i in 0..self.safepoints.locals.all.len() {
-            let slot = self.slot_of(self.safepoints.locals.all[i].var);
-            let null = self.builder.ins().iconst(types::I64, 0);
-            self.builder.ins().stack_store(types::I64, null, slot, 0);
-        }
-    }
-
     /// Stores the references that are alive; those that are stored.
     pub(crate) fn store_references(&mut self) -> Stored {
         let mut stored = Stored::new();
-        if !self.count_references(0) {
+        if self.safepoints.stored > MAX_STORED {
             return stored;
         }
-        let live = self.live_references();
-        if !self.count_references(live.len()) {
-            return stored;
-        }
-        for var in live {
-            let slot = self.slot_of(var);
-            if self.safepoints.current.insert(var) {
-                let value = self.builder.use_var(var);
-                self.builder.ins().stack_store(types::I64, value, slot, 0);
+        for var in self.live_below(self.stack.len()) {
+            if self.safepoints.held[var].since == 0 {
+                self.store_slot(var);
             }
-            stored.push((var, slot));
+            stored.push((var, self.slot_of(var)));
+        }
+        self.safepoints.stored += stored.len();
+        if self.safepoints.stored > MAX_STORED {
+            self.refuse_references();
         }
         stored
-    }
-
-    /// Counts `more` references that a call stores or a landing pad loads; refuses the function when
-    /// they are too many.
-    fn count_references(&mut self, more: usize) -> bool {
-        self.safepoints.entries += more;
-        let few = self.safepoints.entries <= MAX_STORED;
-        if !few {
-            let at = self.src.pc as u64;
-            self.refused.get_or_insert((at, "calls with so many live references"));
-        }
-        few
-    }
-
-    fn slot_of(&mut self, var: Variable) -> StackSlot {
-        if let Some(slot) = self.safepoints.slots[var].expand() {
-            return slot;
-        }
-        let kind = ir::StackSlotKind::ExplicitSlot;
-        let data = ir::StackSlotData::new(kind, SLOT_BYTES, SLOT_ALIGN);
-        let slot = self.builder.create_sized_stack_slot(data);
-        self.safepoints.slots[var] = slot.into();
-        self.safepoints.all_slots.push(slot);
-        slot
     }
 
     /// Gives a call its stack map.
@@ -283,58 +356,213 @@ impl<'a> Translator<'a, '_> {
         }
     }
 
-    /// Loads references behind a call.
-    pub(crate) fn load_references(&mut self, stored: &Stored) {
+    /// Behind a call, the slots alone hold the references. On a path aside, those that the path it
+    /// joins has in variables are loaded at once.
+    pub(crate) fn outdate_references(&mut self, stored: &Stored) {
         self.begin_carry();
-        for &(var, slot) in stored {
+        for &(var, _) in stored {
+            let held = self.safepoints.held[var];
+            if held.only {
+                continue;
+            }
             let before = self.builder.use_var(var);
-            let value = self.builder.ins().stack_load(types::I64, types::I64, slot, 0);
-            self.builder.def_var(var, value);
-            self.carry_fact(var, before, value);
+            if self.safepoints.undo.is_some() {
+                let value = self.load_slot(var);
+                self.carry_fact(var, before, value);
+            } else {
+                let held = Held { only: true, before: before.into(), ..held };
+                self.safepoints.set(var, held);
+            }
         }
-    }
-
-    /// Loads references at a landing pad, which calls of the scope at hand lead to: each has stored
-    /// what was alive there. What was not is not read again.
-    pub(crate) fn load_references_at_pad(&mut self) {
-        if !self.count_references(0) {
-            return;
-        }
-        let mut vars: Vec<Variable> = self.safepoints.locals.from(self.src.pc).collect();
-        vars.extend(&self.safepoints.outer);
-        vars.extend(references(&self.stack));
-        if !self.count_references(vars.len()) {
-            vars.clear();
-        }
-        for var in vars {
-            let slot = self.slot_of(var);
-            let value = self.builder.ins().stack_load(types::I64, types::I64, slot, 0);
-            self.builder.def_var(var, value);
-        }
-        self.forget_slots();
     }
 
     /// Runs `emit` on a path that joins the present one again: what it stores is not stored on the
     /// other path.
     pub(crate) fn aside<R>(&mut self, emit: impl FnOnce(&mut Self) -> R) -> R {
-        let current = self.safepoints.current.clone();
+        self.safepoints.begin_aside();
         let result = emit(self);
-        self.safepoints.current = current;
+        self.safepoints.end_aside();
         result
     }
 
-    /// In a function with landing pads, slots start as null: a pad may load one that no call has
-    /// stored to, of a local that was not written yet.
-    pub(crate) fn clear_slots(&mut self) {
-        if self.handlers.clauses.is_empty() || self.safepoints.all_slots.is_empty() {
-            return;
+    /// The places of the references that are alive, for another path that begins here.
+    pub(crate) fn places_here(&mut self) -> Places {
+        let live = self.live_below(self.stack.len());
+        let held = &self.safepoints.held;
+        let places = live.iter().map(|&var| (var, held[var])).filter(|place| place.1.since != 0);
+        let places: Places = places.collect();
+        self.safepoints.waiting += places.len();
+        self.count_met(live.len());
+        places
+    }
+
+    /// Goes on where references have these places, for which that was all.
+    pub(crate) fn go_on_with(&mut self, places: &Places) {
+        self.drop_places(places);
+        self.safepoints.place(places);
+    }
+
+    /// Nothing waits for these places any more.
+    pub(crate) fn drop_places(&mut self, places: &Places) {
+        self.safepoints.waiting -= places.len();
+    }
+
+    /// Control goes from here to the label of a frame, too: brings the references that are alive
+    /// there to the places that they have there.
+    ///
+    /// The first way to a label decides. A reference whose slot alone holds it stays there if the
+    /// slot did so before the frame was opened: then it does on other ways, too, unless they write
+    /// it. Others are in variables.
+    pub(crate) fn meet(&mut self, index: usize) {
+        let is_body = index == self.inlining.body_frame();
+        let Control { height, start, .. } = self.control[index];
+        let Safepoints { locals, outer, .. } = &mut self.safepoints;
+        let operands = references(&self.stack[..height]);
+        let rest = outer.iter().copied().chain(operands);
+        let live = match is_body {
+            true => rest.collect(),
+            false => rest.chain(locals.at_label(self.src.pc, start)).collect(),
+        };
+        self.meet_with(index, live);
+    }
+
+    fn meet_with(&mut self, index: usize, mut live: SmallVec<[Variable; 8]>) {
+        self.count_met(live.len());
+        live.sort_unstable_by_key(|var| var.as_u32());
+        let frame = &mut self.control[index];
+        let (opened, is_loop) = (frame.opened, frame.kind == Kind::Loop);
+        let places = match frame.places.take() {
+            None => {
+                let places = self.first_places(opened, &live);
+                self.safepoints.waiting += places.len();
+                places
+            }
+            Some(mut places) => {
+                let before = places.len();
+                self.agree(&mut places, &live, is_loop);
+                self.safepoints.waiting -= before - places.len();
+                places
+            }
+        };
+        self.control[index].places = Some(places);
+    }
+
+    fn first_places(&mut self, opened: u32, live: &[Variable]) -> Places {
+        let mut places = Places::new();
+        for &var in live {
+            let held = self.safepoints.held[var];
+            if held.only && held.since > opened {
+                self.value_of(var);
+            }
+            if held.since != 0 {
+                places.push((var, self.safepoints.held[var]));
+            }
         }
-        let entry = self.builder.func.layout.entry_block().expect("the function has a body");
-        let mut cursor = FuncCursor::new(self.builder.func).at_first_insertion_point(entry);
-        let null = cursor.ins().iconst(types::I64, 0);
-        for &slot in &self.safepoints.all_slots {
-            cursor.ins().stack_store(types::I64, null, slot, 0);
+        places
+    }
+
+    /// Makes the present places agree with those at a label, or those at the label fewer as long as
+    /// its code is not there yet.
+    fn agree(&mut self, places: &mut Places, live: &[Variable], fixed: bool) {
+        let mut here = live.iter().copied().peekable();
+        places.retain_mut(|(var, wanted)| {
+            while let Some(other) = here.next_if(|&other| other.as_u32() < var.as_u32()) {
+                self.value_of_outdated(other);
+            }
+            if here.next_if_eq(var).is_none() {
+                // Nobody reads it there.
+                return true;
+            }
+            if self.safepoints.held[*var].since == 0 {
+                if !wanted.only && !fixed {
+                    return false;
+                }
+                self.store_slot(*var);
+            }
+            let held = self.safepoints.held[*var];
+            if !wanted.only {
+                self.value_of_outdated(*var);
+            } else if held.before != wanted.before {
+                wanted.before = None.into();
+            }
+            true
+        });
+        for other in here {
+            self.value_of_outdated(other);
         }
+    }
+
+    fn value_of_outdated(&mut self, var: Variable) {
+        if self.safepoints.held[var].only {
+            self.value_of(var);
+        }
+    }
+
+    /// Before the header of the loop at hand, which is the innermost frame: what it reads is in
+    /// variables, and what it writes in no slot.
+    pub(crate) fn meet_header(&mut self) {
+        let at = self.src.pc;
+        let locals: SmallVec<[u32; 8]> = self.safepoints.locals.liveness.at(at).into();
+        for local in locals {
+            let RefLocals { liveness, vars } = &self.safepoints.locals;
+            let var = vars[local as usize];
+            if self.safepoints.held[var].since == 0 {
+                continue;
+            }
+            let (touches, writes) = liveness.in_loop(at, local);
+            if touches {
+                self.value_of_outdated(var);
+            }
+            if writes {
+                self.note_change(var);
+            }
+        }
+        let index = self.control.len() - 1;
+        self.meet(index);
+        let places = self.control[index].places.clone().unwrap_or_default();
+        self.safepoints.place(&places);
+    }
+
+    /// Where code from elsewhere joins, all references are in variables.
+    pub(crate) fn load_references(&mut self) {
+        for var in self.live_below(self.stack.len()) {
+            self.value_of_outdated(var);
+        }
+    }
+
+    /// Goes on at a landing pad, where references have these places.
+    pub(crate) fn go_on_at_pad(&mut self, places: &Places) {
+        self.safepoints.place(places);
+    }
+
+    /// No slot holds a reference that is in use.
+    pub(crate) fn forget_slots(&mut self) {
+        self.safepoints.place(&[]);
+    }
+
+    /// The references at the landing pads of the `try_table` or `catch` at an offset, whose frame
+    /// has this height: each call that leads there has stored them.
+    pub(crate) fn places_at_pads(&mut self, at: usize, height: usize) -> Places {
+        let operands = references(&self.stack[..height]);
+        let Safepoints { locals, outer, .. } = &mut self.safepoints;
+        let RefLocals { liveness, vars } = locals;
+        let locals = liveness.at_pads(at).iter().map(|&local| vars[local as usize]);
+        let held = Held { since: 1, only: true, before: None.into() };
+        let places = outer.iter().copied().chain(locals).chain(operands);
+        let places: Places = places.map(|var| (var, held)).collect();
+        self.count_met(places.len());
+        places
+    }
+
+    /// From the landing pad at hand, where references have these places, control goes to the label of
+    /// a frame.
+    pub(crate) fn meet_from_pad(&mut self, places: &Places, index: usize) {
+        self.safepoints.begin_aside();
+        for &(var, held) in places {
+            self.safepoints.set(var, held);
+        }
+        self.meet_with(index, places.iter().map(|place| place.0).collect());
+        self.safepoints.end_aside();
     }
 }
 
@@ -344,69 +572,6 @@ fn references(stack: &[Operand]) -> impl Iterator<Item = Variable> {
         Operand::Ref(var) => Some(var),
         Operand::Value(_) | Operand::Var(_) => None,
     })
-}
-
-/// Where locals may be read again: from the first write to the last read, and around loops.
-struct Lives {
-    /// First write and last read.
-    spans: HashMap<u32, (usize, usize)>,
-}
-
-impl Lives {
-    fn of(body: &FunctionBody<'_>, refs: &[bool]) -> wasmparser::Result<Self> {
-        let mut lives = Self { spans: HashMap::new() };
-        let mut reader: OperatorsReader<'_> = body.get_operators_reader()?;
-        // Whether each open block is an outermost loop, and the start of that loop.
-        let mut open = vec![false];
-        let mut outermost: Option<usize> = None;
-        let mut touched: BTreeSet<u32> = BTreeSet::new();
-        while !reader.eof() {
-            let at = usize::try_from(reader.original_position()).unwrap_or(usize::MAX);
-            match reader.read()? {
-                Operator::Loop { .. } => {
-                    open.push(outermost.is_none());
-                    outermost.get_or_insert(at);
-                }
-                Operator::Block { .. }
-                | Operator::If { .. }
-                | Operator::TryTable { .. }
-                | Operator::Try { .. } => open.push(false),
-                Operator::End => {
-                    if open.pop() == Some(true)
-                        && let Some(start) = outermost.take()
-                    {
-                        // A turn may read what an earlier one wrote.
-                        for local in std::mem::take(&mut touched) {
-                            let span = lives.spans.entry(local).or_insert((start, at));
-                            *span = (span.0.min(start), span.1.max(at));
-                        }
-                    }
-                }
-                Operator::Delegate { .. } => {
-                    open.pop();
-                }
-                Operator::LocalGet { local_index }
-                | Operator::LocalSet { local_index }
-                | Operator::LocalTee { local_index }
-                    if refs[local_index as usize] =>
-                {
-                    let span = lives.spans.entry(local_index).or_insert((at, at));
-                    span.1 = at;
-                    if outermost.is_some() {
-                        touched.insert(local_index);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(lives)
-    }
-
-    /// The offsets between which a local is alive; `None` for one that is never touched.
-    fn of_local(&self, local: usize, params: usize) -> Option<(usize, usize)> {
-        let (first, last) = *self.spans.get(&u32::try_from(local).ok()?)?;
-        Some((if local < params { 0 } else { first }, last))
-    }
 }
 
 #[cfg(test)]
@@ -431,5 +596,70 @@ mod tests {
             is_object_ref(&module, RefType { nullable: true, heap })
         };
         assert!(is_object(0) && !is_object(1));
+    }
+
+    /// How often references are stored and loaded in the code of a function.
+    fn stores_and_loads(function: &str) -> (usize, usize) {
+        let text = format!(
+            r#"(module (import "" "f" (func $f)) (tag $e) (global $g (mut anyref) (ref.null any))
+            (func {function}))"#
+        );
+        let config = upshift_abi::config::CodegenConfig::default();
+        crate::testing::with_first_function(&text, &config, |input| {
+            let (entry, effort) = (crate::Entry::Function, crate::Effort::Full);
+            let request = crate::Request { entry, effort };
+            let code = crate::Compiler::new().intermediate_code(input, request).unwrap();
+            // Accesses of slots alone are not known to be aligned.
+            (code.matches(" store notrap v").count(), code.matches("= load.i64 notrap v").count())
+        })
+    }
+
+    #[test]
+    fn one_load_for_many_calls() {
+        let text = "(param $a anyref) call $f call $f call $f (global.set $g (local.get $a))";
+        assert_eq!(stores_and_loads(text), (1, 1));
+        let text = "(param $a anyref) call $f call $f call $f";
+        assert_eq!(stores_and_loads(text), (0, 0));
+    }
+
+    #[test]
+    fn slots_hold_what_branches_leave_alone() {
+        let text = "(param $a anyref) (param $c i32)
+            call $f
+            (if (local.get $c) (then call $f) (else (if (local.get $c) (then call $f))))
+            (global.set $g (local.get $a))";
+        assert_eq!(stores_and_loads(text), (1, 1));
+        // The other side writes it: it is in its variable where both join.
+        let text = "(param $a anyref) (param $c i32)
+            call $f
+            (if (local.get $c)
+                (then (local.set $a (ref.i31 (local.get $c))))
+                (else call $f))
+            (global.set $g (local.get $a))";
+        assert_eq!(stores_and_loads(text), (1, 1));
+    }
+
+    #[test]
+    fn loops_load_what_they_read_once_in_a_turn() {
+        let text = "(param $a anyref) (param $b anyref) (param $c i32)
+            call $f
+            (loop $l
+                (global.set $g (local.get $a)) (global.set $g (local.get $a))
+                call $f
+                (br_if $l (local.get $c)))
+            (global.set $g (local.get $b))";
+        // $a before the loop and in each turn, $b behind it.
+        assert_eq!(stores_and_loads(text), (2, 3));
+    }
+
+    #[test]
+    fn landing_pads_load_nothing() {
+        let text = "(param $a anyref)
+            (block $caught
+                (try_table (catch $e $caught) call $f call $f)
+                return)
+            call $f
+            (global.set $g (local.get $a))";
+        assert_eq!(stores_and_loads(text), (1, 1));
     }
 }

@@ -157,7 +157,6 @@ pub(crate) fn translate<'a, 'b>(
         refused: None,
     };
     translator.body()?;
-    translator.clear_slots();
     let translated = Translated {
         makes_calls: translator.makes_calls,
         refused: translator.refused,
@@ -294,7 +293,8 @@ impl<'a> Translator<'a, '_> {
     pub(crate) fn read(&mut self, operand: Operand) -> Value {
         match operand {
             Operand::Value(value) => value,
-            Operand::Var(var) | Operand::Ref(var) => self.builder.use_var(var),
+            Operand::Var(var) => self.builder.use_var(var),
+            Operand::Ref(var) => self.value_of(var),
         }
     }
 

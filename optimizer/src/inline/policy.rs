@@ -67,8 +67,6 @@ pub(crate) struct Summary {
     operators: u32,
     /// Whether it calls functions.
     calls: bool,
-    /// Whether it has handlers.
-    pub(crate) handles: bool,
 }
 
 /// Where a call stands.
@@ -165,7 +163,7 @@ fn summarize(
     if values > MAX_VALUES {
         return Ok(None);
     }
-    let mut summary = Summary { operators: 0, calls: false, handles: false };
+    let mut summary = Summary { operators: 0, calls: false };
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         match operators.read()? {
@@ -176,13 +174,16 @@ fn summarize(
             | Operator::ReturnCallIndirect { .. }
             | Operator::ReturnCallRef { .. }
             | Operator::Try { .. } => return Ok(None),
-            Operator::Nop | Operator::Block { .. } | Operator::End | Operator::Drop => {}
+            Operator::Nop
+            | Operator::Block { .. }
+            | Operator::TryTable { .. }
+            | Operator::End
+            | Operator::Drop => {}
             Operator::LocalGet { .. } | Operator::LocalSet { .. } | Operator::LocalTee { .. } => {}
             Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
                 summary.calls = true;
                 summary.operators += 1;
             }
-            Operator::TryTable { .. } => summary.handles = true,
             _ => summary.operators += 1,
         }
     }

@@ -6,7 +6,6 @@ use crate::memory_flags::Region;
 use crate::ops::call::BuiltinArg;
 use crate::translate::Translator;
 use cranelift_codegen::ir::{InstBuilder, types};
-use smallvec::SmallVec;
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::index::TagIndex;
@@ -30,21 +29,13 @@ impl Translator<'_, '_> {
     pub(crate) fn try_table(&mut self, table: &TryTable) {
         let parent = self.scope();
         let scope = self.handlers.open_scope(parent);
-        let mut pads: SmallVec<[_; 4]> = SmallVec::new();
         for catch in &table.catches {
             let (clause, depth) = clause(catch);
             let target = self.frame_at(depth);
-            pads.push((self.add_clause(scope, clause, Some(target)), clause, target));
+            self.add_clause(scope, clause, Some(target));
         }
         self.open_block(Kind::TryTable, table.ty);
         self.control.last_mut().expect("just opened").scope = scope;
-        let body = self.builder.create_block();
-        self.builder.ins().jump(body, &[]);
-        for (pad, clause, target) in pads {
-            self.landing_pad(pad, clause, target);
-        }
-        self.builder.switch_to_block(body);
-        self.builder.seal_block(body);
     }
 
     /// `throw`
@@ -128,7 +119,8 @@ impl Translator<'_, '_> {
         let pad = self.handlers.pad(scope, clause);
         self.builder.switch_to_block(pad);
         self.builder.seal_block(pad);
-        self.load_references_at_pad();
+        let places = self.places_at_pads(self.src.pc, height);
+        self.go_on_at_pad(&places);
         let exn = self.builder.block_params(pad)[0];
         self.push(exn);
         let values = self.exception_values(Clause { tag, by_ref: false }, exn);

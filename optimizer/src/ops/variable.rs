@@ -11,7 +11,7 @@ use upshift_abi::module::ConstOp;
 impl Translator<'_, '_> {
     /// `local.get`
     pub(crate) fn local_get(&mut self, index: u32) {
-        let value = self.builder.use_var(self.locals[index as usize].0);
+        let value = self.value_of(self.locals[index as usize].0);
         self.note_declared(value, self.facts.local(index));
         self.push_kind(value, self.ref_locals[index as usize]);
     }
