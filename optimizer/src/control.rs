@@ -83,6 +83,8 @@ pub(crate) struct Control {
     used: bool,
     /// Where a false condition of an `if` goes, the parameters there, and where references are.
     otherwise: Option<(Block, Vec<Operand>, Places)>,
+    /// Whether depths of branches pass it over.
+    pub(crate) hidden: bool,
     /// Offset in the module of the operator that opened it.
     pub(crate) start: usize,
     /// The safepoints' clock then.
@@ -134,6 +136,7 @@ impl Translator<'_, '_> {
             condition: None,
             used: false,
             otherwise,
+            hidden: false,
             start: self.src.pc,
             opened: self.safepoints.tick(),
             places: None,
@@ -169,6 +172,13 @@ impl Translator<'_, '_> {
     pub(crate) fn open_block(&mut self, kind: Kind, ty: BlockType) {
         let (params, results) = self.block_types(ty);
         self.open(kind, params.len(), &results, !params.is_empty());
+    }
+
+    /// Opens the frame of a turn of a loop of some type: its label, at its end, has the loop's
+    /// parameters.
+    pub(crate) fn open_turn(&mut self, ty: BlockType) {
+        let (params, _) = self.block_types(ty);
+        self.open(Kind::Block, params.len(), &params, !params.is_empty());
     }
 
     /// `loop`
@@ -381,11 +391,6 @@ impl Translator<'_, '_> {
     pub(crate) fn label_of(&mut self, index: usize) -> Block {
         self.control[index].used = true;
         self.control[index].label
-    }
-
-    /// The position of the frame that a label means.
-    pub(crate) fn frame_at(&self, depth: u32) -> usize {
-        self.control.len() - 1 - depth as usize
     }
 
     /// `br`

@@ -27,6 +27,7 @@ mod skip;
 #[cfg(test)]
 mod testing;
 mod translate;
+mod unroll;
 mod visit;
 
 use cranelift_codegen::Context;
@@ -123,14 +124,16 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<CompiledFunction, CompileError> {
-        let limits = inlining(input, request);
+        let limits = limits(input, request);
         let goal = match request.effort {
             Effort::Quick => Goal::Quick,
             Effort::Full => Goal::Full,
         };
         let result = match self.compile_with(input, request.entry, limits, goal) {
             // It may be within the limits by itself.
-            Err(_) if self.inlined => self.compile_with(input, request.entry, None, goal),
+            Err(_) if self.inlined => {
+                self.compile_with(input, request.entry, translate::Limits::default(), goal)
+            }
             result => result,
         };
         match result {
@@ -153,7 +156,7 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<String, CompileError> {
-        self.translate(input, request.entry, inlining(input, request))?;
+        self.translate(input, request.entry, limits(input, request))?;
         Ok(self.context.func.display().to_string())
     }
 
@@ -161,7 +164,7 @@ impl Compiler {
         &mut self,
         input: &FunctionInput<'_>,
         entry: Entry,
-        limits: Option<inline::policy::Limits>,
+        limits: translate::Limits,
         goal: Goal,
     ) -> Result<CompiledFunction, CompileError> {
         let translated = self.translate(input, entry, limits)?;
@@ -181,7 +184,7 @@ impl Compiler {
         &mut self,
         input: &FunctionInput<'_>,
         entry: Entry,
-        limits: Option<inline::policy::Limits>,
+        limits: translate::Limits,
     ) -> Result<translate::Translated, CompileError> {
         self.context.clear();
         self.inlined = false;
@@ -209,12 +212,21 @@ impl Compiler {
     }
 }
 
-/// How much of other functions goes into this one.
-fn inlining(input: &FunctionInput<'_>, request: Request) -> Option<inline::policy::Limits> {
-    match (input.config.inlining, input.config.zeal_inline) {
-        (false, _) => None,
-        (true, false) => (request.effort == Effort::Full).then_some(inline::policy::USUAL),
-        (true, true) => Some(inline::policy::ZEAL),
+/// How much of other functions goes into this one, and how far its loops are unrolled.
+fn limits(input: &FunctionInput<'_>, request: Request) -> translate::Limits {
+    let config = input.config;
+    let is_full = request.effort == Effort::Full;
+    let inlining = match config.zeal_inline {
+        false => is_full.then_some(inline::policy::USUAL),
+        true => Some(inline::policy::ZEAL),
+    };
+    let unrolling = match config.zeal_inline {
+        false => is_full.then_some(unroll::USUAL),
+        true => Some(unroll::ZEAL),
+    };
+    translate::Limits {
+        inlining: inlining.filter(|_| config.inlining),
+        unrolling: unrolling.filter(|_| !config.fuel),
     }
 }
 
