@@ -4,6 +4,8 @@
 mod blocking;
 #[path = "api/calls.rs"]
 mod calls;
+#[path = "api/collections.rs"]
+mod collections;
 #[path = "api/config.rs"]
 mod config;
 #[path = "api/errors.rs"]
