@@ -15,7 +15,9 @@
 
 pub(crate) mod access;
 mod generational;
+mod mark;
 mod null;
+pub(crate) mod numbers;
 mod old;
 pub(crate) mod stats;
 
@@ -23,6 +25,7 @@ use crate::api::engine::Engine;
 use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory, TypeShape, TypeTable};
 use generational::Generational;
 use null::Null;
+use numbers::NumberSet;
 use stats::{GcStats, Pauses};
 use std::collections::HashMap;
 use std::fmt;
@@ -98,9 +101,9 @@ pub(crate) struct Outside {
     /// Whether this is all: the collection looked at all objects.
     pub(crate) complete: bool,
     /// Handles of host values.
-    pub(crate) handles: Vec<u32>,
+    pub(crate) handles: NumberSet,
     /// Positions in the table of exceptions.
-    pub(crate) exceptions: Vec<u32>,
+    pub(crate) exceptions: NumberSet,
 }
 
 /// What a collector works on.

@@ -6,9 +6,6 @@
 //!
 //! gc word   bits 0–7    GC_UNLOGGED in old objects that are not in the log, else 0; with GC_CARDS
 //!                       in arrays of references that are large objects
-//!           bit  8      old: the mark. It means "live" when it equals the present colour, which
-//!                       turns with each full collection, so nothing needs to be cleared
-//!           bits 9–10  young: found alive by a full collection, when they are as it says
 //! header    bit 31 of the type word: the object was copied, and the gc word says where to
 //! ```
 //!
@@ -25,6 +22,7 @@
 use super::access::{
     Reference, first_element, for_each_reference, length_of, size_of_object, type_of,
 };
+use super::mark::Marker;
 use super::old::{BLOCK_BYTES, MAX_SMALL_BYTES, OldSpace};
 use super::{
     Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space, card_of,
@@ -32,8 +30,8 @@ use super::{
 };
 use crate::vm::{HEAP_BYTES, TypeShape};
 use upshift_abi::layout::{
-    CARD_ELEMENTS, CanonTypeId, GC_CARDS, GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, I31_BIT,
-    NULL_GUARD_BYTES, TypeKind,
+    CARD_ELEMENTS, CanonTypeId, GC_CARDS, GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, NULL_GUARD_BYTES,
+    TypeKind,
 };
 
 /// Offset of the nursery.
@@ -49,17 +47,6 @@ pub(super) const MIN_NURSERY_BYTES: u32 = 256 << 10;
 const MIN_FULL_BYTES: u64 = 32 << 20;
 /// Old bytes from which on huge pages are worth it; a mapping is cut in two for them.
 const LARGE_HEAP_BYTES: u64 = 2 << 20;
-/// Objects that wait for their memory to be fetched while others are marked.
-const FETCHED: usize = 16;
-
-/// Elements of an array that are compared together.
-const ELEMENTS_COMPARED: usize = 32;
-
-/// The colour bit of old objects.
-const COLOUR: u32 = 1 << 8;
-/// One of these is set in young objects that a full collection found; the next takes the other, in
-/// case that this one fails and they stay.
-const YOUNG_MARKS: u32 = 1 << 9 | 1 << 10;
 /// Set in the type word of an object that was copied.
 const COPIED: u32 = 1 << 31;
 /// What old copies are overwritten with in the zeal mode.
@@ -77,16 +64,13 @@ pub(super) struct Generational {
     limit_bytes: Option<u64>,
     /// Whether the room in the nursery was handed out.
     handed_out: bool,
-    /// The colour of live old objects.
-    colour: u32,
-    /// The mark of live young objects.
-    young_mark: u32,
     /// Old bytes that make the next collection a full one.
     full_at: u64,
     /// Bytes that the last minor collection copied.
     survived_bytes: u64,
-    /// Objects that were copied and not looked through yet, or that are to be marked.
+    /// Objects that were copied and not looked through yet.
     grey: Vec<u32>,
+    marker: Marker,
     /// Arrays with cards.
     card_arrays: Vec<u32>,
     /// Whether huge pages were asked for.
@@ -108,18 +92,22 @@ impl Generational {
             max_nursery_bytes,
             limit_bytes: None,
             handed_out: false,
-            colour: 0,
-            young_mark: 1 << 9,
             full_at: MIN_FULL_BYTES,
             survived_bytes: 0,
             grey: Vec::new(),
+            marker: Marker::default(),
             card_arrays: Vec::new(),
             is_large: false,
         }
     }
 
     const fn is_young(&self, offset: u32) -> bool {
-        offset < NURSERY_START + self.max_nursery_bytes
+        offset < self.young_end()
+    }
+
+    /// Where young objects end.
+    const fn young_end(&self) -> u32 {
+        NURSERY_START + self.max_nursery_bytes
     }
 
     /// Old memory that copying `bytes` of young objects takes at most: the end of a block is lost
@@ -161,7 +149,7 @@ impl Generational {
     /// The gc word of a new old object.
     #[inline]
     fn gc_word(&mut self, object: u32, bytes: u64, shape: TypeShape) -> u32 {
-        let word = u32::from(GC_UNLOGGED) | self.colour;
+        let word = u32::from(GC_UNLOGGED);
         if bytes <= MAX_SMALL_BYTES.into() || !is_reference_array(shape) {
             return word;
         }
@@ -310,112 +298,40 @@ impl Generational {
         space.context.set_allocation(0, 0);
     }
 
-    /// Marks an object that was not marked yet, and notes what it refers to.
-    #[inline]
-    fn mark(&mut self, space: &mut Space<'_>, object: u32, found: &mut Found) {
-        let (ty, gc) = split(space.memory.read_u64(object));
-        let young = self.is_young(object);
-        let (bits, live) = match young {
-            true => (YOUNG_MARKS, self.young_mark),
-            false => (COLOUR, self.colour),
-        };
-        if gc & bits == live {
-            return;
-        }
-        space.memory.write_u32(object + GC_OFFSET, gc & !bits | live);
-        let shape = space.types.shape(CanonTypeId(ty));
-        let bytes = match shape.kind {
-            TypeKind::Struct => shape.size_bytes,
-            _ => size_of_object(space.memory, object, shape),
-        };
-        if young {
-            found.young_bytes += u64::from(bytes);
-        } else {
-            self.old.mark(object, bytes);
-        }
-        let (memory, grey, outside) = (&*space.memory, &mut self.grey, &mut found.outside);
-        if shape.kind == TypeKind::Struct {
-            let mut left = shape.references;
-            while left != 0 {
-                let place = object + HEADER_BYTES + 4 * left.trailing_zeros();
-                push_reference(grey, outside, memory.read_u32(place));
-                left &= left - 1;
-            }
-            return;
-        }
-        if is_reference_array(shape) {
-            let elements = memory.words(object + first_element(4), length_of(memory, object));
-            return push_elements(grey, outside, elements);
-        }
-        let mut exceptions = std::mem::take(&mut outside.exceptions);
-        let visit = |place| push_reference(grey, outside, memory.read_u32(place));
-        let exception = |position| exceptions.push(position);
-        for_each_reference(memory, space.engine, (object, shape), visit, exception);
-        found.outside.exceptions = exceptions;
-    }
-
-    /// Marks everything that is to be marked. Objects lie anywhere in memory, so each is fetched a
-    /// while before it is looked at.
-    fn mark_all(&mut self, space: &mut Space<'_>, found: &mut Found) {
-        let mut fetched = [0; FETCHED];
-        let (mut first, mut count) = (0, 0);
-        loop {
-            while count < FETCHED
-                && let Some(object) = self.grey.pop()
-            {
-                space.memory.prefetch(object);
-                fetched[(first + count) % FETCHED] = object;
-                count += 1;
-            }
-            if count == 0 {
-                return;
-            }
-            let object = fetched[first];
-            (first, count) = ((first + 1) % FETCHED, count - 1);
-            self.mark(space, object, found);
-        }
-    }
-
     /// Marks all that is alive and frees old objects that are not: what was found besides objects,
     /// and the bytes of live young objects.
     fn mark_and_sweep(&mut self, space: &mut Space<'_>, roots: &mut dyn RootSet) -> (Outside, u64) {
-        self.colour ^= COLOUR;
-        self.young_mark ^= YOUNG_MARKS;
+        let mut marker = std::mem::take(&mut self.marker);
         self.old.clear_marks();
-        let mut found = Found::default();
+        marker.begin(self.young_end(), self.old.end());
         roots.visit(&mut |word| {
-            match u32::try_from(word).map(Reference::from_bits) {
-                Ok(Reference::Object(object)) => self.grey.push(object),
-                Ok(Reference::Host(handle)) => found.outside.handles.push(handle),
-                Ok(Reference::Null | Reference::I31(_)) | Err(_) => {}
-            }
+            marker.add_root(space, &mut self.old, word);
             word
         });
-        self.mark_all(space, &mut found);
-        self.keep_log(space);
-        self.keep_cards(space);
+        marker.run(space, &mut self.old);
+        Self::keep_log(space, &marker);
+        self.keep_cards(space, &marker);
         self.old.sweep(space.memory);
-        found.outside.complete = true;
         self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
-        (found.outside, found.young_bytes)
+        let (outside, young_bytes) = marker.finish();
+        self.marker = marker;
+        (Outside { complete: true, ..outside }, young_bytes)
     }
 
     /// Takes dead objects out of the log: their memory is about to be used again.
-    fn keep_log(&self, space: &mut Space<'_>) {
+    fn keep_log(space: &mut Space<'_>, marker: &Marker) {
         for object in space.memory.take_log(space.context) {
-            let gc = space.memory.read_u32(object + GC_OFFSET);
-            if gc & COLOUR == self.colour {
+            if marker.is_marked(object) {
                 space.memory.log(space.context, object);
             }
         }
     }
 
     /// Forgets dead arrays with cards.
-    fn keep_cards(&mut self, space: &mut Space<'_>) {
-        let colour = self.colour;
+    fn keep_cards(&mut self, space: &mut Space<'_>, marker: &Marker) {
         let mut unused = Vec::new();
         self.card_arrays.retain(|&array| {
-            let live = space.memory.read_u32(array + GC_OFFSET) & COLOUR == colour;
+            let live = marker.is_marked(array);
             if !live {
                 let last = card_of(array, length_of(space.memory, array) - 1);
                 space.memory.take_cards(card_of(array, 0)..last + 1, &mut unused);
@@ -423,13 +339,6 @@ impl Generational {
             live
         });
     }
-}
-
-/// What marking finds besides old objects.
-#[derive(Default)]
-struct Found {
-    outside: Outside,
-    young_bytes: u64,
 }
 
 impl Collector for Generational {
@@ -534,35 +443,6 @@ impl Collector for Generational {
             }
         }
     }
-}
-
-/// Adds what the elements of an array refer to. Elements that lie one behind the other are often
-/// the same, as in an array that is filled with one value, or mostly null.
-fn push_elements(grey: &mut Vec<u32>, outside: &mut Outside, elements: &[u32]) {
-    let mut before = 0;
-    for chunk in elements.chunks(ELEMENTS_COMPARED) {
-        if chunk.iter().fold(0, |differences, &bits| differences | (bits ^ before)) == 0 {
-            continue;
-        }
-        for &bits in chunk {
-            if bits != before {
-                push_reference(grey, outside, bits);
-                before = bits;
-            }
-        }
-    }
-}
-
-/// Adds what a reference refers to. Which are null is in no order, so there is no branch on it.
-#[inline]
-fn push_reference(grey: &mut Vec<u32>, outside: &mut Outside, bits: u32) {
-    if let Reference::Host(handle) = Reference::from_bits(bits) {
-        outside.handles.push(handle);
-        return;
-    }
-    let len = grey.len();
-    grey.push(bits);
-    grey.truncate(len + usize::from(bits != 0 && bits & I31_BIT == 0));
 }
 
 /// The object that a word of the roots refers to.

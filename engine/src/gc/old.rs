@@ -102,6 +102,11 @@ impl OldSpace {
         (self.max_blocks.saturating_sub(self.used_blocks) as u64) << BLOCK_SHIFT
     }
 
+    /// Where the last block ends.
+    pub(super) fn end(&self) -> u64 {
+        u64::from(self.start) + ((self.blocks.len() as u64) << BLOCK_SHIFT)
+    }
+
     /// Whether an offset lies in the space.
     pub(super) fn contains(&self, offset: u32) -> bool {
         offset >= self.start

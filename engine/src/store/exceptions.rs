@@ -101,7 +101,7 @@ impl StoreInner {
                 marker.word(bits);
                 bits
             });
-            outside.exceptions.iter().for_each(|&position| marker.position(position));
+            outside.exceptions.iter().for_each(|position| marker.position(position));
             self.mark_entities(marker);
         });
         self.exceptions.heap = heap;

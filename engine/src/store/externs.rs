@@ -4,6 +4,7 @@
 //! ([`upshift_abi::layout::HOST_BIT`]). A collection of all objects finds the handles that are
 //! still in use; the values of all others are dropped, and their handles used again.
 
+use crate::gc::numbers::NumberSet;
 use std::any::Any;
 use std::fmt;
 use upshift_abi::layout::HOST_SHIFT;
@@ -68,12 +69,12 @@ impl ExternTable {
 
     /// Takes all values out whose handles are not in `used`. The caller drops them, when nothing
     /// is borrowed any more that their destructors could miss.
-    pub(crate) fn take_unused(&mut self, used: &[u32]) -> Vec<Value> {
-        let mut in_use = vec![false; self.values.len()];
-        used.iter().for_each(|&handle| in_use[handle as usize - 1] = true);
+    pub(crate) fn take_unused(&mut self, used: &NumberSet) -> Vec<Value> {
         let mut unused = Vec::new();
-        for ((value, in_use), position) in self.values.iter_mut().zip(in_use).zip(0..) {
-            if !in_use && let Some(value) = value.take() {
+        for (value, position) in self.values.iter_mut().zip(0..) {
+            if !used.contains(position + 1)
+                && let Some(value) = value.take()
+            {
                 unused.push(value);
                 self.free.push(position);
             }
@@ -91,9 +92,10 @@ mod tests {
     fn unused_values_leave_and_their_handles_are_used_again() {
         let mut table = ExternTable::default();
         let handles: Vec<u32> = (0..4).map(|i| table.insert(Box::new(i)).unwrap()).collect();
-        assert_eq!(table.take_unused(&[handles[1], handles[3], handles[1]]).len(), 2);
+        let used: NumberSet = [handles[1], handles[3]].into_iter().collect();
+        assert_eq!(table.take_unused(&used).len(), 2);
         assert!(table.get(handles[0]).is_none() && table.get(handles[1]).is_some());
-        assert!(table.take_unused(&[handles[1], handles[3]]).is_empty());
+        assert!(table.take_unused(&used).is_empty());
         let again = [table.insert(Box::new(7)).unwrap(), table.insert(Box::new(8)).unwrap()];
         assert!(again.contains(&handles[0]) && again.contains(&handles[2]));
         assert_eq!(table.insert(Box::new(9)), Some(5));
@@ -102,7 +104,7 @@ mod tests {
     #[test]
     fn it_is_time_when_there_are_twice_as_many() {
         let mut table = ExternTable::default();
-        let handles: Vec<u32> =
+        let handles: NumberSet =
             (0..MIN_COLLECTED).map(|_| table.insert(Box::new(())).unwrap()).collect();
         assert!(table.wants_collection());
         assert!(table.take_unused(&handles).is_empty());

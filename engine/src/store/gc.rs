@@ -5,6 +5,7 @@ use crate::Result;
 use crate::Trap;
 use crate::canon::TypeEntry;
 use crate::gc::access::{Reference, Tables, read_cell, write_stored};
+use crate::gc::numbers::NumberSet;
 use crate::gc::stats::GcStats;
 use crate::gc::{CollectorKind, Extent, Heap, OutOfMemory, Outside, RootSet};
 use crate::vm::{ExnPtr, FuncPtr, Registers, Slot};
@@ -94,10 +95,10 @@ impl StoreInner {
 
     /// Drops the values of the host that are not in use, in a store without objects.
     fn collect_host_values(&mut self) {
-        let mut handles = Vec::new();
+        let mut handles = NumberSet::default();
         StoreRoots { store: self, registers: None }.visit(&mut |word| {
             if let Ok(Reference::Host(handle)) = u32::try_from(word).map(Reference::from_bits) {
-                handles.push(handle);
+                handles.insert(handle);
             }
             word
         });
