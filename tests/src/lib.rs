@@ -8,6 +8,7 @@
 //! | `disas` | machine code of small functions, compared with what is stored |
 //! | `loops` | generated modules full of loops do the same in every mode |
 //! | `objects` | generated programs over objects do as a model says, in every mode |
+//! | `throws` | generated programs that throw and catch do as a model says, in every mode |
 //! | `hostile` | broken and extreme modules give typed errors, in time |
 //! | `determinism` | the same module compiles to the same bytes |
 //! | `profiler` | the profiler samples while modules come and go |
@@ -28,6 +29,7 @@ pub mod objects;
 pub mod profiled;
 pub mod source;
 pub mod suite;
+pub mod throws;
 
 use std::path::{Path, PathBuf};
 

@@ -3,12 +3,12 @@
 //!
 //! ```text
 //! cargo run --release -p upshift-tests --bin fuzz -- --seed 1 --iterations 100000 \
-//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--loops] [--gc]
+//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--loops] [--gc] [--throws]
 //! ```
 //!
 //! With `--loops` each iteration has a module of its own that is full of loops and not mutated;
 //! without, one group in four starts from such a module. With `--gc` each iteration has a program
-//! over objects, which has to give what a model says.
+//! over objects, which has to give what a model says; with `--throws`, one that throws and catches.
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
 //! and writes the module to a file. Iterations of one group start from the same module. While it
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use upshift::Engine;
 use upshift_tests::fuzz::{Engines, Stage};
 use upshift_tests::mutate::{Random, mutate, mutate_code};
-use upshift_tests::{corpus, loops, objects};
+use upshift_tests::{corpus, loops, objects, throws};
 
 /// Modules larger than this are not taken from the corpus directory.
 const MAX_CORPUS_BYTES: u64 = 64 << 10;
@@ -46,6 +46,7 @@ struct Options {
     only: Option<u64>,
     loops: bool,
     gc: bool,
+    throws: bool,
 }
 
 /// Counts of all threads.
@@ -65,6 +66,8 @@ struct Session {
     engines: Engines,
     /// Those that programs over objects run in.
     object_engines: Vec<(&'static str, Engine)>,
+    /// Those that programs that throw run in.
+    throw_engines: Option<throws::Engines>,
     counts: Counts,
     stop: Arc<AtomicBool>,
 }
@@ -75,6 +78,7 @@ fn main() -> anyhow::Result<()> {
         seeds: seeds(options.corpus.as_deref())?,
         engines: Engines::new(),
         object_engines: if options.gc { objects::engines() } else { Vec::new() },
+        throw_engines: options.throws.then(throws::Engines::new),
         counts: Counts::default(),
         stop: Arc::new(AtomicBool::new(false)),
         options,
@@ -130,7 +134,8 @@ impl Session {
             if self.stop.load(Ordering::Relaxed) || !own {
                 continue;
             }
-            if group.as_ref().is_none_or(|(n, _)| *n != number / GROUP) {
+            let mutates = !(self.options.gc || self.options.throws || self.options.loops);
+            if mutates && group.as_ref().is_none_or(|(n, _)| *n != number / GROUP) {
                 let start = start_module(self.options.seed, number / GROUP, &self.seeds);
                 group = Some((number / GROUP, start));
             }
@@ -150,6 +155,9 @@ impl Session {
         let (options, counts) = (&self.options, &self.counts);
         if options.gc {
             return self.iterate_objects(number);
+        }
+        if let Some(engines) = &self.throw_engines {
+            return self.iterate_throws(number, engines);
         }
         let mut random = Random::new(options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
         let bytes = if options.loops {
@@ -193,18 +201,45 @@ impl Session {
             };
             self.object_engines.iter().try_for_each(check)
         });
-        let difference = match catch_unwind(run) {
-            Ok(Ok(())) => {
-                let calls = program.expected().len() * self.object_engines.len();
-                self.counts.done.fetch_add(1, Ordering::Relaxed);
+        let modes = self.object_engines.len() as u64;
+        let result = catch_unwind(run).map(|result| result.map(|()| modes));
+        self.count_calls(number, program.expected().len(), result, || program.text().into())
+    }
+
+    /// Runs the program that throws of one iteration; gives a text when it goes wrong.
+    fn iterate_throws(&self, number: u64, engines: &throws::Engines) -> Option<String> {
+        let seed = self.options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95);
+        let program = throws::Program::new(seed);
+        if self.options.only.is_some() {
+            std::fs::write("fuzz-case.wasm", program.bytes()).ok();
+        }
+        let run = AssertUnwindSafe(|| engines.check_some(&program, number));
+        let result = catch_unwind(run);
+        self.count_calls(number, program.expected().len(), result, || program.bytes())
+    }
+
+    /// Counts the calls of a program in all of its modes, or tells what is wrong with it.
+    fn count_calls(
+        &self,
+        number: u64,
+        calls: usize,
+        modes: std::thread::Result<Result<u64, String>>,
+        module: impl FnOnce() -> Vec<u8>,
+    ) -> Option<String> {
+        let difference = match modes {
+            Ok(Ok(modes)) => {
+                let done = self.counts.done.fetch_add(1, Ordering::Relaxed) + 1;
+                if done.is_multiple_of(100_000) {
+                    println!("{done} done");
+                }
                 self.counts.ran.fetch_add(1, Ordering::Relaxed);
-                self.counts.calls.fetch_add(calls as u64, Ordering::Relaxed);
+                self.counts.calls.fetch_add(calls as u64 * modes, Ordering::Relaxed);
                 return None;
             }
             Ok(Err(difference)) => difference,
             Err(_) => "panicked".into(),
         };
-        Some(report(number, &self.options, program.text().as_bytes(), &difference))
+        Some(report(number, &self.options, &module(), &difference))
     }
 }
 
@@ -280,6 +315,7 @@ impl Options {
             only: None,
             loops: false,
             gc: false,
+            throws: false,
         };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
@@ -291,9 +327,10 @@ impl Options {
                 "--only" => options.only = Some(value()?.parse()?),
                 "--loops" => options.loops = true,
                 "--gc" => options.gc = true,
+                "--throws" => options.throws = true,
                 "--corpus" => options.corpus = Some(value()?.into()),
                 _ => anyhow::bail!(
-                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --loops --gc"
+                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --loops --gc --throws"
                 ),
             }
         }
