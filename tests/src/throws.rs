@@ -14,6 +14,7 @@ mod encode;
 mod generate;
 mod host;
 mod model;
+mod peer;
 
 use crate::modes::{self, Mode};
 use std::fmt;
@@ -225,6 +226,10 @@ struct Function {
 pub struct Program {
     /// Whether there are references to exceptions.
     references: bool,
+    /// Whether it has operators of both proposals.
+    mixed: bool,
+    /// Whether hosts do what those of a JavaScript engine do otherwise, or cannot.
+    special_host: bool,
     /// Whether the first instance imports one tag twice.
     alias: bool,
     /// Whether the second instance imports a tag of the first, else one of the host.

@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! cargo run --release -p upshift-tests --bin fuzz -- --seed 1 --iterations 100000 \
-//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--loops] [--gc] [--throws]
+//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--loops] [--gc] [--throws [--peer-lines]]
 //! ```
 //!
 //! With `--loops` each iteration has a module of its own that is full of loops and not mutated;
 //! without, one group in four starts from such a module. With `--gc` each iteration has a program
-//! over objects, which has to give what a model says; with `--throws`, one that throws and catches.
+//! over objects, which has to give what a model says; with `--throws`, one that throws and catches. With
+//! `--peer-lines` such programs are not run but written for `tests/peers/throws.mjs`.
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
 //! and writes the module to a file. Iterations of one group start from the same module. While it
@@ -47,6 +48,7 @@ struct Options {
     loops: bool,
     gc: bool,
     throws: bool,
+    peer_lines: bool,
 }
 
 /// Counts of all threads.
@@ -210,6 +212,10 @@ impl Session {
     fn iterate_throws(&self, number: u64, engines: &throws::Engines) -> Option<String> {
         let seed = self.options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95);
         let program = throws::Program::new(seed);
+        if self.options.peer_lines {
+            program.peer_line().inspect(|line| println!("{line}"));
+            return None;
+        }
         if self.options.only.is_some() {
             std::fs::write("fuzz-case.wasm", program.bytes()).ok();
         }
@@ -316,6 +322,7 @@ impl Options {
             loops: false,
             gc: false,
             throws: false,
+            peer_lines: false,
         };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
@@ -328,9 +335,10 @@ impl Options {
                 "--loops" => options.loops = true,
                 "--gc" => options.gc = true,
                 "--throws" => options.throws = true,
+                "--peer-lines" => options.peer_lines = true,
                 "--corpus" => options.corpus = Some(value()?.into()),
                 _ => anyhow::bail!(
-                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --loops --gc --throws"
+                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --loops --gc --throws --peer-lines"
                 ),
             }
         }

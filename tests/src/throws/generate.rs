@@ -51,12 +51,25 @@ pub(super) fn program(seed: u64) -> Program {
         tags,
         signatures,
         next,
+        special_host: false,
         func: Func::default(),
     };
     let mut functions: Vec<Function> = (0..count).map(|index| generator.function(index)).collect();
     functions.extend((0..count).map(|index| generator.export(index)).collect::<Vec<_>>());
-    let Generator { tags, .. } = generator;
-    Program { references, alias, cross, tags, functions, called: count, next, expected: Vec::new() }
+    let Generator { tags, special_host, .. } = generator;
+    let mixed = references && legacy;
+    Program {
+        references,
+        mixed,
+        special_host,
+        alias,
+        cross,
+        tags,
+        functions,
+        called: count,
+        next,
+        expected: Vec::new(),
+    }
 }
 
 /// The types that a program uses: a few, so that it is small.
@@ -128,6 +141,8 @@ struct Generator {
     tags: Vec<Vec<Field>>,
     signatures: Vec<(Vec<Ty>, Vec<Ty>)>,
     next: usize,
+    /// See [`Program`].
+    special_host: bool,
     func: Func,
 }
 
@@ -263,7 +278,10 @@ impl Generator {
     fn leaving(&mut self) -> Statement {
         match self.random.below(14) {
             0 if self.references => Statement::ThrowRef(self.value(Ty::Exn, 0)),
-            1 if self.references => Statement::HostAgain(self.value(Ty::Exn, 0)),
+            1 if self.references => {
+                self.special_host = true;
+                Statement::HostAgain(self.value(Ty::Exn, 0))
+            }
             2 | 3 if !self.func.catching.is_empty() => {
                 let at = self.random.below(self.func.catching.len());
                 Statement::Rethrow(self.func.catching[at])
@@ -400,6 +418,7 @@ impl Generator {
             op if op < 40 => 1 + op % 6,
             _ => 10,
         };
+        self.special_host |= (7..10).contains(&op);
         Statement::Host { op: super::small(op), arg: self.number(2), to: self.local(Ty::I32) }
     }
 
