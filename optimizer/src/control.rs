@@ -285,7 +285,11 @@ impl Translator<'_, '_> {
         let (block, params, places) = frame.otherwise.take().expect("an if has its other side");
         frame.kind = Kind::Else;
         self.stack.truncate(frame.height);
-        self.stack.extend(params);
+        for operand in params {
+            let is_ref = matches!(operand, Operand::Ref(_));
+            self.safepoints.note_operand(self.stack.len(), is_ref);
+            self.stack.push(operand);
+        }
         let (facts, condition) = (frame.facts, frame.condition);
         self.facts.undo_to(facts);
         self.builder.switch_to_block(block);

@@ -9,7 +9,7 @@
 use crate::control::{Control, block_args};
 use crate::memory_flags::Region;
 use crate::nothrow::Nothrow;
-use crate::safepoint::{Places, Stored};
+use crate::safepoint::Stored;
 use crate::translate::{Translator, value_type};
 use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Value, types};
 use smallvec::SmallVec;
@@ -266,14 +266,13 @@ impl Translator<'_, '_> {
         if clauses.is_empty() {
             return;
         }
-        let places = self.places_at_pads(start, height);
         let next = (!self.dead).then(|| {
             let next = self.builder.create_block();
             self.builder.ins().jump(next, &[]);
             next
         });
         for &number in &clauses {
-            self.landing_pad(number, &places);
+            self.landing_pad(number, (start, height));
         }
         self.handlers.scopes[scope].clauses = clauses;
         if let Some(next) = next {
@@ -282,14 +281,15 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn landing_pad(&mut self, number: u32, places: &Places) {
+    fn landing_pad(&mut self, number: u32, (start, height): (usize, usize)) {
         let Pad { block, target } = self.handlers.pads[number as usize];
         let target = target.expect("a clause of a try_table has a label");
         self.builder.switch_to_block(block);
         self.builder.seal_block(block);
         let exn = self.builder.block_params(block)[0];
         let values = self.exception_values(self.handlers.clauses[number as usize], exn);
-        self.meet_from_pad(places, target);
+        let places = self.places_at_pads(start, height, Some(self.control[target].start));
+        self.meet_from_pad(&places, target);
         let label = self.label_of(target);
         self.builder.ins().jump(label, &block_args(&values));
     }

@@ -81,8 +81,8 @@ pub struct Compiler {
     context: Context,
     builder: FunctionBuilderContext,
     verify: bool,
-    /// Whether the last function has other bodies in it.
-    inlined: bool,
+    /// Whether the last function has other bodies in it, or several copies of a loop.
+    grown: bool,
 }
 
 impl std::fmt::Debug for Compiler {
@@ -105,7 +105,7 @@ impl Compiler {
             context: Context::new(),
             builder: FunctionBuilderContext::new(),
             verify: cfg!(debug_assertions),
-            inlined: false,
+            grown: false,
         }
     }
 
@@ -131,7 +131,7 @@ impl Compiler {
         };
         let result = match self.compile_with(input, request.entry, limits, goal) {
             // It may be within the limits by itself.
-            Err(_) if self.inlined => {
+            Err(_) if self.grown => {
                 self.compile_with(input, request.entry, translate::Limits::default(), goal)
             }
             result => result,
@@ -187,7 +187,7 @@ impl Compiler {
         limits: translate::Limits,
     ) -> Result<translate::Translated, CompileError> {
         self.context.clear();
-        self.inlined = false;
+        self.grown = false;
         let func = input.module.func_index(input.func).0;
         let malformed = |message: String| CompileError::Malformed { func, message };
         let translated = translate::translate(
@@ -201,7 +201,7 @@ impl Compiler {
             self.builder = FunctionBuilderContext::new();
         }
         let translated = translated.map_err(|error| malformed(error.to_string()))?;
-        self.inlined = !translated.sources.frames.is_empty();
+        self.grown = !translated.sources.frames.is_empty() || translated.unrolled;
         if let Some((offset, operator)) = translated.refused {
             return Err(CompileError::Unsupported { func, offset, operator });
         }

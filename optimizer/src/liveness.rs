@@ -175,13 +175,18 @@ impl Steps {
                 operator => match steps.opened(&operator, at, &mut loops) {
                     Some(opened) => {
                         let catches = matches!(opened, Opened::TryTable(..) | Opened::Try);
+                        if let Opened::TryTable(labels, _) = &opened {
+                            steps.note_optional(Some(&Step::Branch(labels.clone())), &open);
+                        }
                         catching += usize::from(catches);
                         open.push(bounded(steps.all.len()));
                         Some(Step::Open(opened))
                     }
                     None => {
                         let step = steps.branch(&operator);
-                        steps.note_optional(step.as_ref(), &open);
+                        if !matches!(&step, Some(Step::Branch(depths)) if depths.len() == 1) {
+                            steps.note_optional(step.as_ref(), &open);
+                        }
                         step.or((catching > 0).then_some(Step::Throwing))
                     }
                 },
@@ -195,9 +200,7 @@ impl Steps {
     fn note_optional(&mut self, step: Option<&Step>, open: &[u32]) {
         let depths = match step {
             Some(Step::BranchIf(depth)) => std::slice::from_ref(depth),
-            Some(Step::Branch(depths)) if depths.len() > 1 => {
-                &self.depths[depths.start as usize..depths.end as usize]
-            }
+            Some(Step::Branch(depths)) => &self.depths[depths.start as usize..depths.end as usize],
             _ => return,
         };
         let block = |&depth: &u32| open.iter().rev().nth(depth as usize);
@@ -578,6 +581,12 @@ impl Liveness {
         if let Some(&moved) = self.alive.get(place as usize) {
             self.places[moved as usize] = Some(place);
         }
+    }
+
+    /// Whether a local is alive at the label of a block; maybe, where the block is not known.
+    pub(crate) fn is_at_label(&self, local: u32, block: Option<usize>) -> bool {
+        let label = block.and_then(|block| self.labels.get(&bounded(block)));
+        label.is_none_or(|label| label.contains(local))
     }
 
     /// Those of them that are alive at the label of a block, too, to which the operator branches.

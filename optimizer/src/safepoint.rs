@@ -39,7 +39,10 @@ const SLOT_BYTES: u32 = 8;
 const SLOT_ALIGN: u8 = 3;
 /// References that all stack maps of a function may have together: their number is otherwise the
 /// product of its references and its calls.
-const MAX_STORED: usize = 1 << 22;
+const MAX_STORED: usize = 1 << 20;
+/// What a reference counts for that is stored and loaded on a path aside: it has two values where
+/// that path joins.
+const ASIDE_WEIGHT: usize = 16;
 /// References that may be looked at where control branches, likewise.
 const MAX_MET: usize = 1 << 26;
 /// References that may wait at a time for the `else` or the label of the blocks around.
@@ -90,6 +93,8 @@ pub(crate) struct Safepoints {
     outer: Vec<Variable>,
     /// Variables of operands, by position.
     operands: Vec<Option<Variable>>,
+    /// Positions of operands that are references, and maybe such that are not on the stack any more.
+    positions: Vec<usize>,
     slots: SecondaryMap<Variable, PackedOption<StackSlot>>,
     held: SecondaryMap<Variable, Held>,
     /// Variables whose slots may hold them.
@@ -110,6 +115,7 @@ impl Default for Safepoints {
             locals: RefLocals::default(),
             outer: Vec::new(),
             operands: Vec::new(),
+            positions: Vec::new(),
             slots: SecondaryMap::new(),
             held: SecondaryMap::new(),
             listed: Vec::new(),
@@ -143,6 +149,22 @@ impl Safepoints {
         for (var, held) in self.undo.take().into_iter().flatten().rev() {
             self.set(var, held);
         }
+    }
+
+    /// The operand at a position, which is the last one, is a reference, or none.
+    pub(crate) fn note_operand(&mut self, position: usize, is_ref: bool) {
+        while self.positions.last().is_some_and(|&last| last >= position) {
+            self.positions.pop();
+        }
+        if is_ref {
+            self.positions.push(position);
+        }
+    }
+
+    /// The variables of the references among the operands below a height.
+    fn operands_below(&self, height: usize) -> impl Iterator<Item = Variable> {
+        let below = self.positions.partition_point(|&position| position < height);
+        self.positions[..below].iter().filter_map(|&position| self.operands[position])
     }
 
     /// A block is opened now: what slots held before is older.
@@ -226,6 +248,7 @@ impl<'a> Translator<'a, '_> {
         };
         self.builder.def_var(var, value);
         self.note_change(var);
+        self.safepoints.note_operand(position, true);
         self.stack.push(Operand::Ref(var));
     }
 
@@ -299,10 +322,11 @@ impl<'a> Translator<'a, '_> {
 
     /// References that are alive at the operator at hand: locals, and operands below a height.
     fn live_below(&mut self, height: usize) -> SmallVec<[Variable; 8]> {
+        let mut live: SmallVec<[Variable; 8]> = self.safepoints.operands_below(height).collect();
         let Safepoints { locals, outer, .. } = &mut self.safepoints;
-        let locals = locals.at(self.src.pc);
-        let operands = references(&self.stack[..height]);
-        outer.iter().copied().chain(locals).chain(operands).collect()
+        live.extend(outer.iter().copied());
+        live.extend(locals.at(self.src.pc));
+        live
     }
 
     /// Counts references that are looked at where control branches; refuses the function when they
@@ -333,6 +357,7 @@ impl<'a> Translator<'a, '_> {
     pub(crate) fn store_references(&mut self) -> Stored {
         let mut stored = Stored::new();
         if self.safepoints.stored > MAX_STORED {
+            self.refuse_references();
             return stored;
         }
         for var in self.live_below(self.stack.len()) {
@@ -342,9 +367,6 @@ impl<'a> Translator<'a, '_> {
             stored.push((var, self.slot_of(var)));
         }
         self.safepoints.stored += stored.len();
-        if self.safepoints.stored > MAX_STORED {
-            self.refuse_references();
-        }
         stored
     }
 
@@ -367,6 +389,7 @@ impl<'a> Translator<'a, '_> {
             }
             let before = self.builder.use_var(var);
             if self.safepoints.undo.is_some() {
+                self.safepoints.stored += ASIDE_WEIGHT;
                 let value = self.load_slot(var);
                 self.carry_fact(var, before, value);
             } else {
@@ -416,13 +439,14 @@ impl<'a> Translator<'a, '_> {
     pub(crate) fn meet(&mut self, index: usize) {
         let is_body = index == self.inlining.body_frame();
         let Control { height, start, .. } = self.control[index];
+        let mut live: SmallVec<[Variable; 8]> = self.safepoints.operands_below(height).collect();
         let Safepoints { locals, outer, .. } = &mut self.safepoints;
-        let operands = references(&self.stack[..height]);
-        let rest = outer.iter().copied().chain(operands);
-        let live = match is_body {
-            true => rest.collect(),
-            false => rest.chain(locals.at_label(self.src.pc, start)).collect(),
-        };
+        live.extend(outer.iter().copied());
+        if !is_body {
+            let looked_at = locals.liveness.at(self.src.pc).len();
+            live.extend(locals.at_label(self.src.pc, start));
+            self.count_met(looked_at);
+        }
         self.meet_with(index, live);
     }
 
@@ -541,17 +565,25 @@ impl<'a> Translator<'a, '_> {
     }
 
     /// The references at the landing pads of the `try_table` or `catch` at an offset, whose frame
-    /// has this height: each call that leads there has stored them.
-    pub(crate) fn places_at_pads(&mut self, at: usize, height: usize) -> Places {
-        let operands = references(&self.stack[..height]);
+    /// has this height, or at one of them, which goes to the label of a block: each call that leads
+    /// there has stored them.
+    pub(crate) fn places_at_pads(
+        &mut self,
+        at: usize,
+        height: usize,
+        block: Option<usize>,
+    ) -> Places {
+        let mut live: SmallVec<[Variable; 8]> = self.safepoints.operands_below(height).collect();
         let Safepoints { locals, outer, .. } = &mut self.safepoints;
+        live.extend(outer.iter().copied());
         let RefLocals { liveness, vars } = locals;
-        let locals = liveness.at_pads(at).iter().map(|&local| vars[local as usize]);
+        let looked_at = live.len() + liveness.at_pads(at).len();
+        let locals: SmallVec<[u32; 8]> = liveness.at_pads(at).into();
+        let locals = locals.iter().filter(|&&local| liveness.is_at_label(local, block));
+        live.extend(locals.map(|&local| vars[local as usize]));
+        self.count_met(looked_at);
         let held = Held { since: 1, only: true, before: None.into() };
-        let places = outer.iter().copied().chain(locals).chain(operands);
-        let places: Places = places.map(|var| (var, held)).collect();
-        self.count_met(places.len());
-        places
+        live.into_iter().map(|var| (var, held)).collect()
     }
 
     /// From the landing pad at hand, where references have these places, control goes to the label of
@@ -564,14 +596,6 @@ impl<'a> Translator<'a, '_> {
         self.meet_with(index, places.iter().map(|place| place.0).collect());
         self.safepoints.end_aside();
     }
-}
-
-/// The variables of the operands that are references to objects.
-fn references(stack: &[Operand]) -> impl Iterator<Item = Variable> {
-    stack.iter().filter_map(|operand| match *operand {
-        Operand::Ref(var) => Some(var),
-        Operand::Value(_) | Operand::Var(_) => None,
-    })
 }
 
 #[cfg(test)]

@@ -97,6 +97,8 @@ pub(crate) struct Translated {
     pub(crate) clauses: Vec<Clause>,
     /// What was inlined.
     pub(crate) sources: Sources,
+    /// Whether loops were unrolled.
+    pub(crate) unrolled: bool,
 }
 
 /// Cranelift's type for values of a type.
@@ -178,6 +180,7 @@ pub(crate) fn translate<'a, 'b>(
         entered: translator.osr_block.is_none(),
         clauses: std::mem::take(&mut translator.handlers.clauses),
         sources: std::mem::take(&mut translator.inlining.sources),
+        unrolled: translator.unrolling.is_any(),
     };
     if translated.refused.is_none() {
         translator.builder.seal_all_blocks();
@@ -297,6 +300,7 @@ impl<'a> Translator<'a, '_> {
 
     /// Pushes an operand.
     pub(crate) fn push(&mut self, value: Value) {
+        self.safepoints.note_operand(self.stack.len(), false);
         self.stack.push(Operand::Value(value));
     }
 

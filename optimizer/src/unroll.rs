@@ -98,7 +98,7 @@ impl Unrolling {
                     if let Some((ty, start, before)) = closed.is_loop {
                         let copies = limits.copies(operators - before, budget).filter(|_| fits);
                         if let Some(copies) = copies {
-                            budget -= (operators - before) * (copies - 1);
+                            budget -= (operators - before).max(1) * (copies - 1);
                             plans.insert(start, Plan { ty, end: at, copies });
                         }
                         fits = false;
@@ -128,6 +128,11 @@ impl Unrolling {
             }
         }
         Ok(Self { plans, active: false })
+    }
+
+    /// Whether any loop is.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.plans.is_empty()
     }
 }
 

@@ -453,6 +453,61 @@ fn inlining_has_a_budget() {
     in_time("handlers", || optimize(&caught));
 }
 
+/// Compiles with the optimizer; whether it was refused for its references.
+fn is_refused_for_references(text: &str) -> bool {
+    let mut config = Config::new();
+    config.tier(Tier::Optimizer);
+    let engine = Engine::new(&config).expect("the machine runs the engine");
+    let module = Module::new(&engine, text).expect("a valid module");
+    match module.compile_all(1) {
+        Ok(_) => false,
+        Err(error) => {
+            assert!(format!("{error:?}").contains("so many live references"), "{error:?}");
+            true
+        }
+    }
+}
+
+#[test]
+fn many_operands_below_many_branches() {
+    let mut text = String::from("(module (func (param i32)");
+    text.push_str(&"i32.const 0 ".repeat(200_000));
+    text.push_str("block ");
+    text.push_str(&"local.get 0 br_if 0 ".repeat(100_000));
+    text.push_str("end ");
+    text.push_str(&"drop ".repeat(200_000));
+    text.push_str("))");
+    in_time("operands", || assert!(!is_refused_for_references(&text)));
+}
+
+#[test]
+fn many_references_around_many_branches() {
+    // None is alive at the label.
+    let mut text = String::from("(module (func (param i32)");
+    text.push_str(&"(local anyref)".repeat(10_000));
+    text.push_str("(block $out ");
+    text.push_str(&"(br_if $out (local.get 0))".repeat(10_000));
+    for local in 1..=10_000 {
+        write!(text, "(drop (local.get {local}))").expect("to a string");
+    }
+    text.push_str(")))");
+    in_time("branches", || assert!(is_refused_for_references(&text)));
+}
+
+#[test]
+fn many_references_around_many_allocations() {
+    for (locals, allocations, refused) in [(20, 50, false), (1000, 2000, true)] {
+        let mut text = String::from("(module (type $s (struct)) (func");
+        text.push_str(&"(param anyref)".repeat(locals));
+        text.push_str(&"(drop (struct.new $s))".repeat(allocations));
+        for local in 0..locals {
+            write!(text, "(drop (local.get {local}))").expect("to a string");
+        }
+        text.push_str("))");
+        in_time("allocations", || assert_eq!(is_refused_for_references(&text), refused));
+    }
+}
+
 #[test]
 fn many_references_around_many_handlers() {
     // All are in the stack map of each call.
@@ -465,12 +520,5 @@ fn many_references_around_many_handlers() {
         write!(text, "(local.set {local} (ref.i31 (i32.const 1)))").expect("to a string");
     }
     text.push_str("(br $l))))");
-    in_time("handlers", || {
-        let mut config = Config::new();
-        config.tier(Tier::Optimizer);
-        let engine = Engine::new(&config).expect("the machine runs the engine");
-        let module = Module::new(&engine, &text).expect("a valid module");
-        let error = module.compile_all(1).expect_err("the optimizer's limit");
-        assert!(format!("{error:?}").contains("so many live references"), "{error:?}");
-    });
+    in_time("handlers", || assert!(is_refused_for_references(&text)));
 }

@@ -15,7 +15,7 @@
 //! when nothing waits any more. Long arrays are looked through by parts, each when nothing else waits.
 //!
 //! So what marking takes besides the bits does not grow with the longest array or the deepest list.
-//! And it takes no longer for that: half of [`MAX_WAITING`] objects are marked, or taken out, from
+//! It seldom takes longer for that: half of [`MAX_WAITING`] objects are marked, or taken out, from
 //! one time that there is no room to the next.
 
 use super::access::{first_element, for_each_reference, length_of, size_of_object, type_of};
@@ -53,7 +53,7 @@ pub(super) struct Marker {
     waiting: Waiting,
     arrays: Vec<(u32, u32)>,
     again: Vec<bool>,
-    /// Whether taking objects out of the stack did not help, since it was empty.
+    /// Whether taking objects out of the stack helped little, since nothing but them was looked at.
     is_compact: bool,
     /// The segment from which on to look for one that was noted.
     next: usize,
@@ -419,7 +419,7 @@ impl Queue {
 #[inline]
 fn fetch(memory: &HeapMemory, object: u32) {
     memory.prefetch(object);
-    memory.prefetch(object + 2 * HEADER_BYTES);
+    memory.prefetch(object.wrapping_add(2 * HEADER_BYTES));
 }
 
 /// The word of an object's bit, and the bit.

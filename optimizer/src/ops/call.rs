@@ -108,9 +108,13 @@ impl Translator<'_, '_> {
             self.expect_then();
         }
         self.call_known(first);
-        self.else_();
-        self.call_expecting(record, ty, others);
-        self.end();
+        if self.refused.is_none() {
+            self.else_();
+            self.call_expecting(record, ty, others);
+        }
+        if self.refused.is_none() {
+            self.end();
+        }
     }
 
     /// `return_call_ref`

@@ -119,7 +119,7 @@ impl Translator<'_, '_> {
         let pad = self.handlers.pad(scope, clause);
         self.builder.switch_to_block(pad);
         self.builder.seal_block(pad);
-        let places = self.places_at_pads(self.src.pc, height);
+        let places = self.places_at_pads(self.src.pc, height, None);
         self.go_on_at_pad(&places);
         let exn = self.builder.block_params(pad)[0];
         self.push(exn);
