@@ -322,12 +322,12 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// A value stands for the same reference as an older one.
-    pub(crate) fn inherit_fact(&mut self, before: Value, after: Value) {
-        let fact = self.fact(before);
-        if fact.proved {
-            self.learn(after, fact);
-        }
+    /// A value stands for the same reference as an older one; what it inherits, if checks told more
+    /// than the types.
+    pub(crate) fn inherit_fact(&mut self, before: Value, after: Value) -> Option<Fact> {
+        let fact = Some(self.fact(before)).filter(|fact| fact.proved)?;
+        self.learn(after, fact);
+        Some(fact)
     }
 
     /// A safepoint begins to give variables other values.
@@ -337,9 +337,7 @@ impl Translator<'_, '_> {
 
     /// A variable has another value for the same reference.
     pub(crate) fn carry_fact(&mut self, var: Variable, before: Value, after: Value) {
-        let fact = self.fact(before);
-        if fact.proved {
-            self.learn(after, fact);
+        if let Some(fact) = self.inherit_fact(before, after) {
             self.facts.carried.push((var, fact));
         }
     }

@@ -262,7 +262,7 @@ impl Translator<'_, '_> {
     /// At the end of a `try_table`, whose control frame is at hand, emits its landing pads.
     pub(crate) fn landing_pads(&mut self, index: usize) {
         let Control { height, start, scope, .. } = self.control[index];
-        let clauses = std::mem::take(&mut self.handlers.scopes[scope].clauses);
+        let clauses = self.handlers.scopes[scope].clauses.clone();
         if clauses.is_empty() {
             return;
         }
@@ -274,7 +274,6 @@ impl Translator<'_, '_> {
         for &number in &clauses {
             self.landing_pad(number, (start, height));
         }
-        self.handlers.scopes[scope].clauses = clauses;
         if let Some(next) = next {
             self.builder.switch_to_block(next);
             self.builder.seal_block(next);

@@ -215,18 +215,14 @@ impl Compiler {
 /// How much of other functions goes into this one, and how far its loops are unrolled.
 fn limits(input: &FunctionInput<'_>, request: Request) -> translate::Limits {
     let config = input.config;
-    let is_full = request.effort == Effort::Full;
-    let inlining = match config.zeal_inline {
-        false => is_full.then_some(inline::policy::USUAL),
-        true => Some(inline::policy::ZEAL),
-    };
-    let unrolling = match config.zeal_inline {
-        false => is_full.then_some(unroll::USUAL),
-        true => Some(unroll::ZEAL),
+    let (inlining, unrolling) = match (config.zeal_inline, request.effort) {
+        (true, _) => (inline::policy::ZEAL, unroll::ZEAL),
+        (false, Effort::Full) => (inline::policy::USUAL, unroll::USUAL),
+        (false, Effort::Quick) => return translate::Limits::default(),
     };
     translate::Limits {
-        inlining: inlining.filter(|_| config.inlining),
-        unrolling: unrolling.filter(|_| !config.fuel),
+        inlining: config.inlining.then_some(inlining),
+        unrolling: (!config.fuel).then_some(unrolling),
     }
 }
 

@@ -583,24 +583,38 @@ impl Liveness {
         }
     }
 
-    /// Whether a local is alive at the label of a block; maybe, where the block is not known.
-    pub(crate) fn is_at_label(&self, local: u32, block: Option<usize>) -> bool {
-        let label = block.and_then(|block| self.labels.get(&bounded(block)));
-        label.is_none_or(|label| label.contains(local))
-    }
-
     /// Those of them that are alive at the label of a block, too, to which the operator branches.
     pub(crate) fn at_label(&mut self, at: usize, block: usize) -> impl Iterator<Item = u32> {
         self.at(at);
-        let label = self.labels.get(&bounded(block));
-        let alive = self.alive.iter().copied();
-        alive.filter(move |&local| label.is_none_or(|label| label.contains(local)))
+        at_label(&self.alive, self.label(block))
     }
 
     /// What is alive at the landing pads of a `try_table`, or of a `catch`, at an offset. Where there
     /// is none in the body: what is alive there.
     pub(crate) fn at_pads(&mut self, at: usize) -> &[u32] {
-        if self.pads.contains_key(&bounded(at)) { &self.pads[&bounded(at)] } else { self.at(at) }
+        if !self.pads.contains_key(&bounded(at)) {
+            self.at(at);
+        }
+        self.pads_or_here(at)
+    }
+
+    /// Those of them that are alive at the label of a block, too, to which one of the pads goes.
+    pub(crate) fn at_pads_and_label(
+        &mut self,
+        at: usize,
+        block: Option<usize>,
+    ) -> impl Iterator<Item = u32> {
+        self.at_pads(at);
+        let label = block.and_then(|block| self.label(block));
+        at_label(self.pads_or_here(at), label)
+    }
+
+    fn pads_or_here(&self, at: usize) -> &[u32] {
+        self.pads.get(&bounded(at)).map_or(&self.alive, AsRef::as_ref)
+    }
+
+    fn label(&self, block: usize) -> Option<&Locals> {
+        self.labels.get(&bounded(block))
     }
 
     /// Whether the loop at an offset touches a local, and whether it writes it.
@@ -613,6 +627,12 @@ impl Liveness {
         };
         (within(&self.touched[local as usize]), within(&self.written[local as usize]))
     }
+}
+
+/// Those locals that are alive at a label, or all where the label is not known.
+fn at_label<'s>(locals: &'s [u32], label: Option<&'s Locals>) -> impl Iterator<Item = u32> + 's {
+    let is_alive = move |local: &u32| label.is_none_or(|label| label.contains(*local));
+    locals.iter().copied().filter(is_alive)
 }
 
 #[cfg(test)]

@@ -44,16 +44,16 @@ impl Translator<'_, '_> {
     pub(crate) fn enter_from_buffer(&mut self) {
         self.name_operands();
         let Some(block) = self.osr_block.take() else { return };
+        self.load_references();
         let merge = self.builder.create_block();
         let mut operands: Vec<(Variable, Type)> = Vec::new();
         for i in 0..self.stack.len() {
             let (Operand::Var(var) | Operand::Ref(var)) = self.stack[i] else {
                 unreachable!("operands have names")
             };
-            let value = self.value_of(var);
+            let value = self.builder.use_var(var);
             operands.push((var, self.builder.func.dfg.value_type(value)));
         }
-        self.load_references();
         self.builder.ins().jump(merge, &[]);
         self.builder.switch_to_block(block);
         self.builder.seal_block(block);

@@ -578,9 +578,8 @@ impl<'a> Translator<'a, '_> {
         live.extend(outer.iter().copied());
         let RefLocals { liveness, vars } = locals;
         let looked_at = live.len() + liveness.at_pads(at).len();
-        let locals: SmallVec<[u32; 8]> = liveness.at_pads(at).into();
-        let locals = locals.iter().filter(|&&local| liveness.is_at_label(local, block));
-        live.extend(locals.map(|&local| vars[local as usize]));
+        let locals = liveness.at_pads_and_label(at, block);
+        live.extend(locals.map(|local| vars[local as usize]));
         self.count_met(looked_at);
         let held = Held { since: 1, only: true, before: None.into() };
         live.into_iter().map(|var| (var, held)).collect()

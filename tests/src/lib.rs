@@ -63,3 +63,20 @@ pub fn files_below(directory: &Path, extension: &str) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// The first program, from that of a seed on, that does not run for too long in a model, and what the
+/// model says of it.
+fn first_that_ends<P, E>(
+    seed: u64,
+    generate: impl Fn(u64) -> P,
+    model: impl Fn(&P) -> Option<E>,
+) -> (P, E) {
+    let mut seed = seed;
+    loop {
+        let program = generate(seed);
+        if let Some(expected) = model(&program) {
+            return (program, expected);
+        }
+        seed = seed.wrapping_add(0x1000_0000_0000);
+    }
+}

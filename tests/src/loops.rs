@@ -26,11 +26,11 @@ pub fn text(seed: u64) -> String {
     let mut random = Random::new(seed);
     let mut results: Vec<Vec<Ty>> = Vec::new();
     for _ in 0..2 {
-        results.push(some_types(&mut random, 1, 4, &Ty::NUMERIC));
+        results.push(random.some_of(1, 4, &Ty::NUMERIC));
     }
     let funcs = (0..2 + random.below(4))
         .map(|_| Signature {
-            params: some_types(&mut random, 0, 5, &Ty::ALL),
+            params: random.some_of(0, 5, &Ty::ALL),
             results: results[random.below(2)].clone(),
         })
         .collect();
@@ -47,11 +47,6 @@ pub fn text(seed: u64) -> String {
 pub fn module(seed: u64) -> Vec<u8> {
     let text = text(seed);
     wat::parse_str(&text).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"))
-}
-
-fn some_types(random: &mut Random, least: usize, most: usize, of: &[Ty]) -> Vec<Ty> {
-    let count = least + random.below(most - least + 1);
-    (0..count).map(|_| of[random.below(of.len())]).collect()
 }
 
 struct Signature {
@@ -227,8 +222,8 @@ impl Generator {
 
     /// A loop with values below it, parameters and results.
     fn loop_statement(&mut self) {
-        let below = some_types(&mut self.random, 0, 4, &Ty::ALL);
-        let params = some_types(&mut self.random, 0, 4, &Ty::ALL);
+        let below = self.random.some_of(0, 4, &Ty::ALL);
+        let params = self.random.some_of(0, 4, &Ty::ALL);
         let counter = self.func.locals.len() + self.func.nest;
         // Called functions and inner loops turn less often: fuel has to last.
         let most: usize = [24, 6, 3, 2][self.func.nest];
@@ -284,7 +279,7 @@ impl Generator {
     }
 
     fn if_statement(&mut self) {
-        let results = some_types(&mut self.random, 0, 2, &Ty::ALL);
+        let results = self.random.some_of(0, 2, &Ty::ALL);
         let with_else = !results.is_empty() || self.random.below(2) == 0;
         self.push_condition();
         self.open("if", &signature_text(&[], &results), &results);
@@ -300,8 +295,8 @@ impl Generator {
     }
 
     fn block_statement(&mut self) {
-        let below = some_types(&mut self.random, 0, 2, &Ty::ALL);
-        let results = some_types(&mut self.random, 0, 3, &Ty::ALL);
+        let below = self.random.some_of(0, 2, &Ty::ALL);
+        let results = self.random.some_of(0, 3, &Ty::ALL);
         self.push_all(&below);
         self.open("block", &signature_text(&[], &results), &results);
         self.statements(4);
@@ -365,7 +360,7 @@ impl Generator {
         };
         let Signature { params, results } = &self.funcs[callee];
         let (params, results) = (params.clone(), results.clone());
-        let below = some_types(&mut self.random, 0, 2, &Ty::ALL);
+        let below = self.random.some_of(0, 2, &Ty::ALL);
         self.push_all(&below);
         self.push_all(&params);
         if indirect {

@@ -28,6 +28,12 @@ impl Random {
         usize::try_from(self.bits() % limit).expect("below a usize")
     }
 
+    /// Between `least` and `most` of these, the same ones maybe more than once.
+    pub fn some_of<T: Copy>(&mut self, least: usize, most: usize, of: &[T]) -> Vec<T> {
+        let count = least + self.below(most - least + 1);
+        (0..count).map(|_| of[self.below(of.len())]).collect()
+    }
+
     /// A random byte.
     pub fn byte(&mut self) -> u8 {
         self.bits().to_le_bytes()[0]

@@ -278,16 +278,9 @@ impl Program {
     /// The program of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let mut seed = seed;
-        loop {
-            let mut program = generate::program(seed);
-            if let Some(expected) = model::run(&program) {
-                program.expected = expected;
-                return program;
-            }
-            // It runs for too long.
-            seed = seed.wrapping_add(0x1000_0000_0000);
-        }
+        let (mut program, expected) = crate::first_that_ends(seed, generate::program, model::run);
+        program.expected = expected;
+        program
     }
 
     /// What the calls of its exports give, in order.

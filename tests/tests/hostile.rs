@@ -397,12 +397,17 @@ fn deep_nesting_around_references() {
 /// Blocks within each other: as many as time that grows with the square would be noticed with.
 const DEPTH: usize = 200_000;
 
-/// Optimises a module whose functions call each other; the bytes of machine code.
-fn optimize(text: &str) -> usize {
+/// A module that the optimizer alone compiles.
+fn for_optimizer(text: &str) -> Module {
     let mut config = Config::new();
     config.tier(Tier::Optimizer);
     let engine = Engine::new(&config).expect("the machine runs the engine");
-    let module = Module::new(&engine, text).expect("a valid module");
+    Module::new(&engine, text).expect("a valid module")
+}
+
+/// Optimises a module whose functions call each other; the bytes of machine code.
+fn optimize(text: &str) -> usize {
+    let module = for_optimizer(text);
     module.compile_all(1).expect("within all limits");
     module.stats().optimizer_code_bytes
 }
@@ -455,11 +460,7 @@ fn inlining_has_a_budget() {
 
 /// Compiles with the optimizer; whether it was refused for its references.
 fn is_refused_for_references(text: &str) -> bool {
-    let mut config = Config::new();
-    config.tier(Tier::Optimizer);
-    let engine = Engine::new(&config).expect("the machine runs the engine");
-    let module = Module::new(&engine, text).expect("a valid module");
-    match module.compile_all(1) {
+    match for_optimizer(text).compile_all(1) {
         Ok(_) => false,
         Err(error) => {
             assert!(format!("{error:?}").contains("so many live references"), "{error:?}");

@@ -1,7 +1,7 @@
 //! Exceptions in generated modules: tags, `try_table` with every kind of clause, and throws.
 
 use super::ops::Ty;
-use super::{Generator, signature_text, some_types};
+use super::{Generator, signature_text};
 
 /// The parameters of each tag. The first two may be one tag: both are the same import.
 const TAGS: [&[Ty]; 6] = [
@@ -33,9 +33,9 @@ impl Generator {
 
     /// A `try_table` whose first clause goes to a block around it.
     pub(super) fn try_statement(&mut self) {
-        let below = some_types(&mut self.random, 0, 2, &Ty::ALL);
+        let below = self.random.some_of(0, 2, &Ty::ALL);
         let (clause, types) = self.clause();
-        let results = some_types(&mut self.random, 0, 2, &Ty::ALL);
+        let results = self.random.some_of(0, 2, &Ty::ALL);
         self.push_all(&below);
         let caught = self.open("block", &signature_text(&[], &types), &types);
         self.open("try_table", &signature_text(&[], &results), &results);

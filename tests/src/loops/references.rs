@@ -2,7 +2,7 @@
 //! null with whatever is live.
 
 use super::ops::Ty;
-use super::{Generator, Signature, signature_text, some_types};
+use super::{Generator, Signature, signature_text};
 
 impl Generator {
     /// The last function, which all others may call.
@@ -54,7 +54,7 @@ impl Generator {
         }
         let Signature { params, results } = self.leaf();
         let (params, results) = (params.clone(), results.clone());
-        let below = some_types(&mut self.random, 0, 3, &Ty::ALL);
+        let below = self.random.some_of(0, 3, &Ty::ALL);
         self.push_all(&below);
         self.push_all(&params);
         self.push_code();
@@ -101,7 +101,7 @@ impl Generator {
             self.line(format!("br_on_non_null $l{number}"));
             return self.pop_all(&types[..types.len() - 1]);
         }
-        let mut types = some_types(&mut self.random, 0, 3, &Ty::ALL);
+        let mut types = self.random.some_of(0, 3, &Ty::ALL);
         types.push(Ty::Code);
         let number = self.open("block", &signature_text(&[], &types), &types);
         self.statements(2);

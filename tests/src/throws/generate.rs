@@ -26,13 +26,13 @@ pub(super) fn program(seed: u64) -> Program {
     }
     let wide = random.below(WIDE) == 0;
     let most = if random.below(8) == 0 { 11 } else { 2 };
-    let results = [some_types(&mut random, 0, 1, &types), some_types(&mut random, 1, most, &types)];
+    let results = [random.some_of(0, 1, &types), random.some_of(1, most, &types)];
     let count = 2 + random.below(2);
     let next = random.below(count);
     let mut signatures = Vec::new();
     for index in 0..count {
         let most = if wide && index == 1 { 1000 } else { 4 };
-        let mut params = some_types(&mut random, 0, most, &types);
+        let mut params = random.some_of(0, most, &types);
         let mut results = results[usize::from(random.below(3) == 0)].clone();
         if index == next {
             // The host stands in for this one, and knows no structures.
@@ -96,17 +96,12 @@ fn shared_fields(random: &mut Random, types: &[Ty]) -> Vec<Field> {
 
 fn own_fields(random: &mut Random, types: &[Ty]) -> Vec<Field> {
     let most = if random.below(8) == 0 { 14 } else { 4 };
-    let types = some_types(random, 0, most, types);
+    let types = random.some_of(0, most, types);
     let field = |ty| {
         let can_be = matches!(ty, Ty::I31 | Ty::Struct);
         Field { ty, non_null: can_be && random.below(2) == 0 }
     };
     types.into_iter().map(field).collect()
-}
-
-fn some_types(random: &mut Random, least: usize, most: usize, of: &[Ty]) -> Vec<Ty> {
-    let count = least + random.below(most - least + 1);
-    (0..count).map(|_| of[random.below(of.len())]).collect()
 }
 
 /// A label, and what it takes.
@@ -155,7 +150,7 @@ impl Generator {
         locals.extend(&self.types);
         locals.extend([Ty::I64, Ty::V128].into_iter().filter(|ty| !self.types.contains(ty)));
         if self.wide && index <= 1 {
-            locals.extend(some_types(&mut self.random, 100, 1000, &self.types));
+            locals.extend(self.random.some_of(100, 1000, &self.types));
         }
         let body = Label { number: 0, types: results.clone() };
         self.func = Func {
@@ -501,7 +496,7 @@ impl Generator {
     }
 
     fn some_types(&mut self, most: usize) -> Vec<Ty> {
-        some_types(&mut self.random, 0, most, &self.types)
+        self.random.some_of(0, most, &self.types)
     }
 
     /// Values that are made from numbers, and locals for them.
