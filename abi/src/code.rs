@@ -42,6 +42,10 @@ pub struct CompiledFunction {
     pub handlers: HandlerMap,
     /// Loop headers where optimised code can take over.
     pub osr: OsrMap,
+    /// Places in the code, ascending, where the builtin `loop_poll` may be called without a call
+    /// instruction: all registers but the stack pointer are kept, and the return address is the
+    /// place. Every turn of a loop that does not poll by itself passes one.
+    pub polls: Vec<u32>,
     /// Basic blocks whose entries are counted, by offset.
     pub blocks: Vec<CountedBlock>,
     /// Bytes of the frame below the saved frame pointer.

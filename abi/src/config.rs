@@ -33,6 +33,9 @@ pub struct CodegenConfig {
     pub inlining: bool,
     /// Have it inline as much as it can (a test mode).
     pub zeal_inline: bool,
+    /// Have optimized code compare the stack limit at loop headers, as baseline code does, instead of
+    /// noting where they are ([`crate::code::CompiledFunction::polls`]).
+    pub loop_polls: bool,
     /// Throw and catch an exception before calls of functions now and then (a test mode).
     pub zeal_exceptions: bool,
 }
@@ -51,6 +54,7 @@ impl Default for CodegenConfig {
             gc_barrier: true,
             inlining: true,
             zeal_inline: false,
+            loop_polls: false,
             zeal_exceptions: false,
         }
     }

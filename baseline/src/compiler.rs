@@ -399,6 +399,7 @@ impl<'a> FuncCompiler<'a> {
             pcs: PcMap::from_unsorted(tables.pcs.iter().map(shift_all).collect()),
             stack_maps,
             handlers,
+            polls: Vec::new(),
             osr,
             blocks: tables.blocks.clone(),
             frame_bytes,

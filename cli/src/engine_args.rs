@@ -32,9 +32,14 @@ pub(crate) struct EngineArgs {
     /// Call small functions in optimized code, too, instead of inlining them.
     #[arg(long)]
     no_inlining: bool,
+    /// Have loops of optimized code compare a word at each turn, for debuggers: otherwise SIGURG and
+    /// SIGTRAP interrupt them.
+    #[arg(long)]
+    no_signal_interruption: bool,
     /// Testing modes, which must not change any result: spill (few registers), interrupt (every
-    /// poll takes its slow path), tier (functions change tiers as early as possible), exceptions
-    /// (calls throw and catch), inline (as much as possible), gc (every allocation collects); `:SEED` at the end has tier draw
+    /// poll takes its slow path), step (optimized loops go step by step, and are interrupted at each
+    /// turn), tier (functions change tiers as early as possible), exceptions (calls throw and catch),
+    /// inline (as much as possible), gc (every allocation collects); `:SEED` at the end has tier draw
     /// the tier of each function.
     #[arg(long, value_name = "LIST", value_parser = parse_zeal)]
     zeal: Option<Zeal>,
@@ -109,6 +114,7 @@ impl EngineArgs {
         config.tier_events(self.tier_log.is_some());
         config.hotness_counters(!self.no_counters);
         config.inlining(!self.no_inlining);
+        config.signal_interruption(!self.no_signal_interruption);
         config.nan_canonicalization(self.nan_canonicalize);
         config.relaxed_simd_deterministic(self.relaxed_simd_deterministic);
         config.collector(self.collector.into());

@@ -77,7 +77,8 @@ impl fmt::Debug for StoreInner {
 
 impl StoreInner {
     fn new(engine: Engine) -> Self {
-        let context = vm::Context::new(engine.config().max_wasm_stack);
+        let config = engine.config();
+        let context = vm::Context::new(config.max_wasm_stack, !config.codegen.loop_polls);
         let interrupts = Arc::new(InterruptState::new(&engine, context.interrupter()));
         Self {
             id: StoreId::next(),

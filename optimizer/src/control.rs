@@ -8,7 +8,7 @@ use crate::memory_flags::Region;
 use crate::safepoint::{Places, is_object};
 use crate::translate::{Operand, Translator, parser_type, value_type};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Type, Value, types};
+use cranelift_codegen::ir::{self, Block, BlockArg, DebugTag, InstBuilder, Type, Value, types};
 use smallvec::SmallVec;
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
@@ -17,6 +17,9 @@ use upshift_abi::layout::ThreadContext;
 use upshift_abi::module::Module;
 use upshift_abi::types::ValType;
 use wasmparser::{BlockType, FrameKind};
+
+/// Marks the places of polls. Nothing else is marked.
+const POLL: DebugTag = DebugTag::User(0);
 
 /// What kind of block a control frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +86,6 @@ pub(crate) struct Control {
     used: bool,
     /// Where a false condition of an `if` goes, the parameters there, and where references are.
     otherwise: Option<(Block, Vec<Operand>, Places)>,
-    /// Whether depths of branches pass it over.
-    pub(crate) hidden: bool,
     /// Offset in the module of the operator that opened it.
     pub(crate) start: usize,
     /// The safepoints' clock then.
@@ -136,7 +137,6 @@ impl Translator<'_, '_> {
             condition: None,
             used: false,
             otherwise,
-            hidden: false,
             start: self.src.pc,
             opened: self.safepoints.tick(),
             places: None,
@@ -174,13 +174,6 @@ impl Translator<'_, '_> {
         self.open(kind, params.len(), &results, !params.is_empty());
     }
 
-    /// Opens the frame of a turn of a loop of some type: its label, at its end, has the loop's
-    /// parameters.
-    pub(crate) fn open_turn(&mut self, ty: BlockType) {
-        let (params, _) = self.block_types(ty);
-        self.open(Kind::Block, params.len(), &params, !params.is_empty());
-    }
-
     /// `loop`
     pub(crate) fn loop_(&mut self, ty: BlockType) {
         let here = Entry::Loop { offset: u32::try_from(self.src.pc).unwrap_or(u32::MAX) };
@@ -200,10 +193,23 @@ impl Translator<'_, '_> {
         self.charge_fuel();
     }
 
+    /// Where an interruption is taken. Without polls of its own, the code has a place here that the
+    /// engine finds by its address when it needs one; like a call, it is a barrier for what may be
+    /// known of memory.
+    fn poll(&mut self) {
+        if self.src.input.config.loop_polls {
+            return self.compare_limit();
+        }
+        let place = self.builder.ins().sequence_point();
+        self.builder.func.debug_tags.set(place, [POLL]);
+        // Calls are places, too: every function with a loop checks at its entry.
+        self.makes_calls = true;
+    }
+
     /// Leaves for the runtime when an interruption was requested: the limit is all ones then. The
     /// stack does not grow in a loop, so nothing else can be the matter, and the comparison with a
     /// constant needs no register.
-    fn poll(&mut self) {
+    fn compare_limit(&mut self) {
         let thread = self.thread();
         let flags = self.regions.changing(self.builder.func, Region::Thread);
         let limit = crate::offset(offset_of!(ThreadContext, stack_limit));
@@ -395,6 +401,11 @@ impl Translator<'_, '_> {
     pub(crate) fn label_of(&mut self, index: usize) -> Block {
         self.control[index].used = true;
         self.control[index].label
+    }
+
+    /// The position of the frame that a label means.
+    pub(crate) fn frame_at(&self, depth: u32) -> usize {
+        self.control.len() - 1 - depth as usize
     }
 
     /// `br`

@@ -97,6 +97,7 @@ pub(crate) fn gather(
         inlined,
         handlers: handlers(input, &translated, compiled, shift),
         stack_maps: stack_maps(compiled, shift),
+        polls: polls(compiled, shift),
         frame_bytes,
         ..CompiledFunction::default()
     })
@@ -176,6 +177,14 @@ fn relocs(func: &Function, compiled: &CompiledCode, shift: u32) -> Vec<Reloc> {
         Reloc { offset: reloc.offset + shift, target: RelocTarget::EntrySlot(index) }
     };
     compiled.buffer.relocs().iter().map(reloc).collect()
+}
+
+/// The places of polls. A header without an instruction of its own shares that of what follows.
+fn polls(compiled: &CompiledCode, shift: u32) -> Vec<u32> {
+    let mut polls: Vec<_> = compiled.buffer.debug_tags().map(|tag| tag.offset + shift).collect();
+    polls.sort_unstable();
+    polls.dedup();
+    polls
 }
 
 /// The slots of references at calls. Cranelift counts from the stack pointer up, we from the frame

@@ -27,7 +27,6 @@ mod skip;
 #[cfg(test)]
 mod testing;
 mod translate;
-mod unroll;
 mod visit;
 
 use cranelift_codegen::Context;
@@ -81,8 +80,8 @@ pub struct Compiler {
     context: Context,
     builder: FunctionBuilderContext,
     verify: bool,
-    /// Whether the last function has other bodies in it, or several copies of a loop.
-    grown: bool,
+    /// Whether the last function has other bodies in it.
+    inlined: bool,
 }
 
 impl std::fmt::Debug for Compiler {
@@ -105,7 +104,7 @@ impl Compiler {
             context: Context::new(),
             builder: FunctionBuilderContext::new(),
             verify: cfg!(debug_assertions),
-            grown: false,
+            inlined: false,
         }
     }
 
@@ -124,16 +123,14 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<CompiledFunction, CompileError> {
-        let limits = limits(input, request);
+        let limits = inlining(input, request);
         let goal = match request.effort {
             Effort::Quick => Goal::Quick,
             Effort::Full => Goal::Full,
         };
         let result = match self.compile_with(input, request.entry, limits, goal) {
             // It may be within the limits by itself.
-            Err(_) if self.grown => {
-                self.compile_with(input, request.entry, translate::Limits::default(), goal)
-            }
+            Err(_) if self.inlined => self.compile_with(input, request.entry, None, goal),
             result => result,
         };
         match result {
@@ -156,7 +153,7 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<String, CompileError> {
-        self.translate(input, request.entry, limits(input, request))?;
+        self.translate(input, request.entry, inlining(input, request))?;
         Ok(self.context.func.display().to_string())
     }
 
@@ -164,7 +161,7 @@ impl Compiler {
         &mut self,
         input: &FunctionInput<'_>,
         entry: Entry,
-        limits: translate::Limits,
+        limits: Option<inline::policy::Limits>,
         goal: Goal,
     ) -> Result<CompiledFunction, CompileError> {
         let translated = self.translate(input, entry, limits)?;
@@ -184,10 +181,10 @@ impl Compiler {
         &mut self,
         input: &FunctionInput<'_>,
         entry: Entry,
-        limits: translate::Limits,
+        limits: Option<inline::policy::Limits>,
     ) -> Result<translate::Translated, CompileError> {
         self.context.clear();
-        self.grown = false;
+        self.inlined = false;
         let func = input.module.func_index(input.func).0;
         let malformed = |message: String| CompileError::Malformed { func, message };
         let translated = translate::translate(
@@ -201,7 +198,7 @@ impl Compiler {
             self.builder = FunctionBuilderContext::new();
         }
         let translated = translated.map_err(|error| malformed(error.to_string()))?;
-        self.grown = !translated.sources.frames.is_empty() || translated.unrolled;
+        self.inlined = !translated.sources.frames.is_empty();
         if let Some((offset, operator)) = translated.refused {
             return Err(CompileError::Unsupported { func, offset, operator });
         }
@@ -212,17 +209,12 @@ impl Compiler {
     }
 }
 
-/// How much of other functions goes into this one, and how far its loops are unrolled.
-fn limits(input: &FunctionInput<'_>, request: Request) -> translate::Limits {
-    let config = input.config;
-    let (inlining, unrolling) = match (config.zeal_inline, request.effort) {
-        (true, _) => (inline::policy::ZEAL, unroll::ZEAL),
-        (false, Effort::Full) => (inline::policy::USUAL, unroll::USUAL),
-        (false, Effort::Quick) => return translate::Limits::default(),
-    };
-    translate::Limits {
-        inlining: config.inlining.then_some(inlining),
-        unrolling: (!config.fuel).then_some(unrolling),
+/// How much of other functions goes into this one.
+fn inlining(input: &FunctionInput<'_>, request: Request) -> Option<inline::policy::Limits> {
+    match (input.config.inlining, input.config.zeal_inline) {
+        (false, _) => None,
+        (true, false) => (request.effort == Effort::Full).then_some(inline::policy::USUAL),
+        (true, true) => Some(inline::policy::ZEAL),
     }
 }
 

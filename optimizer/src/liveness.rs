@@ -553,34 +553,26 @@ impl Liveness {
         self.pads.insert(at, live);
     }
 
-    /// The locals that are alive behind the operator at an offset; or at its targets, too, where
-    /// control may go elsewhere. Quick where that is near the last one that was asked for.
+    /// The locals that are alive behind the operator at an offset, which is not before that of the
+    /// last question; or at its targets, too, where control may go elsewhere.
     pub(crate) fn at(&mut self, at: usize) -> &[u32] {
         let at = bounded(at);
-        while let Some(&(place, local)) = self.changes[..self.done].last()
-            && place > at
-        {
-            self.done -= 1;
-            self.change(local);
-        }
-        while let Some(&(place, local)) = self.changes.get(self.done)
-            && place <= at
-        {
+        while let Some(&(_, local)) = self.changes.get(self.done).filter(|change| change.0 <= at) {
             self.done += 1;
-            self.change(local);
+            match self.places[local as usize].take() {
+                None => {
+                    self.places[local as usize] = u32::try_from(self.alive.len()).ok();
+                    self.alive.push(local);
+                }
+                Some(place) => {
+                    self.alive.swap_remove(place as usize);
+                    if let Some(&moved) = self.alive.get(place as usize) {
+                        self.places[moved as usize] = Some(place);
+                    }
+                }
+            }
         }
         &self.alive
-    }
-
-    fn change(&mut self, local: u32) {
-        let Some(place) = self.places[local as usize].take() else {
-            self.places[local as usize] = u32::try_from(self.alive.len()).ok();
-            return self.alive.push(local);
-        };
-        self.alive.swap_remove(place as usize);
-        if let Some(&moved) = self.alive.get(place as usize) {
-            self.places[moved as usize] = Some(place);
-        }
     }
 
     /// Those of them that are alive at the label of a block, too, to which the operator branches.

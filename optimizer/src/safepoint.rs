@@ -57,7 +57,7 @@ pub(crate) struct RefLocals {
 }
 
 impl RefLocals {
-    /// Those that are alive at an offset in the module.
+    /// Those that are alive at an offset in the module, which is not before that of the last look.
     fn at(&mut self, at: usize) -> impl Iterator<Item = Variable> {
         self.liveness.at(at).iter().map(|&local| self.vars[local as usize])
     }

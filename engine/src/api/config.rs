@@ -42,6 +42,9 @@ pub struct Zeal {
     pub spill: bool,
     /// Run the slow path of every stack check and loop poll.
     pub interrupt: bool,
+    /// Go through loops of optimized code, which do not poll, step by step, and interrupt them at
+    /// each header.
+    pub step: bool,
     /// Compile on the program's thread: functions with loops start in the baseline, and every loop
     /// header hands over to optimised code at its first turn; all others are optimised at their
     /// first call. Means something with [`Tier::Auto`] only.
@@ -64,6 +67,7 @@ impl Zeal {
         Self {
             spill: false,
             interrupt: false,
+            step: false,
             tier: false,
             exceptions: false,
             inline: false,
@@ -80,12 +84,14 @@ impl Zeal {
         match name {
             "spill" => self.spill = true,
             "interrupt" => self.interrupt = true,
+            "step" => self.step = true,
             "tier" => self.tier = true,
             "exceptions" => self.exceptions = true,
             "inline" => self.inline = true,
             "gc" => self.gc = true,
             _ => anyhow::bail!(
-                "unknown zeal mode `{name}`; known are: spill, interrupt, tier, exceptions, inline, gc"
+                "unknown zeal mode `{name}`; known are: {}",
+                "spill, interrupt, step, tier, exceptions, inline, gc"
             ),
         }
         Ok(())
@@ -107,6 +113,7 @@ pub struct Config {
     pub(crate) features: WasmFeatures,
     pub(crate) codegen: CodegenConfig,
     pub(crate) epoch_interruption: bool,
+    signal_interruption: bool,
     pub(crate) max_wasm_stack: usize,
     pub(crate) eager_compilation: bool,
     pub(crate) compile_threads: usize,
@@ -246,6 +253,7 @@ impl Config {
             features,
             codegen: CodegenConfig::default(),
             epoch_interruption: false,
+            signal_interruption: true,
             max_wasm_stack: DEFAULT_MAX_WASM_STACK,
             eager_compilation: false,
             compile_threads: 0,
@@ -310,6 +318,18 @@ impl Config {
     /// switch too.
     pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
         self.epoch_interruption = enable;
+        self
+    }
+
+    /// Whether loops of optimized code are interrupted by a signal (SIGURG) to the thread that runs
+    /// them, which then goes step by step to the next loop header (SIGTRAP). On by default: loops
+    /// cost nothing then. The engine leaves signals that are not its own to the handlers that were
+    /// there before; a host that replaces these handlers later, or blocks the signals in a thread
+    /// that runs code, must switch this off. Loops compare a word with a constant at each turn then,
+    /// which takes up to a fifth of the time of small ones. Changes generated code.
+    pub fn signal_interruption(&mut self, enable: bool) -> &mut Self {
+        self.signal_interruption = enable;
+        self.codegen.loop_polls = !enable || self.zeal.interrupt;
         self
     }
 
@@ -381,6 +401,7 @@ impl Config {
     pub fn zeal(&mut self, zeal: Zeal) -> &mut Self {
         self.zeal = zeal;
         self.codegen.zeal_spill = zeal.spill;
+        self.codegen.loop_polls = !self.signal_interruption || zeal.interrupt;
         self.codegen.zeal_exceptions = zeal.exceptions;
         self.codegen.zeal_inline = zeal.inline;
         self.heap.zeal = zeal.gc;

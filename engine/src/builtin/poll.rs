@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering::SeqCst;
 /// Somebody rang: leaves when that was asked for, goes on otherwise.
 pub(crate) fn interrupted(store: &mut dyn AnyStore) -> Result<()> {
     let inner = store.inner();
-    if inner.engine().config().zeal.interrupt {
+    let zeal = inner.engine().config().zeal;
+    if zeal.interrupt || zeal.step {
         inner.interrupts().rearm_zeal();
     }
     if inner.interrupts().take_interrupt() {

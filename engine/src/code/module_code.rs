@@ -556,6 +556,14 @@ impl ModuleCode {
         function.tables.traps.lookup(u32::try_from(offset).ok()?)
     }
 
+    /// Whether an interruption may be taken at `pc`; `None` when that is not code of a function.
+    /// Async-signal-safe.
+    pub(crate) fn polls_at(&self, pc: usize) -> Option<bool> {
+        let function = self.function_at(pc)?;
+        let offset = u32::try_from(self.text_offset(pc)? - function.start).ok()?;
+        Some(function.tables.polls.binary_search(&offset).is_ok())
+    }
+
     /// A function's current code, its address and bytes, when it is compiled.
     pub(crate) fn code_of(&self, index: DefinedFuncIndex) -> Option<(&FunctionCode, usize, &[u8])> {
         let state = self.states.get(index.index())?.load(Ordering::Acquire);

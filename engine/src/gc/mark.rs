@@ -475,7 +475,7 @@ mod tests {
             describe(REFS, TypeKind::Array, 4, 1);
             Self {
                 memory: HeapMemory::new().unwrap(),
-                context: Context::new(1 << 16),
+                context: Context::new(1 << 16, false),
                 engine: Engine::default(),
                 types,
                 old: OldSpace::new(1 << 20, usize::MAX),

@@ -52,7 +52,7 @@ impl InterruptState {
     /// The state of a new store.
     pub(crate) fn new(engine: &Engine, interrupter: Interrupter) -> Self {
         let config = engine.config();
-        if config.zeal.interrupt {
+        if config.zeal.interrupt || config.zeal.step {
             interrupter.request(ZEAL);
         }
         if config.epoch_interruption {

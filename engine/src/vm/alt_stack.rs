@@ -24,6 +24,7 @@ thread_local! {
 pub(super) fn ensure() {
     CHECKED.with(|checked| {
         if !checked.replace(true) {
+            super::step::unblock();
             install();
         }
     });

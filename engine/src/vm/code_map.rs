@@ -76,6 +76,12 @@ pub(super) fn trap_at(pc: usize) -> Option<Trap> {
     with_module(pc, |module| module.trap_at(pc)).flatten()
 }
 
+/// Whether an interruption may be taken at `pc`; `None` when that is not code of a function.
+/// Async-signal-safe, for a pc of this thread.
+pub(super) fn polls_at(pc: usize) -> Option<bool> {
+    with_module(pc, |module| module.polls_at(pc)).flatten()
+}
+
 fn leaf(address: usize) -> Option<&'static Leaf> {
     let leaf = ROOT.get(address >> (GRANULE_LOG2 + LEAF_LOG2))?.load(Ordering::Acquire);
     // SAFETY: leaves are whole, zero-initialised mappings that are never unmapped.

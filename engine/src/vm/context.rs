@@ -3,7 +3,8 @@
 //! # Interruption
 //! 1. [`Interrupter::request`] sets its bits in `interrupt`, then poisons `stack_limit`.
 //! 2. Function entries and loop headers compare the stack pointer with `stack_limit`, find it too
-//!    low and call `stack_check` or `loop_poll`.
+//!    low and call `stack_check` or `loop_poll`. Loops of optimized code do not compare: a signal
+//!    makes the thread call `loop_poll` at the next header ([`super::step`]).
 //! 3. These swap `interrupt` with 0, write the true limit, and read `interrupt` again: when it is
 //!    set, they poison the limit again. So does [`ContextCell::arm`], which an entry calls.
 //! 4. Bits that were taken go to [`super::VmHost::interrupted`].
@@ -15,8 +16,10 @@
 
 use super::exception::ExnPtr;
 use super::host::{Exit, ExitReason, VmHost};
+use super::kicker::{self, Runner};
 use super::osr::Handover;
 use super::raise::RaiseCache;
+use super::step;
 use super::unwind;
 use anyhow::Error;
 use std::cell::UnsafeCell;
@@ -24,7 +27,10 @@ use std::ffi::c_void;
 use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use upshift_abi::builtin::BUILTIN_COUNT;
 use upshift_abi::layout::{ActivationLink, Instance, Landing, ThreadContext};
 
@@ -44,6 +50,8 @@ pub(super) struct ContextCell {
     osr: UnsafeCell<Handover>,
     /// Handlers by return address.
     raise_cache: UnsafeCell<RaiseCache>,
+    /// The thread that runs machine code of the store, while one does.
+    runner: Runner,
     /// Stack that wasm code may use.
     max_stack_bytes: usize,
 }
@@ -67,8 +75,9 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
-    /// A context whose wasm code may use `max_stack_bytes` of stack.
-    pub(crate) fn new(max_stack_bytes: usize) -> Self {
+    /// A context whose wasm code may use `max_stack_bytes` of stack. `by_signal` says whether code
+    /// that does not poll is interrupted by signals.
+    pub(crate) fn new(max_stack_bytes: usize, by_signal: bool) -> Self {
         let builtins = crate::code::common::builtin_table();
         let cell = Arc::new(ContextCell {
             thread: UnsafeCell::new(empty_thread_context(builtins)),
@@ -76,6 +85,7 @@ impl Context {
             exit: UnsafeCell::new(None),
             osr: UnsafeCell::new(Handover::default()),
             raise_cache: UnsafeCell::new(RaiseCache::default()),
+            runner: Runner::new(by_signal),
             max_stack_bytes,
         });
         let host: *const ContextCell = Arc::as_ptr(&cell);
@@ -227,6 +237,9 @@ impl Interrupter {
         debug_assert!(bits != 0, "a request has a reason");
         self.cell.interrupt().fetch_or(bits, SeqCst);
         self.cell.stack_limit().store(POISON, SeqCst);
+        if self.cell.runner.is_reachable() {
+            kicker::kick(&self.cell);
+        }
     }
 }
 
@@ -375,6 +388,16 @@ impl ContextCell {
         unsafe { unwind::walk(self.thread.get()) }
     }
 
+    /// Where the thread is that runs the store.
+    pub(super) fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    /// Whether somebody asked for the store.
+    pub(super) fn is_requested(&self) -> bool {
+        self.interrupt().load(Relaxed) != 0
+    }
+
     /// Sets the limit of a new outermost activation.
     pub(super) fn arm(&self, limit: u64) {
         self.true_stack_limit().store(limit, SeqCst);
@@ -383,6 +406,7 @@ impl ContextCell {
 
     /// Takes the requests of a poll and restores the limit.
     pub(super) fn poll(&self) -> Poll {
+        step::end();
         let bits = self.interrupt().swap(0, SeqCst);
         let limit = self.stack_limit().load(SeqCst);
         let true_limit = self.true_stack_limit().load(SeqCst);

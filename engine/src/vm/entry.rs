@@ -63,6 +63,7 @@ pub(crate) fn enter(
     // SAFETY: the store, which the caller has borrowed, owns the context.
     let cell = unsafe { cell.as_ref() };
     let outer = cell.host();
+    let guard = cell.runner().enter();
     if outer.is_none() {
         cell.arm(stack_limit(cell.max_stack_bytes()));
     }
@@ -76,6 +77,7 @@ pub(crate) fn enter(
     // SAFETY: the caller vouches for callee and trampoline; the slots are checked above; the
     // context has a valid limit and knows its store.
     let left = unsafe { entry(cell.thread(), record.vmctx, record.code, slots.as_mut_ptr()) };
+    cell.runner().leave(guard);
     cell.set_host(outer);
     cell.replace_caller(caller);
     match left {

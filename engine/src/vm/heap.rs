@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn the_log_is_what_was_appended() {
         let mut heap = HeapMemory::new().unwrap();
-        let context = Context::new(1 << 16);
+        let context = Context::new(1 << 16, false);
         heap.set_barrier(&context);
         heap.log(&context, 8);
         heap.log(&context, 16);

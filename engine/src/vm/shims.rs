@@ -16,6 +16,7 @@ use super::host::VmHost;
 use super::instance::InstanceRef;
 use super::osr::hot_function;
 use super::roots::Registers;
+use super::step;
 use crate::code::ModuleCode;
 use anyhow::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,12 +79,23 @@ pub(super) fn run<R>(
     // SAFETY: `enter` has the store borrowed mutably and does not use it before machine code is
     // done, and runtime functions nest strictly.
     let host = unsafe { host.as_mut() };
-    match catch_unwind(AssertUnwindSafe(|| body(host))) {
-        Ok(Ok(result)) => return result,
-        Ok(Err(error)) => fail(cell, host, error),
-        Err(panic) => cell.leave_with(Err(panic)),
+    cell.runner().set_away(true);
+    let result = match catch_unwind(AssertUnwindSafe(|| body(host))) {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => {
+            fail(cell, host, error);
+            failed
+        }
+        Err(panic) => {
+            cell.leave_with(Err(panic));
+            failed
+        }
+    };
+    cell.runner().set_away(false);
+    if cell.is_requested() && cell.runner().is_by_signal() {
+        step::begin();
     }
-    failed
+    result
 }
 
 /// Throws the exception that an error carries, or leaves with the error.
@@ -450,6 +462,8 @@ unsafe fn is_stack_used_up(thread: Thread) -> bool {
 }
 
 extern "C" fn loop_poll(thread: Thread, _registers: *mut SavedRegisters) {
+    // SAFETY: `thread` is as the module head says, and its frames are this thread's.
+    unsafe { step::correct_exit(thread) };
     // SAFETY: `thread` is as the module head says.
     match unsafe { ContextCell::of(thread) }.poll() {
         Poll::Nothing | Poll::Stale => {}

@@ -1,13 +1,14 @@
 //! Hardware faults of machine code as traps.
 //!
-//! The handlers are installed once per process for SIGSEGV, SIGBUS, SIGILL and SIGFPE. A fault is
+//! The handlers are installed once per process for SIGSEGV, SIGBUS, SIGILL and SIGFPE, and with them
+//! those of [`super::step`]. A fault is
 //! a wasm trap when its pc has an entry in the trap map of the function it lies in; then the
 //! handler notes frame, pc and trap in the thread context (`r15`) and returns to the trap stub,
 //! which calls [`super::shims`]. Every other fault goes to the handler that was there before.
 //!
 //! The handler looks tables up without locks or allocation, so it may run at any point.
 
-use super::code_map;
+use super::{code_map, step};
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -17,7 +18,9 @@ use upshift_abi::layout::ThreadContext;
 use upshift_abi::trap::Trap;
 
 /// The signals that machine code raises.
-const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
+const FAULTS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
+/// The signals with handlers: these, and those of [`step`].
+const SIGNALS: [c_int; 6] = [FAULTS[0], FAULTS[1], FAULTS[2], FAULTS[3], step::KICK, libc::SIGTRAP];
 
 /// Bytes below the stack pointer that interrupted code may use.
 const RED_ZONE_BYTES: i64 = 128;
@@ -26,7 +29,7 @@ const RED_ZONE_BYTES: i64 = 128;
 static TRAP_STUB: AtomicUsize = AtomicUsize::new(0);
 
 /// What was installed before us, by position in [`SIGNALS`]; written once, never freed.
-static PREVIOUS: [AtomicPtr<libc::sigaction>; 4] = [const { AtomicPtr::new(ptr::null_mut()) }; 4];
+static PREVIOUS: [AtomicPtr<libc::sigaction>; 6] = [const { AtomicPtr::new(ptr::null_mut()) }; 6];
 
 /// Installs the handlers; `trap_stub` is the address of the stub that trapping threads go to.
 pub(crate) fn install(trap_stub: usize) {
@@ -59,6 +62,10 @@ fn install_one(signal: c_int, previous: &AtomicPtr<libc::sigaction>) {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handle as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    if signal == step::KICK {
+        // It may arrive in a system call of the host.
+        action.sa_flags |= libc::SA_RESTART;
+    }
     // SAFETY: the set is part of the local structure.
     unsafe { libc::sigemptyset(&raw mut action.sa_mask) };
     // SAFETY: `handle` is async-signal-safe and passes on what is not ours.
@@ -68,21 +75,30 @@ fn install_one(signal: c_int, previous: &AtomicPtr<libc::sigaction>) {
 
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes a valid, exclusive `ucontext_t` to an SA_SIGINFO handler.
-    let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-    let pc = usize::try_from(registers[reg(libc::REG_RIP)].cast_unsigned()).unwrap_or(0);
-    match code_map::trap_at(pc) {
-        Some(trap) => {
-            // SAFETY: valid as above.
-            let info = unsafe { &*info };
-            // SAFETY: the union holds an address for all four signals.
-            let address = unsafe { info.si_addr() }.addr();
-            // SAFETY: the pc lies in machine code at an instruction that may trap, where `r15` is
-            // the thread context and `rbp` the frame.
-            unsafe { redirect(registers, trap, address) };
-        }
+    let interrupted = unsafe { &mut *context.cast::<libc::ucontext_t>() };
+    let is_ours = match signal {
+        libc::SIGTRAP => step::trapped(interrupted),
+        step::KICK => step::kicked(interrupted),
+        // SAFETY: the kernel passes a valid `siginfo_t`.
+        _ => faulted(interrupted, unsafe { &*info }),
+    };
+    if !is_ours {
         // SAFETY: these are the arguments of the kernel.
-        None => unsafe { pass_on(signal, info, context) },
+        unsafe { pass_on(signal, info, context) };
     }
+}
+
+/// Has the thread trap if machine code faulted.
+fn faulted(interrupted: &mut libc::ucontext_t, info: &libc::siginfo_t) -> bool {
+    let registers = &mut interrupted.uc_mcontext.gregs;
+    let pc = usize::try_from(registers[reg(libc::REG_RIP)].cast_unsigned()).unwrap_or(0);
+    let Some(trap) = code_map::trap_at(pc) else { return false };
+    // SAFETY: the union holds an address for all four signals.
+    let address = unsafe { info.si_addr() }.addr();
+    // SAFETY: the pc lies in machine code at an instruction that may trap, where `r15` is the
+    // thread context and `rbp` the frame.
+    unsafe { redirect(registers, trap, address) };
+    true
 }
 
 /// Makes the interrupted thread go on in the trap stub.
@@ -107,7 +123,8 @@ unsafe fn redirect(registers: &mut [libc::greg_t; 23], trap: Trap, fault_address
     registers[reg(libc::REG_RSP)] = (registers[reg(libc::REG_RSP)] - RED_ZONE_BYTES) & !15;
 }
 
-fn reg(register: c_int) -> usize {
+/// Position of a register among those of an interrupted thread.
+pub(super) fn reg(register: c_int) -> usize {
     register.unsigned_abs() as usize
 }
 
@@ -125,6 +142,7 @@ unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_voi
     let sent_by_process = unsafe { (*info).si_code } <= 0;
     match handler {
         libc::SIG_IGN if sent_by_process => {}
+        libc::SIG_DFL | libc::SIG_IGN if signal == step::KICK => {}
         libc::SIG_DFL | libc::SIG_IGN => reset_to_default(signal, sent_by_process),
         _ if previous.sa_flags & libc::SA_SIGINFO != 0 => {
             type Action = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);

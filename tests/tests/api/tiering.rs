@@ -121,7 +121,12 @@ fn threads_heat_the_same_functions() {
                 });
             }
         });
-        assert!(shared.stats().optimizer_functions > 0, "{policy}");
+        // The last requests may still wait for a processor.
+        let start = Instant::now();
+        while shared.stats().optimizer_functions == 0 {
+            assert!(start.elapsed() < Duration::from_secs(100), "{policy}");
+            std::thread::yield_now();
+        }
     }
 }
 

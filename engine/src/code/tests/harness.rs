@@ -185,7 +185,7 @@ impl TestStore {
             );
         }
         Self {
-            context: Context::new(256 << 10),
+            context: Context::new(256 << 10, false),
             code: Arc::clone(code),
             instance,
             hot: Vec::new(),
