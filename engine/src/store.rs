@@ -78,7 +78,11 @@ impl fmt::Debug for StoreInner {
 impl StoreInner {
     fn new(engine: Engine) -> Self {
         let config = engine.config();
-        let context = vm::Context::new(config.max_wasm_stack, !config.codegen.loop_polls);
+        let context = vm::Context::new(vm::Settings {
+            max_stack_bytes: config.max_wasm_stack,
+            by_signal: !config.codegen.loop_polls,
+            fuel: config.codegen.fuel,
+        });
         let interrupts = Arc::new(InterruptState::new(&engine, context.interrupter()));
         Self {
             id: StoreId::next(),

@@ -36,7 +36,7 @@ mod type_table;
 mod unwind;
 
 pub(crate) use code_map::is_machine_code;
-pub(crate) use context::{Context, Interrupter, Probe};
+pub(crate) use context::{Context, Interrupter, Probe, Settings};
 pub(crate) use entry::{Slot, Trampoline, enter};
 pub(crate) use exception::{ExnHeap, ExnPtr, Marker};
 pub(crate) use file_map::map_file;

@@ -438,7 +438,7 @@ fn object_of(word: usize, bit: u32) -> u32 {
 mod tests {
     use super::*;
     use crate::Engine;
-    use crate::vm::{Context, TypeTable};
+    use crate::vm::{Context, Settings, TypeTable};
     use upshift_abi::layout::{
         CanonTypeId, DISPLAY_LENGTH, LENGTH_OFFSET, NULL_GUARD_BYTES, TypeDescriptor,
     };
@@ -475,7 +475,7 @@ mod tests {
             describe(REFS, TypeKind::Array, 4, 1);
             Self {
                 memory: HeapMemory::new().unwrap(),
-                context: Context::new(1 << 16, false),
+                context: Context::new(Settings::default()),
                 engine: Engine::default(),
                 types,
                 old: OldSpace::new(1 << 20, usize::MAX),

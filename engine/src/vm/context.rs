@@ -52,8 +52,18 @@ pub(super) struct ContextCell {
     raise_cache: UnsafeCell<RaiseCache>,
     /// The thread that runs machine code of the store, while one does.
     runner: Runner,
+    settings: Settings,
+}
+
+/// What the settings of an engine mean for its contexts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
     /// Stack that wasm code may use.
-    max_stack_bytes: usize,
+    pub(crate) max_stack_bytes: usize,
+    /// Whether code that does not poll is interrupted by signals.
+    pub(crate) by_signal: bool,
+    /// Whether operators cost fuel.
+    pub(crate) fuel: bool,
 }
 
 // SAFETY: other threads reach the cell only through `Interrupter`, which touches nothing but the
@@ -75,9 +85,8 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
-    /// A context whose wasm code may use `max_stack_bytes` of stack. `by_signal` says whether code
-    /// that does not poll is interrupted by signals.
-    pub(crate) fn new(max_stack_bytes: usize, by_signal: bool) -> Self {
+    /// A context in which nothing runs.
+    pub(crate) fn new(settings: Settings) -> Self {
         let builtins = crate::code::common::builtin_table();
         let cell = Arc::new(ContextCell {
             thread: UnsafeCell::new(empty_thread_context(builtins)),
@@ -85,8 +94,8 @@ impl Context {
             exit: UnsafeCell::new(None),
             osr: UnsafeCell::new(Handover::default()),
             raise_cache: UnsafeCell::new(RaiseCache::default()),
-            runner: Runner::new(by_signal),
-            max_stack_bytes,
+            runner: Runner::new(settings.by_signal),
+            settings,
         });
         let host: *const ContextCell = Arc::as_ptr(&cell);
         // SAFETY: the cell is new, nobody else uses it.
@@ -271,9 +280,8 @@ impl ContextCell {
         unsafe { &*host.cast::<Self>() }
     }
 
-    /// Stack that wasm code may use.
-    pub(super) fn max_stack_bytes(&self) -> usize {
-        self.max_stack_bytes
+    pub(super) fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// The running store.

@@ -65,7 +65,7 @@ pub(crate) fn enter(
     let outer = cell.host();
     let guard = cell.runner().enter();
     if outer.is_none() {
-        cell.arm(stack_limit(cell.max_stack_bytes()));
+        cell.arm(stack_limit(cell.settings().max_stack_bytes));
     }
     cell.set_host(Some(NonNull::from(host)));
     // A host function called from here has no wasm caller.

@@ -279,6 +279,7 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vm::Settings;
 
     #[test]
     fn what_is_written_is_read_and_released_pages_are_zero() {
@@ -312,7 +313,7 @@ mod tests {
     #[test]
     fn the_log_is_what_was_appended() {
         let mut heap = HeapMemory::new().unwrap();
-        let context = Context::new(1 << 16, false);
+        let context = Context::new(Settings::default());
         heap.set_barrier(&context);
         heap.log(&context, 8);
         heap.log(&context, 16);

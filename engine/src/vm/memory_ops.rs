@@ -47,6 +47,32 @@ impl MemoryPtr {
         Ok(())
     }
 
+    /// `memory.copy` within the memory, when that is in bounds and does not poll; else nothing is
+    /// written.
+    pub(super) fn copy_small(self, dst: u64, src: u64, len: u64) -> bool {
+        let (Ok((from, _)), Ok((to, len))) = (self.checked(src, len), self.checked(dst, len))
+        else {
+            return false;
+        };
+        if len > CHUNK {
+            return false;
+        }
+        // SAFETY: both ranges were checked against the length, which never shrinks.
+        unsafe { ptr::copy(from, to, len) };
+        true
+    }
+
+    /// `memory.fill`, likewise.
+    pub(super) fn fill_small(self, dst: u64, value: u8, len: u64) -> bool {
+        let Ok((dst, len)) = self.checked(dst, len) else { return false };
+        if len > CHUNK {
+            return false;
+        }
+        // SAFETY: the range was checked against the length, which never shrinks.
+        unsafe { ptr::write_bytes(dst, value, len) };
+        true
+    }
+
     /// `memory.init`: `len` bytes of `data` from `src` on.
     pub(crate) fn init(
         self,

@@ -14,6 +14,7 @@ use super::exception::ExnPtr;
 use super::func::{FuncPtr, HostFunc, TagPtr};
 use super::host::VmHost;
 use super::instance::InstanceRef;
+use super::memory::MemoryPtr;
 use super::osr::hot_function;
 use super::roots::Registers;
 use super::step;
@@ -166,9 +167,44 @@ extern "C" fn memory_fill(
     len: u64,
 ) {
     let value = value.to_le_bytes()[0];
+    if memory == 0
+        && let Some(memory) = memory0(thread, vmctx)
+        && memory.fill_small(dst, value, len)
+    {
+        return;
+    }
     run(thread, (), |host| {
         host.memory_fill(instance(vmctx), MemoryIndex(index(memory)), dst, value, len)
     });
+}
+
+extern "C" fn memory_copy(
+    thread: Thread,
+    vmctx: *mut Instance,
+    indices: u64,
+    dst: u64,
+    src: u64,
+    len: u64,
+) {
+    if indices == 0
+        && let Some(memory) = memory0(thread, vmctx)
+        && memory.copy_small(dst, src, len)
+    {
+        return;
+    }
+    let (to, from) = unpack_indices(indices);
+    let memories = (MemoryIndex(to), MemoryIndex(from));
+    run(thread, (), |host| host.memory_copy(instance(vmctx), memories, dst, src, len));
+}
+
+/// The first memory, for an operator that is done without asking the store: it costs no fuel.
+fn memory0(thread: Thread, vmctx: *mut Instance) -> Option<MemoryPtr> {
+    // SAFETY: `thread` is as the module head says.
+    if unsafe { ContextCell::of(thread) }.settings().fuel {
+        return None;
+    }
+    // SAFETY: code passes its vmctx, and has an operator on the memory that it names.
+    Some(MemoryPtr::from_ptr(unsafe { (*vmctx).memory0.def }))
 }
 
 /// Bulk operators between two places, which differ in what their two indices are.
@@ -190,7 +226,6 @@ macro_rules! bulk {
 }
 
 bulk! {
-    memory_copy(MemoryIndex, MemoryIndex);
     memory_init(MemoryIndex, DataIndex);
     table_copy(TableIndex, TableIndex);
     table_init(TableIndex, ElemIndex);

@@ -13,7 +13,7 @@ use upshift::{
 fn optimizer() -> Engine {
     let mut config = Config::new();
     config.tier(Tier::Optimizer);
-    Engine::new(&config).unwrap()
+    Engine::new(&config).expect("the settings are valid")
 }
 
 fn is_interrupt(error: &Error) -> bool {
@@ -215,7 +215,7 @@ fn a_loop_sees_what_the_host_writes_at_an_interruption() {
     let memory = instance.get_memory(&mut store, "memory").unwrap();
     *store.data_mut() = Some(memory);
     store.epoch_deadline_callback(|mut store| {
-        let memory = store.data().clone().unwrap();
+        let memory = store.data().unwrap();
         memory.write(&mut store, 8, &[1])?;
         Ok(UpdateDeadline::Continue(1_000_000))
     });

@@ -4,7 +4,7 @@ use crate::code::common::EntryStub;
 use crate::code::{ModuleCode, ModuleSource, OsrBody, compile_baseline};
 use crate::vm::{
     Context, Exit, ExitReason, ExnPtr, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef,
-    Registers, Slot, VmHost, enter,
+    Registers, Settings, Slot, VmHost, enter,
 };
 use anyhow::Error;
 use dynasmrt::x64::X64Relocation;
@@ -185,7 +185,7 @@ impl TestStore {
             );
         }
         Self {
-            context: Context::new(256 << 10, false),
+            context: Context::new(Settings { max_stack_bytes: 256 << 10, ..Settings::default() }),
             code: Arc::clone(code),
             instance,
             hot: Vec::new(),
