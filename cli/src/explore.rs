@@ -76,7 +76,7 @@ impl Observer for Explorer {
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, _: &Store<Host>) {
         if let Some(sampler) = self.sampler.take() {
             self.recording = sampler.stop();
         }
@@ -181,7 +181,7 @@ impl Explorer {
 }
 
 /// The intermediate code of the optimising tier. An instruction begins with `@` and the offset of its
-/// operator.
+/// operator, and has its place far behind that.
 fn intermediate(module: &Module, index: u32) -> Result<Column> {
     let text = match module.intermediate_code(index) {
         Ok(text) => text,
@@ -192,11 +192,13 @@ fn intermediate(module: &Module, index: u32) -> Result<Column> {
         body = range;
     }
     let lines = text.lines().map(|line| {
-        let digits = line.trim_start().strip_prefix('@').unwrap_or_default();
-        let digits = digits.split_ascii_whitespace().next().unwrap_or_default();
+        let at = line.trim_start().strip_prefix('@').unwrap_or_default();
+        let (digits, code) = at.split_once(' ').unwrap_or(("", line));
         let operator = usize::from_str_radix(digits, 16).ok();
         let operator = operator.filter(|offset| body.contains(offset));
-        Line { operator, samples: 0, text: line.to_owned() }
+        let offset = operator.map_or(String::new(), |offset| format!("{offset:#x}"));
+        let indent = if code.trim_start().starts_with("block") { "" } else { "  " };
+        Line { operator, samples: 0, text: format!("{offset:>8}  {indent}{}", code.trim()) }
     });
     Ok(Column { title: "intermediate code (CLIF)".to_owned(), lines: lines.collect() })
 }

@@ -40,7 +40,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a WASI program, or call a function of a module.
-    Run(run::Args),
+    Run(profile::RunArgs),
     /// Run a program and report where its time went, in which tier.
     Profile(profile::Args),
     /// Show a function's operators, intermediate code and machine code with what was sampled where.
@@ -80,7 +80,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> i32 {
         }
     };
     let result = match cli.command {
-        Command::Run(args) => run::execute(&args),
+        Command::Run(args) => profile::run(args),
         Command::Profile(args) => profile::execute(&args),
         Command::Explore(args) => explore::execute(args),
         Command::Bisect(args) => bisect::execute(&args),

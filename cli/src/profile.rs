@@ -12,13 +12,48 @@ use format::{Format, Mode};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use upshift::{ActivationProbe, CodeObserver, Config, Engine, Module, Store};
+use upshift::{CodeObserver, Config, Engine, Module, Store};
 use upshift_profiler::jitdump::JitDump;
+use upshift_profiler::profiler::Attached;
 use upshift_profiler::sampler::Source;
+use upshift_profiler::summary::Collector;
 use upshift_profiler::text::Options;
-use upshift_profiler::{
-    Counters, Profile, Reading, Recording, Sampler, Summary, TierReport, sampler,
-};
+use upshift_profiler::{Counters, Profile, Profiler, Reading, Summary, TierReport, sampler};
+
+/// Where files go unless asked otherwise.
+const OUT: &str = "upshift-profile";
+/// Rows of a table unless asked otherwise.
+const TOP: usize = 20;
+
+/// Options of `upshift run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Profile the program: short for `upshift profile --format FORMATS`, `text` when nothing is said.
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',', num_args = 0..=1,
+        require_equals = true, default_missing_value = "text")]
+    profile: Vec<Format>,
+    #[command(flatten)]
+    run: run::Args,
+}
+
+/// Runs the program, under the profiler when that was asked for.
+pub(crate) fn run(args: RunArgs) -> Result<i32> {
+    if args.profile.is_empty() {
+        return run::execute(&args.run);
+    }
+    execute(&Args {
+        command: None,
+        out: PathBuf::from(OUT),
+        format: args.profile,
+        mode: Mode::Sample,
+        rate: sampler::DEFAULT_RATE,
+        source: SourceName::Auto,
+        diff: None,
+        redact: false,
+        show: Show { top: TOP, function: None },
+        run: args.run,
+    })
+}
 
 /// Options of `upshift profile`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +62,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// Where files go that --format asks for.
-    #[arg(long, value_name = "DIR", default_value = "upshift-profile")]
+    #[arg(long, value_name = "DIR", default_value = OUT)]
     out: PathBuf,
     /// What to write: the report goes to stderr, everything else to files.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "text")]
@@ -39,13 +74,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(sampler::MAX_RATE)))]
     rate: u32,
-    /// What interrupts the program: the kernel's task clock where that is permitted, else a timer.
+    /// What interrupts the program: cycles where the machine counts them, the kernel's task clock
+    /// where that is permitted, else a timer.
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
     source: SourceName,
     /// Compare with the profile in this folder: a table in the report, and flamegraph-diff.svg when
     /// `svg` is asked for.
     #[arg(long, value_name = "OLD_DIR")]
     diff: Option<PathBuf>,
+    /// Show the module's functions by their numbers, without names and lines of source.
+    #[arg(long)]
+    redact: bool,
     #[command(flatten)]
     show: Show,
     #[command(flatten)]
@@ -63,6 +102,8 @@ enum Command {
 enum SourceName {
     /// The best one that is permitted.
     Auto,
+    /// Cycles of the processor, by perf_event.
+    Cycles,
     /// The kernel's task clock, by perf_event.
     Perf,
     /// A timer and its signals.
@@ -73,6 +114,7 @@ impl From<SourceName> for Source {
     fn from(name: SourceName) -> Self {
         match name {
             SourceName::Auto => Self::Auto,
+            SourceName::Cycles => Self::Cycles,
             SourceName::Perf => Self::Perf,
             SourceName::Timer => Self::Timer,
         }
@@ -83,7 +125,7 @@ impl From<SourceName> for Source {
 #[derive(Debug, clap::Args)]
 struct Show {
     /// Functions that the report shows.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = TOP)]
     top: usize,
     /// Only functions whose name contains this.
     #[arg(long, value_name = "TEXT")]
@@ -91,8 +133,10 @@ struct Show {
 }
 
 impl Show {
-    fn options(&self) -> Options {
-        Options { top: self.top, function: self.function.clone() }
+    /// Options of a report that goes to a file, or to a terminal.
+    fn options(&self, terminal: bool) -> Options {
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Options { top: self.top, function: self.function.clone(), colour }
     }
 }
 
@@ -107,11 +151,12 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         old: args.diff.as_deref().map(|folder| Old::read(folder, args)).transpose()?,
         made: Instant::now(),
         started_ms: 0.0,
-        sampler: None,
+        profiler: Profiler::with(args.source.into(), args.rate),
+        sampled: None,
         jitdump: None,
         counters: Counters::default(),
-        recording: Recording::default(),
         readings: Vec::new(),
+        collector: None,
     };
     if session.wants(Format::Jitdump) {
         let out = &args.out;
@@ -148,11 +193,12 @@ struct Session<'a> {
     made: Instant,
     /// When sampling began, since then.
     started_ms: f64,
-    sampler: Option<Sampler>,
+    profiler: Profiler,
+    sampled: Option<Attached>,
     jitdump: Option<Arc<JitDump>>,
     counters: Counters,
-    recording: Recording,
     readings: Vec<Reading>,
+    collector: Option<Collector>,
 }
 
 impl Observer for Session<'_> {
@@ -169,17 +215,17 @@ impl Observer for Session<'_> {
         self.started_ms = self.made.elapsed().as_secs_f64() * 1e3;
         self.counters = Counters::start();
         if self.args.mode == Mode::Sample {
-            let (source, probe) = (self.args.source.into(), ActivationProbe::new(store));
-            self.sampler = Some(Sampler::start_with(source, self.args.rate, probe)?);
+            self.sampled = Some(self.profiler.attach(store)?);
         }
         Ok(())
     }
 
-    fn end(&mut self) {
-        if let Some(sampler) = self.sampler.take() {
-            self.recording = sampler.stop();
-        }
+    fn end(&mut self, store: &Store<Host>) {
+        self.sampled = None;
         self.readings = self.counters.read();
+        let stats = store.gc_stats();
+        let objects = stats.heap_peak_bytes > 0 || stats.minor + stats.major > 0;
+        self.collector = objects.then(|| stats.into());
     }
 
     fn finish(&mut self, engine: &Engine, module: &Module) -> Result<()> {
@@ -189,9 +235,13 @@ impl Observer for Session<'_> {
         if self.args.mode == Mode::Exact {
             return self.write_exact(module);
         }
-        let profile = Profile::new(&self.recording, module);
+        let mut profile = Profile::new(&self.profiler.snapshot(), module);
         let lost = engine.lost_tier_events();
-        let tiers = TierReport::new(module, &engine.tier_events(), lost);
+        let mut tiers = TierReport::new(module, &engine.tier_events(), lost);
+        if self.args.redact {
+            profile.redact();
+            tiers.redact();
+        }
         self.write(&profile, tiers, module)
     }
 }

@@ -87,7 +87,7 @@ pub(crate) trait Observer {
     }
 
     /// It has ended.
-    fn end(&mut self) {}
+    fn end(&mut self, _store: &Store<Host>) {}
 
     /// Everything is over; the module is still there.
     fn finish(&mut self, _engine: &Engine, _module: &Module) -> Result<()> {
@@ -176,7 +176,7 @@ fn run(
     let watch = Stopwatch::of_thread();
     let result = instance.and_then(|instance| call(args, &mut store, instance, stats));
     let Elapsed { wall, cpu } = watch.elapsed();
-    observer.end();
+    observer.end(&store);
     drop(timeout);
     stats.run_wall_ms = Some(milliseconds(wall));
     stats.run_cpu_ms = Some(milliseconds(cpu));

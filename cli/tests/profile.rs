@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Scratch, stderr, stdout, upshift};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -72,7 +74,8 @@ fn every_format_is_well_formed_and_names_the_hot_function() {
     let trace = run.json("compile-trace.json");
     assert!(trace["traceEvents"].as_array().is_some_and(|events| !events.is_empty()));
     let csv = run.read("functions.csv");
-    assert!(csv.starts_with("function,index,tier,self_ms,total_ms,samples\r\n"), "{csv}");
+    let head = "function,index,tier,self_ms,total_ms,samples,cycles,instructions,branch-misses,";
+    assert!(csv.starts_with(head), "{csv}");
     assert!(csv.contains("\"hot <\"\"a\"\", b>\",0,osr,"), "{csv}");
     let svg = run.read("flamegraph.svg");
     assert!(svg.contains("<svg") && svg.contains("hot &lt;"), "{svg}");
@@ -233,4 +236,87 @@ fn formats_that_a_mode_does_not_have_are_refused_before_the_program_runs() {
         assert!(stderr(&output).contains("has no format"), "{}", stderr(&output));
         assert!(stdout(&output).is_empty() && !scratch.0.join("out").exists());
     }
+}
+
+/// The number of the system call on this architecture.
+const PERF_EVENT_OPEN: i64 = 298;
+/// What a container answers.
+const EPERM: u32 = 1;
+
+/// Runs the command where the kernel refuses `perf_event_open`, as containers do.
+fn upshift_without_perf(args: &[&str]) -> Output {
+    std::thread::scope(|scope| {
+        // The filter is of the thread and of what it starts.
+        let confined = scope.spawn(|| {
+            let refused = BTreeMap::from([(PERF_EVENT_OPEN, Vec::new())]);
+            let (allow, refuse) = (SeccompAction::Allow, SeccompAction::Errno(EPERM));
+            let filter = SeccompFilter::new(refused, allow, refuse, TargetArch::x86_64);
+            let program: BpfProgram =
+                filter.and_then(TryInto::try_into).expect("the filter is well-formed");
+            seccompiler::apply_filter(&program).expect("filters need no rights");
+            upshift(args)
+        });
+        confined.join().expect("the command starts")
+    })
+}
+
+#[test]
+fn where_the_kernel_refuses_a_timer_samples() {
+    let scratch = Scratch::new("profile-refused");
+    let file = scratch.file("program.wat", PROGRAM);
+    let out = scratch.0.join("out").display().to_string();
+    let run = |source: &str| {
+        let options = ["profile", "--format", "json", "--source", source, "--out", &out, &file];
+        upshift_without_perf(&options)
+    };
+    let refused = run("perf");
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("permits no sampling"), "{}", stderr(&refused));
+    let output = run("auto");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = std::fs::read_to_string(scratch.0.join("out/profile.json")).expect("it was written");
+    let profile: Value = serde_json::from_str(&text).expect("JSON");
+    assert!(profile["source"].as_str().is_some_and(|source| source.starts_with("timer")));
+    assert!(profile["samples"].as_u64() > Some(0), "{profile}");
+    let functions = profile["functions"].as_array().expect("a list of functions");
+    assert!(functions.iter().any(|row| row["name"] == "hot <\"a\", b>"), "{profile}");
+    let value = |name: &str| {
+        let counters = profile["counters"].as_array().expect("a list of counters");
+        counters.iter().find(|counter| counter["name"] == name).expect("it is listed")["value"]
+            .clone()
+    };
+    assert_eq!((value("cycles"), value("task-clock-ns")), (Value::Null, Value::Null));
+    assert!(value("page-faults").as_u64() > Some(0), "{profile}");
+}
+
+#[test]
+fn names_can_be_kept_out() {
+    let run = Run::new("redacted", PROGRAM, &["--format", "all", "--redact"]);
+    assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
+    let texts =
+        ["profile.json", "firefox.json", "functions.csv", "flamegraph.svg", "stacks.folded"];
+    let more = ["report.txt", "timeline.html", "compile-trace.json"];
+    for name in texts.iter().chain(&more) {
+        let text = run.read(name);
+        assert!(!text.contains("hot") && text.contains("func[0]"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_report_has_no_colours_where_nobody_sees_them() {
+    let run = Run::new("colours", PROGRAM, &["--format", "text"]);
+    assert!(!run.stderr().contains('\u{1b}'), "{}", run.stderr());
+    assert!(run.stderr().contains("page-faults"), "{}", run.stderr());
+}
+
+#[test]
+fn a_run_can_be_profiled_by_an_option() {
+    let scratch = Scratch::new("profile-short");
+    let file = scratch.file("program.wat", PROGRAM);
+    let output = upshift(&["--profile", &file]);
+    assert!(stderr(&output).contains("Time by kind of code"), "{}", stderr(&output));
+    let output = upshift(&["run", "--profile=svg,nonsense", &file]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let output = upshift(&["run", &file]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
 }

@@ -1,40 +1,33 @@
-//! Counters of the kernel around a run: hardware ones where the machine has them, software ones
-//! everywhere else.
+//! Counters of a thread around a run: hardware ones where the machine has them, software ones
+//! everywhere.
+//!
+//! Those of the hardware are a group, so they count at the same times; when the group had to share the
+//! hardware with others, its values are scaled up. Page faults and context switches are what the system
+//! accounts for the thread: events of the kernel count nothing where they may not look into it.
 
-use perf_event::events::{Event, Hardware, Software};
-use perf_event::{Builder, Counter};
+use crate::sampler::clock::{Usage, usage};
+use perf_event::events::{Hardware, Software};
+use perf_event::{Builder, Counter, Group};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Counters that are tried, with the names that reports use.
-const EVENTS: [(&str, Kind); 9] = [
-    ("cycles", Kind::Hardware(Hardware::CPU_CYCLES)),
-    ("instructions", Kind::Hardware(Hardware::INSTRUCTIONS)),
-    ("branch-misses", Kind::Hardware(Hardware::BRANCH_MISSES)),
-    ("cache-misses", Kind::Hardware(Hardware::CACHE_MISSES)),
-    ("task-clock-ns", Kind::Software(Software::TASK_CLOCK)),
-    ("page-faults", Kind::Software(Software::PAGE_FAULTS)),
-    ("major-faults", Kind::Software(Software::PAGE_FAULTS_MAJ)),
-    ("context-switches", Kind::Software(Software::CONTEXT_SWITCHES)),
-    ("cpu-migrations", Kind::Software(Software::CPU_MIGRATIONS)),
+/// Events of the hardware, with the names that reports use.
+const HARDWARE: [(&str, Hardware); 4] = [
+    ("cycles", Hardware::CPU_CYCLES),
+    ("instructions", Hardware::INSTRUCTIONS),
+    ("branch-misses", Hardware::BRANCH_MISSES),
+    ("cache-misses", Hardware::CACHE_MISSES),
 ];
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Hardware(Hardware),
-    Software(Software),
-}
-
-/// Counters of the calling thread, running from [`Counters::start`] on.
-#[derive(Default)]
+/// Counters of the calling thread, running from [`Counters::start`] on. They stay on it.
+#[derive(Debug, Default)]
 pub struct Counters {
-    counters: Vec<(&'static str, Option<Counter>)>,
-}
-
-impl std::fmt::Debug for Counters {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.counters.iter().map(|counter| counter.0)).finish()
-    }
+    group: Option<Group>,
+    /// Those of the group, in the order of [`HARDWARE`].
+    hardware: Vec<Option<Counter>>,
+    clock: Option<Counter>,
+    migrations: Option<Counter>,
+    started: Usage,
 }
 
 /// What a counter says.
@@ -51,40 +44,65 @@ impl Counters {
     /// Starts all counters that there are.
     #[must_use]
     pub fn start() -> Self {
-        let open = |kind| match kind {
-            Kind::Hardware(event) => running(event),
-            Kind::Software(event) => running(event),
+        let mut group = Group::new().ok();
+        let mut member = |event| {
+            let builder = Builder::new().kind(event);
+            builder.group(group.as_mut()?).build().ok()
         };
-        Self { counters: EVENTS.iter().map(|&(name, kind)| (name, open(kind))).collect() }
+        let hardware: Vec<_> = HARDWARE.iter().map(|&(_, event)| member(event)).collect();
+        let counts = hardware.iter().any(Option::is_some);
+        group = group.filter(|_| counts).and_then(|mut group| group.enable().ok().map(|()| group));
+        Self {
+            group,
+            hardware,
+            clock: running(Software::TASK_CLOCK, false),
+            // It happens in the kernel.
+            migrations: running(Software::CPU_MIGRATIONS, true),
+            started: usage(),
+        }
     }
 
     /// What they say now.
     #[must_use]
     pub fn read(&mut self) -> Vec<Reading> {
-        let read = |(name, counter): &mut (&'static str, Option<Counter>)| Reading {
-            name: Cow::Borrowed(name),
-            value: counter.as_mut().and_then(scaled),
+        let now = usage();
+        let counts = self.group.as_mut().and_then(|group| group.read().ok());
+        let hardware = HARDWARE.iter().zip(&self.hardware).map(|(&(name, _), counter)| {
+            let value = counts.as_ref().zip(counter.as_ref()).and_then(|(counts, counter)| {
+                scaled(*counts.get(counter)?, counts.time_enabled(), counts.time_running())
+            });
+            (name, value)
+        });
+        let count = |counter: &mut Option<Counter>| {
+            let found = counter.as_mut()?.read_count_and_time().ok()?;
+            scaled(found.count, found.time_enabled, found.time_running)
         };
-        self.counters.iter_mut().map(read).collect()
+        let software = [
+            ("task-clock-ns", count(&mut self.clock)),
+            ("page-faults", Some(now.faults - self.started.faults)),
+            ("major-faults", Some(now.major_faults - self.started.major_faults)),
+            ("context-switches", Some(now.switches - self.started.switches)),
+            ("cpu-migrations", count(&mut self.migrations)),
+        ];
+        let reading = |(name, value)| Reading { name: Cow::Borrowed(name), value };
+        hardware.chain(software).map(reading).collect()
     }
 }
 
-fn running(event: impl Into<Event>) -> Option<Counter> {
-    let mut counter = Builder::new().kind(event).build().ok()?;
+fn running(event: Software, in_kernel: bool) -> Option<Counter> {
+    let mut builder = Builder::new().kind(event);
+    if in_kernel {
+        builder.include_kernel();
+    }
+    let mut counter = builder.build().ok()?;
     counter.enable().ok()?;
     Some(counter)
 }
 
-/// A counter's value; one that ran a part of the time counted that part.
-fn scaled(counter: &mut Counter) -> Option<u64> {
-    let found = counter.read_count_and_time().ok()?;
-    match (found.time_running, found.time_enabled) {
-        (0, _) => None,
-        (running, enabled) => {
-            let value = u128::from(found.count) * u128::from(enabled) / u128::from(running);
-            u64::try_from(value).ok()
-        }
-    }
+/// What a counter that ran a part of the time would have counted in all of it.
+fn scaled(count: u64, enabled: u64, running: u64) -> Option<u64> {
+    let value = u128::from(count) * u128::from(enabled);
+    u64::try_from(value.checked_div(running.into())?).ok()
 }
 
 #[cfg(test)]
@@ -94,14 +112,23 @@ mod tests {
     #[test]
     fn what_is_not_there_is_no_zero() {
         let mut counters = Counters::start();
-        let touched = vec![1u8; 4 << 20];
+        let touched = vec![1u8; 64 << 20];
         std::hint::black_box(&touched);
+        std::thread::sleep(std::time::Duration::from_millis(1));
         let readings = counters.read();
-        assert_eq!(readings.len(), EVENTS.len());
+        assert_eq!(readings.len(), HARDWARE.len() + 5);
         for reading in &readings {
-            if reading.name == "cycles" {
-                assert_ne!(reading.value, Some(0));
+            match &*reading.name {
+                "cycles" | "instructions" => assert_ne!(reading.value, Some(0)),
+                "page-faults" | "context-switches" => assert!(reading.value > Some(0)),
+                _ => {}
             }
         }
+    }
+
+    #[test]
+    fn counters_that_share_the_hardware_are_scaled() {
+        assert_eq!(scaled(10, 300, 100), Some(30));
+        assert_eq!(scaled(10, 300, 0), None, "it never ran");
     }
 }

@@ -127,8 +127,13 @@ mod tests {
             self_ms,
             total_ms: self_ms,
             samples: 1,
+            counts: BTreeMap::default(),
         };
-        let kind = |&(_, kind, self_ms): &(&str, Category, f64)| Kind { kind, self_ms };
+        let kind = |&(_, kind, self_ms): &(&str, Category, f64)| Kind {
+            kind,
+            self_ms,
+            counts: BTreeMap::default(),
+        };
         let (kinds, functions) = (rows.iter().map(kind).collect(), rows.iter().map(row).collect());
         Summary { kinds, functions, ..Summary::default() }
     }
@@ -149,7 +154,7 @@ mod tests {
         let names: Vec<(&str, f64)> =
             found.iter().map(|change| (change.name.as_str(), change.difference_ms())).collect();
         assert_eq!(names, [("b", 6.0), ("a", -2.0), ("gone", -1.0)]);
-        let options = Options { top: 2, function: None };
+        let options = Options { top: 2, function: None, colour: false };
         let text = text(&old, &new, &options);
         assert!(text.contains("16.0 ms then, 19.0 ms now"), "{text}");
         assert!(text.contains("        8.0      10.0      -2.0       50 %    0 %  a\n"), "{text}");

@@ -2,7 +2,7 @@
 //! called, from the counters of basic blocks.
 
 use crate::printable;
-use crate::symbols::function_name;
+use crate::symbols::{function_name, unnamed};
 use crate::table::quoted;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct ExactReport {
     pub operators: BTreeMap<&'static str, u64>,
     /// Calls, the most frequent first.
     pub calls: Vec<Calls>,
+    /// Names of all functions that call or are called, by index: not yet safe to print.
+    pub names: BTreeMap<u32, String>,
 }
 
 /// The counts of a function.
@@ -69,10 +71,26 @@ impl ExactReport {
             report.functions.push(function);
         }
         report.functions.sort_by_key(|function| (u64::MAX - function.executed, function.index));
+        let indices = calls.keys().flat_map(|&(caller, callee)| [Some(caller), callee]).flatten();
+        report.names = indices.map(|index| (index, function_name(module, index))).collect();
         let made = |((caller, callee), count)| Calls { caller, callee, count };
         report.calls = calls.into_iter().map(made).collect();
         report.calls.sort_by_key(|calls| u64::MAX - calls.count);
         Ok(report)
+    }
+
+    /// Replaces the names of functions by their numbers, for reports that leave the house.
+    pub fn redact(&mut self) {
+        for function in &mut self.functions {
+            function.name = unnamed(function.index);
+        }
+        for (&index, name) in &mut self.names {
+            *name = unnamed(index);
+        }
+    }
+
+    fn name(&self, index: u32) -> &str {
+        self.names.get(&index).map_or("", String::as_str)
     }
 
     /// Executed operators of all functions.
@@ -157,10 +175,10 @@ fn line(out: &mut String, text: &str) {
 
 /// The report for people: functions whose name contains `wanted`, `top` of them.
 #[must_use]
-pub fn text(module: &Module, report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
+pub fn text(report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
     let mut out = String::new();
     let name = |index: Option<u32>| match index {
-        Some(index) => printable(&function_name(module, index)),
+        Some(index) => printable(report.name(index)),
         None => "(through a table or reference)".to_owned(),
     };
     let executed = report.executed();
@@ -207,11 +225,9 @@ pub fn csv(report: &ExactReport) -> String {
             row("operator", index, name, operator, *count);
         }
     }
-    let names: BTreeMap<u32, &str> =
-        report.functions.iter().map(|function| (function.index, function.name.as_str())).collect();
     for Calls { caller, callee, count } in &report.calls {
         let callee = callee.map_or(String::new(), |callee| callee.to_string());
-        row("call", *caller, names.get(caller).copied().unwrap_or_default(), &callee, *count);
+        row("call", *caller, report.name(*caller), &callee, *count);
     }
     out
 }

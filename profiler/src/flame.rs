@@ -1,9 +1,9 @@
 //! Folded stacks and the flamegraph.
 
 use crate::printable;
-use crate::profile::Profile;
+use crate::profile::{Category, FunctionId, Profile};
 use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
-use inferno::flamegraph::{self, Options};
+use inferno::flamegraph::{self, Options, TextTruncateDirection};
 use std::collections::BTreeMap;
 
 /// Folded stacks: outermost frame first, with the tier behind each name, and microseconds.
@@ -22,7 +22,7 @@ pub fn folded(profile: &Profile) -> String {
     sums.into_iter().map(|(stack, micros)| format!("{stack} {micros}\n")).collect()
 }
 
-fn label(profile: &Profile, id: crate::profile::FunctionId) -> String {
+fn label(profile: &Profile, id: FunctionId) -> String {
     let function = profile.function(id);
     // A semicolon would end the frame.
     let name = printable(&function.name).replace(';', ",");
@@ -38,16 +38,83 @@ pub fn svg(profile: &Profile) -> anyhow::Result<Vec<u8>> {
     let mut palette = PaletteMap::default();
     for (id, function) in profile.functions.0.iter().enumerate() {
         let (r, g, b) = function.category.colour();
-        let name = label(profile, crate::profile::FunctionId(id));
+        let name = label(profile, FunctionId(id));
         palette.insert(name, Color { r, g, b });
     }
+    // The root has no name and stands for no code.
+    palette.insert(String::new(), Color { r: 230, g: 230, b: 230 });
     let mut options = Options::default();
-    options.title =
-        "Upshift: orange baseline, green optimized, light green OSR, blue host".to_owned();
+    options.title = "CPU time by stack".to_owned();
+    // Makes room for the legend.
+    options.subtitle = Some(" ".to_owned());
+    options.text_truncate_direction = TextTruncateDirection::Right;
     options.count_name = "µs".to_owned();
     options.bgcolors = Some(BackgroundColor::Flat(Color { r: 255, g: 255, b: 255 }));
     options.palette_map = Some(&mut palette);
     let mut out = Vec::new();
     flamegraph::from_lines(&mut options, folded.lines(), &mut out)?;
-    Ok(out)
+    Ok(with_legend(out))
+}
+
+/// The picture with a legend below the title.
+fn with_legend(svg: Vec<u8>) -> Vec<u8> {
+    const END: &[u8] = b"</svg>";
+    let Some(end) = svg.windows(END.len()).rposition(|window| window == END) else { return svg };
+    let entry = |(place, category): (usize, &Category)| {
+        let (r, g, b) = category.colour();
+        let (x, name) = (10 + 110 * place, category.name());
+        format!(
+            "<rect x=\"{x}\" y=\"36\" width=\"12\" height=\"12\" fill=\"rgb({r},{g},{b})\"/>\
+             <text x=\"{}\" y=\"46\">{name}</text>",
+            x + 17
+        )
+    };
+    let legend: String = Category::ALL.iter().enumerate().map(entry).collect();
+    [&svg[..end], b"<g id=\"legend\">", legend.as_bytes(), b"</g>", &svg[end..]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Frame, Sample};
+    use std::time::Duration;
+
+    /// `hot;"<` in optimised code under `main` in baseline code.
+    fn profile() -> Profile {
+        let mut profile = Profile::default();
+        let main = profile.functions.add("main".to_owned(), Category::Baseline, Some(0));
+        let hot = profile.functions.add("hot;\"<".to_owned(), Category::Optimized, Some(1));
+        for (count, functions) in [(2, vec![hot, main]), (1, vec![main])] {
+            for _ in 0..count {
+                let frame =
+                    |function: &FunctionId| Frame { function: *function, module_offset: None };
+                let frames = functions.iter().map(frame).collect();
+                let cpu = Duration::from_micros(1000);
+                profile.samples.push(Sample { cpu, frames, ..Sample::default() });
+            }
+        }
+        profile
+    }
+
+    #[test]
+    fn stacks_are_what_the_readers_of_the_format_take() {
+        let expected = "main [baseline] 1000\nmain [baseline];hot,\"< [optimized] 2000\n";
+        assert_eq!(folded(&profile()), expected);
+        let mut out = Vec::new();
+        let mut options = Options::default();
+        flamegraph::from_lines(&mut options, expected.lines(), &mut out).unwrap();
+        assert!(String::from_utf8(out).unwrap().contains("hot,&quot;&lt; [optimized] (2,000"));
+    }
+
+    #[test]
+    fn the_picture_has_the_colours_of_the_tiers_and_says_so() {
+        let svg = String::from_utf8(svg(&profile()).unwrap()).unwrap();
+        for category in [Category::Baseline, Category::Optimized] {
+            let (r, g, b) = category.colour();
+            let fill = format!("fill=\"rgb({r},{g},{b})\"");
+            assert_eq!(svg.matches(&fill).count(), 2, "a frame and the legend: {svg}");
+        }
+        assert!(svg.contains("hot,&quot;&lt; [optimized]") && svg.ends_with("</g></svg>"), "{svg}");
+        assert!(super::svg(&Profile::default()).is_err());
+    }
 }

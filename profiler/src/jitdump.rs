@@ -13,7 +13,7 @@
 //! bytes, as have pid and tid; others have eight.
 
 use crate::perf_map::perf_name;
-use crate::sampler::monotonic_ns;
+use crate::sampler::clock::monotonic_ns;
 use crate::symbols::demangle;
 use anyhow::{Context, Result};
 use memmap2::{Mmap, MmapOptions};

@@ -1,13 +1,14 @@
 //! The profiler of Upshift: where time goes, in which tier, and what the tiers cost.
 //!
 //! ```text
-//! Sampler ── Recording ── Symbols ── Profile ──┬─ folded, flamegraph, Firefox Profiler, pprof
-//! (signal)   raw stacks    names     samples   ├─ Summary ── text, JSON, CSV, differences
-//! Engine::tier_events ─────────── TierReport ──┴─ timeline, Chrome trace
+//! Profiler ── Recordings ── Symbols ── Profile ──┬─ folded, flamegraph, Firefox Profiler, pprof
+//! (samplers)  raw stacks     names     samples   ├─ Summary ── text, JSON, CSV, differences
+//! Engine::tier_events ───────────── TierReport ──┴─ timeline, Chrome trace
 //! Config::code_observer ── jitdump
 //! ```
 //!
-//! A [`Sampler`] interrupts the thread that runs the program and notes stacks; nothing is looked up
+//! A [`Sampler`] interrupts a thread that runs the program and notes stacks, a [`Profiler`] has one
+//! for each of several threads; nothing is looked up
 //! while the program runs. Names, tiers and offsets come afterwards from the module, whose code
 //! stays where it is ([`upshift::Module::code_location`]).
 
@@ -21,6 +22,7 @@ mod maps;
 pub mod perf_map;
 pub mod pprof;
 pub mod profile;
+pub mod profiler;
 pub mod sampler;
 pub mod source;
 pub mod summary;
@@ -34,6 +36,7 @@ pub mod trace;
 pub use counters::{Counters, Reading};
 pub use exact::ExactReport;
 pub use profile::{Category, Profile};
+pub use profiler::Profiler;
 pub use sampler::{Recording, Sampler};
 pub use summary::Summary;
 pub use tiers::TierReport;

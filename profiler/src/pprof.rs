@@ -2,11 +2,13 @@
 //! a protocol buffer, compressed by gzip.
 //!
 //! A function is one function in all tiers; the tier of a sample's innermost frame is the sample's
-//! label `tier`, so `pprof -tagfocus=tier=baseline` shows what ran in baseline code. The address of
-//! a location is the operator's offset in the module.
+//! label `tier`, so `pprof -tagfocus=tier=baseline` shows what ran in baseline code; the label
+//! `thread` names its thread. The address of a location is the operator's offset in the module. Values
+//! are samples, CPU time, and what was counted.
 
 use crate::printable;
-use crate::profile::{Category, Profile, Sample as Stack};
+use crate::profile::{Profile, Sample as Stack};
+use crate::sampler::COUNTERS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message;
@@ -138,20 +140,19 @@ fn encode(profile: &Profile, program: &str) -> Encoded {
         has_functions: true,
     };
     let mut places = Places { module: module.filename, ..Places::default() };
-    let key = strings.id("tier");
-    let sample = profile.samples.iter().map(|stack| {
-        let label =
-            category(profile, stack).map(|found| Label { key, str: strings.id(found.name()) });
-        Sample {
-            location_id: places.of(profile, stack, &mut strings),
-            value: vec![1, i64::try_from(stack.cpu.as_nanos()).unwrap_or(i64::MAX)],
-            label: label.into_iter().collect(),
-        }
+    let mut sample_type = vec![count, cpu];
+    for (name, _) in COUNTERS.iter().zip(profile.counted).filter(|&(_, counted)| counted) {
+        sample_type.push(ValueType { r#type: strings.id(name), unit: strings.id("count") });
+    }
+    let sample = profile.samples.iter().map(|stack| Sample {
+        location_id: places.of(profile, stack, &mut strings),
+        value: values(profile, stack),
+        label: labels(profile, stack, &mut strings),
     });
     let sample = sample.collect();
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Encoded {
-        sample_type: vec![count, cpu],
+        sample_type,
         sample,
         mapping: vec![module],
         location: places.locations,
@@ -165,8 +166,19 @@ fn encode(profile: &Profile, program: &str) -> Encoded {
     }
 }
 
-fn category(profile: &Profile, stack: &Stack) -> Option<Category> {
-    stack.frames.first().map(|leaf| profile.function(leaf.function).category)
+fn values(profile: &Profile, stack: &Stack) -> Vec<i64> {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let cpu = i64::try_from(stack.cpu.as_nanos()).unwrap_or(i64::MAX);
+    let counts = stack.counts.iter().zip(profile.counted).filter(|&(_, counted)| counted);
+    [1, cpu].into_iter().chain(counts.map(|(&count, _)| number(count))).collect()
+}
+
+fn labels(profile: &Profile, stack: &Stack, strings: &mut Strings) -> Vec<Label> {
+    let tier = stack.frames.first().map(|leaf| profile.function(leaf.function).category.name());
+    let thread = profile.threads.get(stack.thread).map(|thread| printable(&thread.name));
+    let mut label = |key: &str, value: &str| Label { key: strings.id(key), str: strings.id(value) };
+    let tier = tier.map(|tier| label("tier", tier));
+    tier.into_iter().chain(thread.map(|name| label("thread", &name))).collect()
 }
 
 /// The table of strings; the first is empty.
@@ -258,7 +270,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Frame, FunctionId};
+    use crate::profile::{Category, Frame, FunctionId, ThreadProfile};
     use crate::source::SourceLine;
     use flate2::read::GzDecoder;
     use std::io::Read;
@@ -282,8 +294,12 @@ mod tests {
         profile.lines.insert(20, line);
         for (i, frames) in stacks.into_iter().enumerate() {
             let cpu = Duration::from_nanos(100 + i as u64);
-            profile.samples.push(Stack { at: Duration::ZERO, cpu, frames });
+            let counts = [0, 0, 0, 0, i as u64, 9];
+            profile.samples.push(Stack { cpu, counts, frames, ..Stack::default() });
         }
+        profile.counted[4] = true;
+        let thread = ThreadProfile { name: "a \u{1b}".to_owned(), ..ThreadProfile::default() };
+        profile.threads.push(thread);
         profile
     }
 
@@ -312,10 +328,13 @@ mod tests {
             decoded.sample.iter().map(|s| (text(s.label[0].key), text(s.label[0].str))).collect();
         assert_eq!(labels, [("tier", "baseline"), ("tier", "optimized"), ("tier", "host")]);
         let values: Vec<_> = decoded.sample.iter().map(|s| s.value.clone()).collect();
-        assert_eq!(values, [[1, 100], [1, 101], [1, 102]]);
+        assert_eq!(values, [[1, 100, 0], [1, 101, 1], [1, 102, 2]]);
+        let thread = decoded.sample[0].label[1];
+        assert_eq!((text(thread.key), text(thread.str)), ("thread", "a \\u{1b}"));
         let types: Vec<_> =
             decoded.sample_type.iter().map(|t| (text(t.r#type), text(t.unit))).collect();
-        assert_eq!(types, [("samples", "count"), ("cpu", "nanoseconds")]);
+        let faults = ("page-faults", "count");
+        assert_eq!(types, [("samples", "count"), ("cpu", "nanoseconds"), faults]);
         assert_eq!((text(0), decoded.period, decoded.function.len()), ("", 1_000_000, 3));
         assert_eq!(text(decoded.mapping[0].filename), "program.wasm");
     }

@@ -1,8 +1,8 @@
 //! A profile: samples whose frames have names, and sums over them.
 
-use crate::sampler::{Clock, Recording};
+use crate::sampler::{COUNTERS, Clock, Recording};
 use crate::source::{SourceLine, SourceMap};
-use crate::symbols::{KERNEL_START, Symbols};
+use crate::symbols::{KERNEL_START, Symbols, unnamed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -90,36 +90,60 @@ pub struct Frame {
 }
 
 /// A stack, innermost frame first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// When, since the first sample.
+    /// Position of its thread in [`Profile::threads`].
+    pub thread: usize,
+    /// When, since sampling began.
     pub at: Duration,
     /// CPU time that it stands for.
     pub cpu: Duration,
+    /// What was counted in that time, in the order of [`COUNTERS`].
+    pub counts: Counts,
     /// Its frames.
     pub frames: Vec<Frame>,
+}
+
+/// What was counted, in the order of [`COUNTERS`].
+pub type Counts = [u64; COUNTERS.len()];
+
+/// A thread that was sampled.
+#[derive(Clone, Debug, Default)]
+pub struct ThreadProfile {
+    /// Its name: not yet safe to print.
+    pub name: String,
+    /// The system's number of it.
+    pub id: i32,
+    /// How many samples there are of it.
+    pub samples: usize,
+    /// Samples that were lost.
+    pub lost: u64,
+    /// Its CPU time while it was sampled.
+    pub cpu: Duration,
+    /// For how long it was sampled.
+    pub wall: Duration,
 }
 
 /// See the module head.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
-    /// What interrupted the thread; nothing when no samples were asked for.
+    /// What interrupted the threads; nothing when no samples were asked for.
     pub source: Option<&'static str>,
-    /// Samples per second that were asked for.
+    /// Samples per second and thread that were asked for.
     pub rate: u32,
     /// Seconds of which clock.
     pub clock: Clock,
+    /// Which of [`COUNTERS`] there are.
+    pub counted: [bool; COUNTERS.len()],
+    /// The threads that were sampled.
+    pub threads: Vec<ThreadProfile>,
     /// Functions by [`FunctionId`].
     pub functions: Functions,
     /// Lines of source by the offset in the module, of those frames whose line is known.
     pub lines: BTreeMap<u32, SourceLine>,
-    /// Samples in their order.
+    /// Samples, thread by thread, in their order.
     pub samples: Vec<Sample>,
-    /// Samples that were lost.
-    pub lost: u64,
-    /// CPU time of the sampled thread.
-    pub cpu: Duration,
-    /// Time that passed.
+    /// Time that passed from the first start to the last end.
     pub wall: Duration,
 }
 
@@ -132,38 +156,81 @@ pub struct Times {
     pub own: Duration,
     /// Time in it and in what it called.
     pub total: Duration,
+    /// What was counted in its own code.
+    pub counts: Counts,
     /// Samples in its own code.
     pub samples: usize,
 }
 
 impl Profile {
-    /// A recording with names.
+    /// Recordings of threads that ran a module, with names.
     #[must_use]
-    pub fn new(recording: &Recording, module: &Module) -> Self {
-        let mut functions = Functions::default();
+    pub fn new(recordings: &[Recording], module: &Module) -> Self {
+        let start = recordings.iter().map(|recording| recording.started).min().unwrap_or_default();
+        let end = |recording: &Recording| recording.started + recording.wall;
+        let end = recordings.iter().map(end).max().unwrap_or_default();
+        let mut profile = Self { wall: end.saturating_sub(start), ..Self::default() };
+        if let Some(first) = recordings.first() {
+            (profile.source, profile.rate, profile.clock) = (first.source, first.rate, first.clock);
+        }
         let mut symbols = Symbols::new(module);
-        let start = recording.samples.first().map_or(Duration::ZERO, |sample| sample.at);
-        let mut named = Vec::with_capacity(recording.samples.len());
+        for recording in recordings {
+            profile.add_thread(recording, start, &mut symbols);
+        }
+        profile.lines = lines(module, &profile.samples);
+        profile
+    }
+
+    fn add_thread(&mut self, recording: &Recording, start: Duration, symbols: &mut Symbols<'_>) {
+        for (all, counted) in self.counted.iter_mut().zip(recording.counted) {
+            *all |= counted;
+        }
         for sample in &recording.samples {
             let addresses = sample.addresses.iter().enumerate();
             // The user's instruction stands behind one of the kernel.
             let exact = |i: usize| i == 0 || sample.addresses[i - 1] >= KERNEL_START;
             let frames =
-                addresses.flat_map(|(i, &at)| symbols.frames(&mut functions, at, exact(i)));
+                addresses.flat_map(|(i, &at)| symbols.frames(&mut self.functions, at, exact(i)));
             let frames = frames.collect();
-            named.push(Sample { at: sample.at.saturating_sub(start), cpu: sample.cpu, frames });
+            self.samples.push(Sample {
+                thread: self.threads.len(),
+                at: sample.at.saturating_sub(start),
+                cpu: sample.cpu,
+                counts: sample.counts,
+                frames,
+            });
         }
-        Self {
-            source: recording.source,
-            rate: recording.rate,
-            clock: recording.clock,
-            functions,
-            lines: lines(module, &named),
-            samples: named,
+        self.threads.push(ThreadProfile {
+            name: recording.thread.clone(),
+            id: recording.thread_id,
+            samples: recording.samples.len(),
             lost: recording.lost,
             cpu: recording.cpu,
             wall: recording.wall,
+        });
+    }
+
+    /// Replaces the names of the module's functions by their numbers, and forgets lines of source,
+    /// for profiles that leave the house.
+    pub fn redact(&mut self) {
+        for function in &mut self.functions.0 {
+            if let Some(index) = function.index {
+                function.name = unnamed(index);
+            }
         }
+        self.lines.clear();
+    }
+
+    /// Samples that were lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.threads.iter().map(|thread| thread.lost).sum()
+    }
+
+    /// CPU time of the sampled threads.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.threads.iter().map(|thread| thread.cpu).sum()
     }
 
     /// The line of source of a frame.
@@ -198,21 +265,27 @@ impl Profile {
         self.samples.iter().map(|sample| sample.cpu).sum()
     }
 
-    /// Samples per second that were reached.
+    /// Samples per second and thread that were reached.
     #[must_use]
     pub fn reached_rate(&self) -> f64 {
-        let seconds = match self.clock {
-            Clock::Cpu => self.cpu.as_secs_f64(),
-            Clock::Wall => self.wall.as_secs_f64(),
+        let time = |thread: &ThreadProfile| match self.clock {
+            Clock::Cpu => thread.cpu,
+            Clock::Wall => thread.wall,
         };
+        let seconds = self.threads.iter().map(time).sum::<Duration>().as_secs_f64();
         if seconds > 0.0 { self.samples.len() as f64 / seconds } else { 0.0 }
     }
 
     /// Times of all functions, the one with most time of its own first.
     #[must_use]
     pub fn times(&self) -> Vec<Times> {
-        let new =
-            |function| Times { function, own: Duration::ZERO, total: Duration::ZERO, samples: 0 };
+        let new = |function| Times {
+            function,
+            own: Duration::ZERO,
+            total: Duration::ZERO,
+            counts: Counts::default(),
+            samples: 0,
+        };
         let mut times: BTreeMap<FunctionId, Times> = BTreeMap::new();
         let mut seen = HashSet::new();
         for sample in &self.samples {
@@ -220,6 +293,7 @@ impl Profile {
                 let entry = times.entry(leaf.function).or_insert_with(|| new(leaf.function));
                 entry.own += sample.cpu;
                 entry.samples += 1;
+                add(&mut entry.counts, &sample.counts);
             }
             seen.clear();
             for frame in &sample.frames {
@@ -234,17 +308,36 @@ impl Profile {
         times
     }
 
-    /// Time in the code of each category.
+    /// Time in the code of each category, and what was counted there.
     #[must_use]
-    pub fn by_category(&self) -> Vec<(Category, Duration)> {
-        let time_in = |category| {
-            let in_it = |sample: &&Sample| {
-                let leaf = sample.frames.first();
-                leaf.is_some_and(|leaf| self.function(leaf.function).category == category)
-            };
-            self.samples.iter().filter(in_it).map(|sample| sample.cpu).sum()
-        };
-        Category::ALL.iter().map(|&category| (category, time_in(category))).collect()
+    pub fn by_category(&self) -> Vec<(Category, Duration, Counts)> {
+        let mut sums: Vec<_> = Category::ALL
+            .iter()
+            .map(|&category| (category, Duration::ZERO, Counts::default()))
+            .collect();
+        for sample in &self.samples {
+            let Some(leaf) = sample.frames.first() else { continue };
+            let category = self.function(leaf.function).category;
+            for (_, time, counts) in sums.iter_mut().filter(|sum| sum.0 == category) {
+                *time += sample.cpu;
+                add(counts, &sample.counts);
+            }
+        }
+        sums
+    }
+
+    /// Those of `counts` that there are, by name.
+    #[must_use]
+    pub fn named_counts(&self, counts: &Counts) -> BTreeMap<String, u64> {
+        let named = COUNTERS.iter().zip(counts).zip(self.counted);
+        let there = named.filter(|&(_, counted)| counted);
+        there.map(|((&name, &count), _)| (name.to_owned(), count)).collect()
+    }
+}
+
+fn add(sum: &mut Counts, counts: &Counts) {
+    for (sum, count) in sum.iter_mut().zip(counts) {
+        *sum += count;
     }
 }
 

@@ -3,12 +3,14 @@
 //! As JSON it is `profile.json`, which [`Summary::parse`] reads again.
 
 use crate::counters::Reading;
-use crate::profile::{Category, Profile};
+use crate::profile::{Category, Counts, Profile, Sample, ThreadProfile};
 use crate::sampler::Clock;
 use crate::source::SourceLine;
 use crate::tiers::TierReport;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
+use upshift::GcStats;
 
 /// See the module head.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub struct Summary {
     pub samples: usize,
     /// Time by kind of code, of all kinds.
     pub kinds: Vec<Kind>,
+    /// The threads that were sampled.
+    #[serde(default)]
+    pub threads: Vec<ThreadRow>,
     /// Functions by tier, the one with most time of its own first.
     pub functions: Vec<Row>,
     /// Lines of source that are known, the one with most time first.
@@ -29,6 +34,51 @@ pub struct Summary {
     pub counters: Vec<Reading>,
     /// What the tiers did.
     pub tiers: TierReport,
+    /// Whether optimising functions paid, of those that were sampled in optimised code.
+    #[serde(default)]
+    pub repaid: Vec<Repaid>,
+    /// What the collector did, where a program has objects.
+    #[serde(default)]
+    pub collector: Option<Collector>,
+}
+
+/// What optimising a function has saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repaid {
+    /// Index in the module.
+    pub index: u32,
+    /// Time that is taken to be saved, in milliseconds.
+    pub saved_ms: f64,
+    /// From the first sample in optimised code until as much was saved as all its compilations took,
+    /// in milliseconds; none when it never was.
+    pub after_ms: Option<f64>,
+}
+
+/// What the collector did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Collector {
+    /// Collections of young objects alone.
+    pub minor: u64,
+    /// Collections of all objects.
+    pub major: u64,
+    /// All pauses together, in milliseconds.
+    pub pauses_ms: f64,
+    /// The longest pause, in milliseconds.
+    pub longest_ms: f64,
+    /// The most bytes that objects took.
+    pub peak_bytes: u64,
+}
+
+impl From<GcStats> for Collector {
+    fn from(stats: GcStats) -> Self {
+        Self {
+            minor: stats.minor,
+            major: stats.major,
+            pauses_ms: ms(stats.total),
+            longest_ms: ms(stats.pause_max),
+            peak_bytes: stats.heap_peak_bytes,
+        }
+    }
 }
 
 /// How samples were taken.
@@ -57,6 +107,26 @@ pub struct Kind {
     pub kind: Category,
     /// Time in milliseconds.
     pub self_ms: f64,
+    /// What was counted there, by the names of [`COUNTERS`](crate::sampler::COUNTERS) that there are.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// A thread that was sampled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThreadRow {
+    /// Its name: not yet safe to print.
+    pub name: String,
+    /// The system's number of it.
+    pub id: i32,
+    /// How many samples there are of it.
+    pub samples: usize,
+    /// Samples that were lost.
+    pub lost: u64,
+    /// Its CPU time while it was sampled, in milliseconds.
+    pub cpu_ms: f64,
+    /// Time of its samples in each kind of code, in milliseconds.
+    pub kinds_ms: BTreeMap<Category, f64>,
 }
 
 /// A function in a tier.
@@ -74,6 +144,10 @@ pub struct Row {
     pub total_ms: f64,
     /// Samples in its own code.
     pub samples: usize,
+    /// What was counted in its own code, by the names of
+    /// [`COUNTERS`](crate::sampler::COUNTERS) that there are.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
 }
 
 /// Time in the code of a line.
@@ -96,11 +170,16 @@ impl Summary {
             rate_asked: profile.rate,
             rate_reached: profile.reached_rate(),
             rate_clock: profile.clock,
-            samples_lost: profile.lost,
-            cpu_ms: ms(profile.cpu),
+            samples_lost: profile.lost(),
+            cpu_ms: ms(profile.cpu()),
             wall_ms: ms(profile.wall),
         });
         let kinds = profile.by_category().into_iter();
+        let kind = |(kind, time, counts): (Category, Duration, Counts)| Kind {
+            kind,
+            self_ms: ms(time),
+            counts: profile.named_counts(&counts),
+        };
         let line = |(line, time): (&SourceLine, Duration)| LineTime {
             file: line.file.clone(),
             line: line.line,
@@ -109,11 +188,14 @@ impl Summary {
         Self {
             sampling,
             samples: profile.samples.len(),
-            kinds: kinds.map(|(kind, time)| Kind { kind, self_ms: ms(time) }).collect(),
+            kinds: kinds.map(kind).collect(),
+            threads: threads(profile),
             functions: rows(profile),
             lines: profile.line_times().into_iter().map(line).collect(),
             counters,
+            repaid: repaid(profile, &tiers),
             tiers,
+            collector: None,
         }
     }
 
@@ -151,9 +233,57 @@ fn rows(profile: &Profile) -> Vec<Row> {
             self_ms: ms(times.own),
             total_ms: ms(times.total),
             samples: times.samples,
+            counts: profile.named_counts(&times.counts),
         }
     };
     times.map(row).collect()
+}
+
+/// Time that baseline code takes, with that of optimised code as 1: what it is on this project's
+/// benchmarks.
+const BASELINE_FACTOR: f64 = 1.4;
+
+fn repaid(profile: &Profile, tiers: &TierReport) -> Vec<Repaid> {
+    let costs = tiers.functions.iter().map(|of| (of.index, of.optimizer_compile_ms));
+    let costs: BTreeMap<u32, f64> = costs.collect();
+    let mut found: BTreeMap<u32, (Duration, Repaid)> = BTreeMap::new();
+    let mut samples: Vec<&Sample> = profile.samples.iter().collect();
+    samples.sort_by_key(|sample| sample.at);
+    for sample in samples {
+        let Some(leaf) = sample.frames.first() else { continue };
+        let function = profile.function(leaf.function);
+        let optimized = matches!(function.category, Category::Optimized | Category::Osr);
+        let Some(index) = function.index.filter(|_| optimized) else { continue };
+        let new = (sample.at, Repaid { index, saved_ms: 0.0, after_ms: None });
+        let (first, repaid) = found.entry(index).or_insert(new);
+        repaid.saved_ms += ms(sample.cpu) * (BASELINE_FACTOR - 1.0);
+        let cost = costs.get(&index).copied().unwrap_or(0.0);
+        if repaid.after_ms.is_none() && repaid.saved_ms >= cost {
+            repaid.after_ms = Some(ms(sample.at.saturating_sub(*first)));
+        }
+    }
+    found.into_values().map(|(_, repaid)| repaid).collect()
+}
+
+fn threads(profile: &Profile) -> Vec<ThreadRow> {
+    let row = |(place, thread): (usize, &ThreadProfile)| {
+        let mut kinds_ms = BTreeMap::new();
+        for sample in profile.samples.iter().filter(|sample| sample.thread == place) {
+            if let Some(leaf) = sample.frames.first() {
+                let kind = profile.function(leaf.function).category;
+                *kinds_ms.entry(kind).or_default() += ms(sample.cpu);
+            }
+        }
+        ThreadRow {
+            name: thread.name.clone(),
+            id: thread.id,
+            samples: thread.samples,
+            lost: thread.lost,
+            cpu_ms: ms(thread.cpu),
+            kinds_ms,
+        }
+    };
+    profile.threads.iter().enumerate().map(row).collect()
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -165,6 +295,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn compilations_are_repaid_or_not() {
+        let mut profile = Profile::default();
+        let mut add = |index, category| {
+            let function = profile.functions.add(String::new(), category, Some(index));
+            let frames = vec![crate::profile::Frame { function, module_offset: None }];
+            for at in 0..10u64 {
+                let (at, cpu) = (Duration::from_millis(100 + at), Duration::from_millis(1));
+                let frames = frames.clone();
+                profile.samples.push(Sample { at, cpu, frames, ..Sample::default() });
+            }
+        };
+        add(0, Category::Optimized);
+        add(1, Category::Osr);
+        add(2, Category::Baseline);
+        let cost = |index, optimizer_compile_ms| crate::tiers::FunctionTiers {
+            index,
+            optimizer_compile_ms,
+            ..Default::default()
+        };
+        let functions = vec![cost(0, 1.1), cost(1, 5.0), cost(2, 1.0)];
+        let tiers = TierReport { functions, ..TierReport::default() };
+        let found = repaid(&profile, &tiers);
+        // A millisecond in optimised code saves 0.4, so the third sample repays 1.1.
+        let after: Vec<_> = found.iter().map(|repaid| (repaid.index, repaid.after_ms)).collect();
+        assert_eq!(after, [(0, Some(2.0)), (1, None)]);
+        assert!((found[1].saved_ms - 4.0).abs() < 1e-9, "{found:?}");
+    }
+
+    #[test]
     fn what_is_written_can_be_read() {
         let row = Row {
             name: "f \"<".to_owned(),
@@ -173,13 +332,23 @@ mod tests {
             self_ms: 1.5,
             total_ms: 2.0,
             samples: 2,
+            counts: BTreeMap::from([("page-faults".to_owned(), 3)]),
         };
-        let kinds = vec![Kind { kind: Category::Osr, self_ms: 1.5 }];
+        let kinds = vec![Kind { kind: Category::Osr, self_ms: 1.5, counts: BTreeMap::default() }];
         let sampling = Some(Sampling { source: "a clock".to_owned(), ..Sampling::default() });
         for sampling in [sampling, None] {
             let functions = vec![row.clone()];
-            let summary =
-                Summary { sampling, kinds: kinds.clone(), functions, ..Summary::default() };
+            let kinds_ms = BTreeMap::from([(Category::Stub, 2.5)]);
+            let threads = vec![ThreadRow {
+                name: "main".to_owned(),
+                id: 7,
+                samples: 2,
+                lost: 1,
+                cpu_ms: 3.5,
+                kinds_ms,
+            }];
+            let kinds = kinds.clone();
+            let summary = Summary { sampling, kinds, threads, functions, ..Summary::default() };
             let json = summary.json().unwrap();
             assert_eq!(Summary::parse(&json).unwrap(), summary, "{json}");
         }

@@ -104,8 +104,14 @@ impl<'a> Symbols<'a> {
 pub fn function_name(module: &Module, index: u32) -> String {
     match module.function_name(index) {
         Some(name) => demangle(name),
-        None => format!("func[{index}]"),
+        None => unnamed(index),
     }
+}
+
+/// What stands for the name of a function that has none.
+#[must_use]
+pub fn unnamed(index: u32) -> String {
+    format!("func[{index}]")
 }
 
 /// A name as its programmer wrote it, for Rust and C++.

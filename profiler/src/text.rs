@@ -3,8 +3,8 @@
 use crate::printable;
 use crate::profile::Category;
 use crate::sampler::Clock;
-use crate::summary::{Sampling, Summary};
-use crate::tiers::sum;
+use crate::summary::{Collector, Sampling, Summary};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// What a text report shows.
@@ -14,6 +14,8 @@ pub struct Options {
     pub top: usize,
     /// Only functions whose name contains this.
     pub function: Option<String>,
+    /// Whether the names of tiers are coloured, for a terminal.
+    pub colour: bool,
 }
 
 impl Options {
@@ -30,13 +32,18 @@ pub fn report(summary: &Summary, options: &Options) -> String {
     match &summary.sampling {
         Some(sampling) => {
             head(&mut out, summary, sampling);
-            categories(&mut out, summary);
+            threads(&mut out, summary);
+            categories(&mut out, summary, options);
             functions(&mut out, summary, options);
+            counts(&mut out, summary, options);
             lines(&mut out, summary, options);
         }
         None => line(&mut out, "No samples were asked for."),
     }
     tier_table(&mut out, summary, options);
+    if let Some(collector) = &summary.collector {
+        self::collector(&mut out, collector);
+    }
     out.push_str("\nCounters of the thread\n");
     for reading in &summary.counters {
         let value = reading.value.map_or("not available".to_owned(), |value| value.to_string());
@@ -75,12 +82,60 @@ fn head(out: &mut String, summary: &Summary, sampling: &Sampling) {
     );
 }
 
-fn categories(out: &mut String, summary: &Summary) {
+/// The name of a tier in a column of this width.
+fn tier(category: Category, width: usize, options: &Options) -> String {
+    let name = format!("{:<width$}", category.name());
+    if !options.colour {
+        return name;
+    }
+    let (r, g, b) = category.colour();
+    format!("\u{1b}[38;2;{r};{g};{b}m{name}\u{1b}[0m")
+}
+
+/// The threads, when there are several.
+fn threads(out: &mut String, summary: &Summary) {
+    if summary.threads.len() < 2 {
+        return;
+    }
+    line(out, "\n     CPU ms  samples     lost  thread");
+    for thread in &summary.threads {
+        let (cpu, samples, lost) = (thread.cpu_ms, thread.samples, thread.lost);
+        let (id, name) = (thread.id, printable(&thread.name));
+        line(out, &format!("  {cpu:>9.1} {samples:>8} {lost:>8}  {name} ({id})"));
+    }
+}
+
+fn categories(out: &mut String, summary: &Summary, options: &Options) {
     line(out, "\nTime by kind of code");
     let whole = summary.sampled_ms();
     for kind in &summary.kinds {
-        let (name, time, share) = (kind.kind.name(), kind.self_ms, percent(kind.self_ms, whole));
-        line(out, &format!("  {name:<10} {time:>9.1} ms {share:>6.1} %"));
+        let (name, time) = (tier(kind.kind, 10, options), kind.self_ms);
+        let share = percent(time, whole);
+        line(out, &format!("  {name} {time:>9.1} ms {share:>6.1} %"));
+    }
+}
+
+/// What was counted in each kind of code, and in the functions where most of it was.
+fn counts(out: &mut String, summary: &Summary, options: &Options) {
+    let counted: BTreeSet<&String> =
+        summary.kinds.iter().flat_map(|kind| kind.counts.keys()).collect();
+    if counted.is_empty() {
+        return;
+    }
+    let heads = counted.iter().map(|name| format!("{name:>17}")).collect::<String>();
+    line(out, &format!("\n{heads}  tier       function"));
+    let cells = |counts: &BTreeMap<String, u64>| {
+        let cell = |name: &&String| format!("{:>17}", counts.get(*name).copied().unwrap_or(0));
+        counted.iter().map(cell).collect::<String>()
+    };
+    let any = |counts: &BTreeMap<String, u64>| counts.values().any(|&count| count > 0);
+    for kind in summary.kinds.iter().filter(|kind| any(&kind.counts)) {
+        line(out, &format!("{}  {} (all)", cells(&kind.counts), tier(kind.kind, 9, options)));
+    }
+    let shown = summary.functions.iter().filter(|row| options.shows(&row.name) && any(&row.counts));
+    for row in shown.take(options.top) {
+        let (tier, name) = (tier(row.tier, 9, options), printable(&row.name));
+        line(out, &format!("{}  {tier}  {name}", cells(&row.counts)));
     }
 }
 
@@ -92,11 +147,11 @@ fn functions(out: &mut String, summary: &Summary, options: &Options) {
         line(
             out,
             &format!(
-                "  {:>9.1} {:>6.1} {:>10.1}  {:<9}  {}",
+                "  {:>9.1} {:>6.1} {:>10.1}  {}  {}",
                 row.self_ms,
                 percent(row.self_ms, whole),
                 row.total_ms,
-                row.tier.name(),
+                tier(row.tier, 9, options),
                 printable(&row.name)
             ),
         );
@@ -114,6 +169,13 @@ fn lines(out: &mut String, summary: &Summary, options: &Options) {
         let (time, share) = (row.self_ms, percent(row.self_ms, whole));
         line(out, &format!("  {time:>9.1} {share:>6.1}  {}:{}", printable(&row.file), row.line));
     }
+}
+
+fn collector(out: &mut String, collector: &Collector) {
+    let Collector { minor, major, pauses_ms, longest_ms, peak_bytes } = collector;
+    let counts = format!("{minor} collections of young objects, {major} of all");
+    let pauses = format!("{pauses_ms:.1} ms in all, {longest_ms:.2} ms the longest");
+    line(out, &format!("\nCollector: {counts}; {pauses}; at most {peak_bytes} bytes"));
 }
 
 fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
@@ -138,12 +200,12 @@ fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
         return;
     }
     optimized.sort_by(|a, b| b.optimizer_compile_ms.total_cmp(&a.optimizer_compile_ms));
-    line(out, "   compile ms  ready after ms  code bytes  osr  verdict           function");
+    line(out, "   compile ms  ready after ms  code bytes  osr  verdict                 function");
     for function in optimized.into_iter().take(options.top) {
         line(
             out,
             &format!(
-                "  {:>11.2} {:>15} {:>11} {:>4}  {:<16}  {}",
+                "  {:>11.2} {:>15} {:>11} {:>4}  {:<22}  {}",
                 function.optimizer_compile_ms,
                 function.tier_up_ms.map_or("-".to_owned(), |ms| format!("{ms:.2}")),
                 function.optimizer_code_bytes,
@@ -155,22 +217,16 @@ fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
     }
 }
 
-/// Whether what the optimised code saved pays for its compilation: the baseline is taken to need
-/// as much more time as it does on this project's benchmarks.
+/// Whether what the optimised code saved pays for its compilation.
 fn verdict(summary: &Summary, index: u32, compile_ms: f64) -> String {
-    /// Time that baseline code takes, with that of optimised code as 1.
-    const BASELINE_FACTOR: f64 = 1.4;
     if summary.sampling.is_none() {
         return "not sampled".to_owned();
     }
-    let in_optimized = summary.functions.iter().filter(|row| {
-        let optimized = matches!(row.tier, Category::Optimized | Category::Osr);
-        row.index == Some(index) && optimized
-    });
-    let saved = sum(in_optimized.map(|row| row.self_ms)) * (BASELINE_FACTOR - 1.0);
-    if saved >= compile_ms {
-        format!("repaid {:.0}x", saved / compile_ms.max(0.001))
-    } else {
-        "not repaid".to_owned()
+    let found = summary.repaid.iter().find(|repaid| repaid.index == index);
+    match found.and_then(|repaid| Some((repaid.saved_ms, repaid.after_ms?))) {
+        Some((saved, after)) => {
+            format!("repaid {:.0}x, after {after:.0} ms", saved / compile_ms.max(0.001))
+        }
+        None => "never repaid".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! What the tiers did, from the engine's events.
 
-use crate::symbols::function_name;
+use crate::symbols::{function_name, unnamed};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -52,6 +52,9 @@ pub struct TierReport {
     pub compilations: Vec<Compilation>,
     /// Requests that waited behind each that was begun: when, and how many.
     pub queue: Vec<(f64, usize)>,
+    /// Machine code that was made: when, and how many bytes.
+    #[serde(default)]
+    pub code_growth: Vec<(f64, usize)>,
     /// CPU time of the slow paths of counters, in milliseconds.
     pub slow_path_ms: f64,
     /// How often one was taken.
@@ -114,6 +117,7 @@ impl TierReport {
                     };
                     *time += ms(cpu);
                     *bytes += code_bytes;
+                    report.code_growth.push((at, code_bytes));
                 }
                 TierEventKind::Dequeued { waiting } => {
                     started.insert(key, at);
@@ -122,6 +126,7 @@ impl TierReport {
                 TierEventKind::Compiled { cpu, code_bytes, .. } => {
                     entry.optimizer_compile_ms += ms(cpu);
                     entry.optimizer_code_bytes += code_bytes;
+                    report.code_growth.push((at, code_bytes));
                     let start = started.remove(&key).unwrap_or(at - ms(cpu));
                     report.compilations.push(Compilation {
                         func: index,
@@ -145,6 +150,13 @@ impl TierReport {
         }
         report.functions = functions.into_values().map(with_tier_up).collect();
         report
+    }
+
+    /// Replaces the names of functions by their numbers, for reports that leave the house.
+    pub fn redact(&mut self) {
+        for function in &mut self.functions {
+            function.name = unnamed(function.index);
+        }
     }
 
     /// CPU time of all optimising compilations, in milliseconds.

@@ -60,10 +60,12 @@ pub(super) fn section(page: &Page) -> String {
                 the compiler noted, so an operator has those of others without a place, too";
     put(&mut out, &format!("<p>{}; {hint}</p><div class=\"c\">", escaped(&page.note)));
     for column in &page.columns {
-        put(&mut out, &format!("<div><h3>{}</h3><pre>", escaped(&column.title)));
+        write!(out, "<div><h3>{}</h3><pre>", escaped(&column.title))
+            .expect("strings take anything");
         let most = column.lines.iter().map(|line| line.samples).max().unwrap_or(0);
         for line in &column.lines {
-            put(&mut out, &self::line(line, most));
+            // A line end in between would be an empty line.
+            out.push_str(&self::line(line, most));
         }
         put(&mut out, "</pre></div>");
     }

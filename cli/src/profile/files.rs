@@ -5,6 +5,7 @@ use super::stored::{STACKS, SUMMARY};
 use super::{Old, Session};
 use crate::output::say;
 use anyhow::{Context, Result};
+use std::io::IsTerminal;
 use std::path::Path;
 use upshift::Module;
 use upshift_profiler::{
@@ -20,19 +21,22 @@ impl Session<'_> {
         tiers: TierReport,
         module: &Module,
     ) -> Result<()> {
-        let summary = Summary::new(profile, tiers, self.readings.clone());
-        let options = self.args.show.options();
-        let mut report = text::report(&summary, &options);
-        if let Some(old) = &self.old {
-            report.push_str(&diff::text(&old.summary, &summary, &options));
-        }
-        self.report(&report)?;
+        let mut summary = Summary::new(profile, tiers, self.readings.clone());
+        summary.collector.clone_from(&self.collector);
+        self.report(|terminal| {
+            let options = self.args.show.options(terminal);
+            let mut report = text::report(&summary, &options);
+            if let Some(old) = &self.old {
+                report.push_str(&diff::text(&old.summary, &summary, &options));
+            }
+            report
+        })?;
         if self.only_text() {
             return Ok(());
         }
         self.file(Format::Json, SUMMARY, || Ok(summary.json()?.into_bytes()))?;
         self.file(Format::Csv, "functions.csv", || Ok(table::csv(&summary).into_bytes()))?;
-        self.samples(profile)?;
+        self.samples(profile, &summary.tiers)?;
         let tiers = &summary.tiers;
         self.file(Format::Chrome, "compile-trace.json", || Ok(trace::chrome(tiers).into_bytes()))?;
         self.file(Format::Timeline, "timeline.html", || {
@@ -45,7 +49,7 @@ impl Session<'_> {
     }
 
     /// Writes the formats that consist of samples.
-    fn samples(&self, profile: &Profile) -> Result<()> {
+    fn samples(&self, profile: &Profile, tiers: &TierReport) -> Result<()> {
         let program = self.args.run.module().display().to_string();
         let folded = flame::folded(profile);
         self.file(Format::Folded, STACKS, || Ok(folded.clone().into_bytes()))?;
@@ -59,16 +63,19 @@ impl Session<'_> {
             self.file(Format::Svg, "flamegraph-diff.svg", || diff::svg(old, &folded))?;
         }
         self.file(Format::Firefox, "firefox.json", || {
-            Ok(firefox::json(profile, &program)?.into_bytes())
+            Ok(firefox::json(profile, tiers, &program, self.started_ms)?.into_bytes())
         })?;
         self.file(Format::Pprof, "profile.pb.gz", || Ok(pprof::gzip(profile, &program)?))
     }
 
     /// Writes exact counts.
     pub(super) fn write_exact(&self, module: &Module) -> Result<()> {
-        let counts = ExactReport::new(module)?;
+        let mut counts = ExactReport::new(module)?;
+        if self.args.redact {
+            counts.redact();
+        }
         let (top, wanted) = (self.args.show.top, self.args.show.function.as_deref());
-        self.report(&exact::text(module, &counts, top, wanted))?;
+        self.report(|_| exact::text(&counts, top, wanted))?;
         if self.only_text() {
             return Ok(());
         }
@@ -78,15 +85,16 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The report goes to stderr, and to a file when there are others.
-    fn report(&self, report: &str) -> Result<()> {
+    /// The report goes to stderr, and to a file when there are others. It is made for a terminal or
+    /// not.
+    fn report(&self, report: impl Fn(bool) -> String) -> Result<()> {
         if self.wants(Format::Text) {
-            say(report);
+            say(&report(std::io::stderr().is_terminal()));
         }
         if self.only_text() {
             return Ok(());
         }
-        self.file(Format::Text, "report.txt", || Ok(report.to_owned().into_bytes()))
+        self.file(Format::Text, "report.txt", || Ok(report(false).into_bytes()))
     }
 
     fn only_text(&self) -> bool {

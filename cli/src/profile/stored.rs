@@ -3,6 +3,7 @@
 use super::Show;
 use crate::output::print;
 use anyhow::{Context, Result};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use upshift_profiler::{Summary, diff, text};
 
@@ -27,7 +28,7 @@ pub(crate) struct Args {
 /// Prints the report of a profile that was written before.
 pub(super) fn execute(args: &Args) -> Result<i32> {
     let summary = summary(&args.folder)?;
-    let options = args.show.options();
+    let options = args.show.options(std::io::stdout().is_terminal());
     let mut report = text::report(&summary, &options);
     if let Some(old) = &args.diff {
         report.push_str(&diff::text(&self::summary(old)?, &summary, &options));

@@ -1,31 +1,35 @@
-//! The kernel's task clock: the kernel notes stacks in a ring, and a thread reads them from there.
+//! The kernel notes stacks in a ring, and a thread reads them from there.
 //!
 //! # A sample is taken
-//! 1. The event counts CPU time of the sampled thread. Each time a period has passed, the kernel
-//!    writes a record ([`super::record`]): the addresses that frame pointers lead to, registers, and
-//!    a copy of the upper end of the stack.
+//! 1. The group's leader ([`super::event`]) counts CPU time of the sampled thread, or cycles. Each
+//!    time a period has passed, the kernel writes a record ([`super::record`]): what the group counted,
+//!    the addresses that frame pointers lead to, registers, and a copy of the upper end of the stack.
 //! 2. The reader's thread wakes up when a part of the ring is full. When the interrupted instruction
 //!    is machine code, the addresses are the stack. When it is host code, which keeps no frame
 //!    pointers, the copy is unwound ([`super::host`]) until it comes to machine code.
-//! 3. When sampling stops, the reader takes what is left and ends.
+//! 3. Who takes samples out reads what is left in the ring first.
+//!
+//! The task clock counts the time that the thread was on a processor, and with it what interrupts and
+//! the machine below took from it. The thread's CPU clock leaves those out, so the task clock runs
+//! ahead of it on a busy machine. Samples weigh what the CPU clock says: taken out, each is scaled by
+//! the ratio of both clocks since the last time.
 //!
 //! Time in the kernel is sampled where that is permitted; where it is not, the first sample behind
 //! it weighs more.
 
+use super::event::{Group, Leader, Slot};
 use super::host::HostUnwinder;
-use super::record::{Record, Sample, records};
-use super::timer::Claim;
-use super::{BUFFER_WORDS, HEAD_WORDS, MAX_FRAMES, Noted, RawSample};
+use super::record::{Counts, Record, Sample, records};
+use super::{BUFFER_WORDS, COUNTERS, HEAD_WORDS, MAX_FRAMES, Noted, RawSample, lock};
 use crate::symbols::KERNEL_START;
 use memmap2::{MmapOptions, MmapRaw};
-use perf_event_open_sys::bindings::{self, perf_event_attr, perf_event_mmap_page};
-use perf_event_open_sys::{ioctls, perf_event_open};
+use perf_event_open_sys::bindings::perf_event_mmap_page;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use std::io;
 use std::mem::offset_of;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use upshift::is_machine_code;
@@ -33,121 +37,120 @@ use upshift::is_machine_code;
 const PAGE_BYTES: usize = 4096;
 /// Pages of the ring: many where that is permitted, else what everybody may have.
 const RING_PAGES: [usize; 2] = [2048, 128];
-/// The reader wakes up when so much of the ring is full: a few samples.
-const WAKE_BYTES: u32 = 128 << 10;
-/// Bytes of stack that are copied; a power of two below 64 KiB.
-const STACK_BYTES: u32 = 16 << 10;
-/// Numbers of registers in a record.
-const REGISTER_BP: u64 = 6;
-const REGISTER_SP: u64 = 7;
-const REGISTER_IP: u64 = 8;
 
 /// Samples the thread that made it.
 #[derive(Debug)]
 pub(super) struct Ring {
-    event: Arc<OwnedFd>,
-    /// Written when the reader shall end.
+    group: Arc<Group>,
+    leader: Leader,
+    /// Written when the reader's thread shall end.
     end: Arc<OwnedFd>,
-    reader: Option<JoinHandle<Noted>>,
-    kernel: bool,
-    _claim: Claim,
+    reader: Arc<Mutex<Reader>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Ring {
-    /// Starts.
-    pub(super) fn start(rate: u32, claim: Claim) -> io::Result<Self> {
-        let (event, kernel) = match open(rate, true) {
-            Ok(event) => (event, true),
-            Err(_) => (open(rate, false)?, false),
-        };
-        let event = Arc::new(event);
-        let map = Map::new(&event)?;
+    /// A ring of the calling thread that takes no samples yet.
+    pub(super) fn new(leader: Leader, rate: u32) -> io::Result<Self> {
+        let group = Arc::new(Group::open(leader, rate)?);
+        let map = Map::new(group.leader())?;
         let end = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
-        let reader = Reader {
+        let reader = Arc::new(Mutex::new(Reader {
             map,
-            event: Arc::clone(&event),
-            end: Arc::clone(&end),
+            slots: group.slots().to_vec(),
             host: None,
-            last_cpu: 0,
+            last: Totals::default(),
             words: 0,
             noted: Noted::default(),
-        };
-        let reader =
-            std::thread::Builder::new().name("profiler".to_owned()).spawn(|| reader.run())?;
-        let ring = Self { event, end, reader: Some(reader), kernel, _claim: claim };
-        // SAFETY: the descriptor is that of an event.
-        check(unsafe { ioctls::ENABLE(ring.event.as_raw_fd(), 0) })?;
-        Ok(ring)
+            taken_clock: 0,
+        }));
+        let (events, ended, shared) = (Arc::clone(&group), Arc::clone(&end), Arc::clone(&reader));
+        let thread = std::thread::Builder::new().name("profiler".to_owned());
+        let thread = thread.spawn(move || read(&events, &ended, &shared))?;
+        Ok(Self { group, leader, end, reader, thread: Some(thread) })
+    }
+
+    /// Takes samples from now on.
+    pub(super) fn enable(&self) -> io::Result<()> {
+        self.group.enable()
     }
 
     /// What reports call this way of sampling.
     pub(super) fn source(&self) -> &'static str {
-        match self.kernel {
-            true => "the kernel's task clock (perf_event), in user code and in the kernel",
-            false => "the kernel's task clock (perf_event), in user code",
+        match (self.leader, self.group.kernel()) {
+            (Leader::Cycles, true) => {
+                "the processor's cycles (perf_event), in user code and in the kernel"
+            }
+            (Leader::Cycles, false) => "the processor's cycles (perf_event), in user code",
+            (_, true) => "the kernel's task clock (perf_event), in user code and in the kernel",
+            (_, false) => "the kernel's task clock (perf_event), in user code",
         }
     }
 
-    /// Stops, and gives what was noted.
-    pub(super) fn stop(mut self) -> Noted {
-        self.finish()
+    /// Which of [`COUNTERS`] samples have.
+    pub(super) fn counted(&self) -> [bool; COUNTERS.len()] {
+        std::array::from_fn(|i| self.group.slots().contains(&Slot::Counter(i)))
     }
 
-    fn finish(&mut self) -> Noted {
-        let Some(reader) = self.reader.take() else { return Noted::default() };
-        // SAFETY: the descriptor is that of an event. What it still has to say is in the ring.
-        unsafe { ioctls::DISABLE(self.event.as_raw_fd(), 0) };
-        // Without this the reader would wait for ever; a counter that is 0 takes a 1.
-        rustix::io::write(&*self.end, &1u64.to_ne_bytes()).ok();
-        reader.join().unwrap_or_default()
+    /// Takes what was noted since the last time, in which the thread had this much CPU time.
+    pub(super) fn take(&self, cpu: Duration) -> Noted {
+        let mut reader = lock(&self.reader);
+        reader.fetch();
+        // What the clock says now; the samples since the last one have no weight yet.
+        let clock = self.task_clock().unwrap_or(reader.last.clock).max(reader.last.clock);
+        let passed = Duration::from_nanos(clock - reader.taken_clock);
+        reader.taken_clock = clock;
+        reader.words = 0;
+        let mut noted = std::mem::take(&mut reader.noted);
+        if !passed.is_zero() {
+            let factor = cpu.as_secs_f64() / passed.as_secs_f64();
+            noted.samples.iter_mut().for_each(|sample| sample.cpu = sample.cpu.mul_f64(factor));
+        }
+        noted
+    }
+
+    /// What the task clock of the group says.
+    fn task_clock(&self) -> Option<u64> {
+        let mut bytes = [0u8; 8 * (4 + COUNTERS.len() + 1)];
+        let len = rustix::io::read(self.group.leader(), &mut bytes).ok()?;
+        let counts = Counts::read(bytes.get(..len)?)?;
+        Some(Totals::of(self.group.slots(), &counts)?.clock)
+    }
+
+    /// Takes no more samples.
+    pub(super) fn disable(&self) {
+        self.group.disable();
     }
 }
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        self.finish();
+        self.group.disable();
+        // Without this the reader would wait for ever; a counter that is 0 takes a 1.
+        rustix::io::write(&*self.end, &1u64.to_ne_bytes()).ok();
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
     }
 }
 
-/// An event of this thread that is not running yet.
-fn open(rate: u32, kernel: bool) -> io::Result<OwnedFd> {
-    let mut attributes = perf_event_attr {
-        size: u32::try_from(size_of::<perf_event_attr>()).unwrap_or(0),
-        type_: bindings::PERF_TYPE_SOFTWARE,
-        config: bindings::PERF_COUNT_SW_TASK_CLOCK.into(),
-        sample_type: u64::from(
-            bindings::PERF_SAMPLE_IP
-                | bindings::PERF_SAMPLE_TIME
-                | bindings::PERF_SAMPLE_READ
-                | bindings::PERF_SAMPLE_CALLCHAIN
-                | bindings::PERF_SAMPLE_REGS_USER
-                | bindings::PERF_SAMPLE_STACK_USER,
-        ),
-        sample_regs_user: 1 << REGISTER_BP | 1 << REGISTER_SP | 1 << REGISTER_IP,
-        sample_stack_user: STACK_BYTES,
-        clockid: libc::CLOCK_MONOTONIC,
-        ..perf_event_attr::default()
-    };
-    attributes.__bindgen_anon_1.sample_period = 1_000_000_000 / u64::from(rate);
-    attributes.__bindgen_anon_2.wakeup_watermark = WAKE_BYTES;
-    attributes.set_disabled(1);
-    attributes.set_watermark(1);
-    attributes.set_use_clockid(1);
-    attributes.set_exclude_hv(1);
-    attributes.set_exclude_kernel((!kernel).into());
-    attributes.set_exclude_callchain_kernel(1);
-    let (this_thread, any_cpu, no_group) = (0, -1, -1);
-    let flags = bindings::PERF_FLAG_FD_CLOEXEC.into();
-    let attributes = &raw mut attributes;
-    // SAFETY: the attributes are initialized; the event belongs to this thread.
-    let event = unsafe { perf_event_open(attributes, this_thread, any_cpu, no_group, flags) };
-    check(event)?;
-    // SAFETY: the call above made the descriptor, and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(event) })
-}
-
-fn check(result: i32) -> io::Result<()> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+/// What the reader's thread does: keeps the ring from running over.
+fn read(group: &Group, end: &OwnedFd, reader: &Mutex<Reader>) {
+    loop {
+        let mut wanted =
+            [PollFd::new(group.leader(), PollFlags::IN), PollFd::new(end, PollFlags::IN)];
+        // An interruption is a reason to look.
+        poll(&mut wanted, None).ok();
+        if !wanted[1].revents().is_empty() {
+            return;
+        }
+        lock(reader).fetch();
+        // The sampled thread has ended, and nothing comes any more.
+        if wanted[0].revents().contains(PollFlags::HUP) {
+            poll(&mut [PollFd::new(end, PollFlags::IN)], None).ok();
+            return;
+        }
+    }
 }
 
 /// The map of a ring: a page with positions, then the data.
@@ -200,55 +203,82 @@ impl Map {
     }
 }
 
-/// What the reader's thread has.
+/// What a group counted since it began.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    /// Nanoseconds of the task clock.
+    clock: u64,
+    counts: [u64; COUNTERS.len()],
+}
+
+impl Totals {
+    /// Values of these slots, scaled up when the group shared the processor's counters with others.
+    /// `None` before it counted at all.
+    fn of(slots: &[Slot], counts: &Counts) -> Option<Self> {
+        let scaled = |value: u64| {
+            let value = u128::from(value) * u128::from(counts.enabled);
+            u64::try_from(value.checked_div(counts.running.into())?).ok()
+        };
+        let mut totals = Self::default();
+        for (slot, &value) in slots.iter().zip(&counts.values) {
+            match slot {
+                Slot::TaskClock => totals.clock = scaled(value)?,
+                Slot::Counter(place) => totals.counts[*place] = scaled(value)?,
+                #[cfg(test)]
+                Slot::Unused => {}
+            }
+        }
+        Some(totals)
+    }
+}
+
+/// Reads the ring.
 struct Reader {
     map: Map,
-    event: Arc<OwnedFd>,
-    end: Arc<OwnedFd>,
+    slots: Vec<Slot>,
     /// Made for the first stack that needs it: the tables of large programs take a while to read.
     host: Option<HostUnwinder>,
-    last_cpu: u64,
+    /// Values of the last sample.
+    last: Totals,
     /// Words that samples take.
     words: usize,
     noted: Noted,
+    /// What the task clock said when samples were taken out last.
+    taken_clock: u64,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("map", &self.map).finish_non_exhaustive()
+    }
 }
 
 impl Reader {
-    fn run(mut self) -> Noted {
+    /// Notes all that is in the ring.
+    fn fetch(&mut self) {
         let mut bytes = Vec::new();
-        loop {
-            let mut wanted =
-                [PollFd::new(&*self.event, PollFlags::IN), PollFd::new(&*self.end, PollFlags::IN)];
-            // An interruption is a reason to look.
-            poll(&mut wanted, None).ok();
-            // Asked before the ring is read, so that nothing stays behind.
-            let end = !wanted[1].revents().is_empty();
-            bytes.clear();
-            self.map.take(&mut bytes);
-            for record in records(&bytes) {
-                match record {
-                    Record::Sample(sample) => self.note(&sample),
-                    Record::Lost(count) => self.noted.lost += count,
-                }
-            }
-            if end {
-                return self.noted;
+        self.map.take(&mut bytes);
+        for record in records(&bytes) {
+            match record {
+                Record::Sample(sample) => self.note(&sample),
+                Record::Lost(count) => self.noted.lost += count,
             }
         }
     }
 
     fn note(&mut self, sample: &Sample<'_>) {
-        if self.words > BUFFER_WORDS {
+        let totals = Totals::of(&self.slots, &sample.counts);
+        let Some(totals) = totals.filter(|_| self.words <= BUFFER_WORDS) else {
             self.noted.lost += 1;
             return;
-        }
+        };
         let addresses = self.addresses(sample);
         self.words += HEAD_WORDS + addresses.len();
-        let cpu = sample.cpu.saturating_sub(self.last_cpu);
-        self.last_cpu = sample.cpu;
+        let last = std::mem::replace(&mut self.last, totals);
         self.noted.samples.push(RawSample {
             at: Duration::from_nanos(sample.time),
-            cpu: Duration::from_nanos(cpu),
+            cpu: Duration::from_nanos(totals.clock.saturating_sub(last.clock)),
+            counts: std::array::from_fn(|i| totals.counts[i].saturating_sub(last.counts[i])),
             addresses,
         });
     }

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! head:   kind (4 bytes), flags (2), size of the record (2)
-//! sample: head, address, time, CPU ns, n, n addresses of the user's stack,
+//! sample: head, address, time, counts, n, n addresses of the user's stack,
 //!         2 or 0 (whether registers follow), rbp, rsp, rip, size of the stack's copy, copy, valid bytes
 //! lost:   head, number of the event, how many
+//! counts: n, for how long they were wanted, for how long they counted, n values
 //! ```
 //! All but the head are words of eight bytes; the last word is there only when there is a copy.
 
@@ -37,14 +38,32 @@ pub(super) struct Sample<'a> {
     pub(super) kernel: Option<u64>,
     /// When, in nanoseconds.
     pub(super) time: u64,
-    /// CPU time of the thread, in nanoseconds.
-    pub(super) cpu: u64,
+    /// What the group counted.
+    pub(super) counts: Counts,
     /// Addresses that frame pointers lead to, innermost first.
     pub(super) chain: Vec<u64>,
     /// Registers, when the thread ran code of the user at all.
     pub(super) registers: Option<Registers>,
     /// The stack, from the stack pointer on.
     pub(super) stack: &'a [u8],
+}
+
+/// What a group of events counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// For how long it was to count, in nanoseconds.
+    pub(super) enabled: u64,
+    /// For how long it did.
+    pub(super) running: u64,
+    /// The values of its events.
+    pub(super) values: Vec<u64>,
+}
+
+impl Counts {
+    /// What a read of the group's leader gives.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        Reader(bytes).counts()
+    }
 }
 
 /// Registers of the user's code.
@@ -99,12 +118,24 @@ impl<'a> Reader<'a> {
         self.word()
     }
 
-    fn sample(mut self, flags: u16) -> Option<Sample<'a>> {
-        let (address, time, cpu) = (self.word()?, self.word()?, self.word()?);
+    /// A number, and so many words.
+    fn words(&mut self) -> Option<impl Iterator<Item = u64> + use<'a>> {
         let count = usize::try_from(self.word()?).ok()?;
         let mut words = Self(self.take(count.checked_mul(8)?)?);
-        let words = std::iter::from_fn(|| words.word());
-        let chain = words.filter(|&word| word < FIRST_CONTEXT).collect();
+        Some(std::iter::from_fn(move || words.word()))
+    }
+
+    fn counts(&mut self) -> Option<Counts> {
+        let count = usize::try_from(self.word()?).ok()?;
+        let (enabled, running) = (self.word()?, self.word()?);
+        let mut words = Self(self.take(count.checked_mul(8)?)?);
+        let values = std::iter::from_fn(|| words.word()).collect();
+        Some(Counts { enabled, running, values })
+    }
+
+    fn sample(mut self, flags: u16) -> Option<Sample<'a>> {
+        let (address, time, counts) = (self.word()?, self.word()?, self.counts()?);
+        let chain = self.words()?.filter(|&word| word < FIRST_CONTEXT).collect();
         let registers = match self.word()? {
             0 => None,
             _ => Some(Registers { bp: self.word()?, sp: self.word()?, ip: self.word()? }),
@@ -113,7 +144,7 @@ impl<'a> Reader<'a> {
         let size = usize::try_from(self.word()?).ok()?;
         let copy = self.take(size)?;
         let valid = if size > 0 { usize::try_from(self.word()?).ok()? } else { 0 };
-        Some(Sample { kernel, time, cpu, chain, registers, stack: copy.get(..valid)? })
+        Some(Sample { kernel, time, counts, chain, registers, stack: copy.get(..valid)? })
     }
 }
 
@@ -130,12 +161,30 @@ mod tests {
     }
 
     /// A sample of the user's code, with sixteen bytes of stack of which eight are valid.
-    const USER: [u64; 14] =
-        [0x10, 5, 7, 3, FIRST_CONTEXT + 3000, 0x10, 0x20, 2, 0xb, 0x5, 0x10, 8, 0xabcd, 8];
+    const USER: [u64; 18] = [
+        0x10,
+        5,
+        2,
+        20,
+        10,
+        7,
+        70,
+        3,
+        FIRST_CONTEXT + 3000,
+        0x10,
+        0x20,
+        2,
+        0xb,
+        0x5,
+        0x10,
+        8,
+        0xabcd,
+        8,
+    ];
 
     #[test]
     fn records_are_read_as_the_kernel_writes_them() {
-        let kernel = [u64::MAX - 5000, 6, 9, 0, 0, 0];
+        let kernel = [u64::MAX - 5000, 6, 0, 9, 9, 0, 0, 0];
         let bytes = [
             record(SAMPLE, 2, &USER),
             record(14, 0, &[1, 2, 3]),
@@ -147,7 +196,11 @@ mod tests {
         let [Record::Sample(user), Record::Lost(12), Record::Sample(inside)] = &found[..] else {
             panic!("{found:?}")
         };
-        assert_eq!((user.kernel, user.time, user.cpu), (None, 5, 7));
+        assert_eq!((user.kernel, user.time), (None, 5));
+        let counts = Counts { enabled: 20, running: 10, values: vec![7, 70] };
+        assert_eq!(user.counts, counts);
+        let read: Vec<u8> = USER[2..7].iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!((Counts::read(&read), Counts::read(&read[..30])), (Some(counts), None));
         assert_eq!(user.chain, [0x10, 0x20]);
         assert_eq!(user.registers, Some(Registers { bp: 0xb, sp: 0x5, ip: 0x10 }));
         assert_eq!(user.stack, 0xabcdu64.to_le_bytes());
@@ -162,7 +215,7 @@ mod tests {
             assert_eq!(records(&bytes[..len]).count(), 0, "{len}");
         }
         // Counts that are larger than the record.
-        for place in [3, 11, 13] {
+        for place in [2, 7, 15, 17] {
             let mut words = USER;
             words[place] = u64::MAX;
             assert_eq!(records(&record(SAMPLE, 2, &words)).count(), 0, "{place}");

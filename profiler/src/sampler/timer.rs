@@ -6,158 +6,152 @@
 //!    variable. When the interrupted instruction is machine code, frame pointers lead from there to
 //!    the entry trampoline. When it is host code, which keeps none, the store knows where machine
 //!    code was left ([`ActivationProbe`]).
-//! 3. Return addresses go to a buffer that was reserved before: the handler allocates nothing, takes
-//!    no lock and looks nothing up.
-//! 4. When sampling stops, the buffer becomes samples.
+//! 3. Return addresses go to a ring that was reserved before ([`super::words`]): the handler
+//!    allocates nothing, takes no lock and looks nothing up.
+//! 4. Who takes samples out, on whatever thread, reads the ring.
 //!
 //! ```text
-//! addresses, time ns, CPU ns, address of the instruction, return addresses …
+//! time ns, CPU ns, counts, address of the instruction, return addresses …
 //! ```
 
-use super::{BUFFER_WORDS, HEAD_WORDS, MAX_FRAMES, Noted, RawSample, nanos};
+use super::clock::{monotonic, thread_cpu, thread_id, usage};
+use super::words::Words;
+use super::{BUFFER_WORDS, COUNTERS, HEAD_WORDS, MAX_FRAMES, Noted, RawSample, lock, nanos};
 use anyhow::{Result, bail};
 use libc::{c_int, c_void, siginfo_t};
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::mem::{MaybeUninit, zeroed};
 use std::ptr;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use upshift::{ActivationProbe, is_machine_code};
 
 /// What reports call this way of sampling.
 pub(super) const SOURCE: &str = "timer on the monotonic clock, weighted by the thread's CPU time";
+/// Which of [`COUNTERS`] the handler reads.
+pub(super) const COUNTED: [bool; COUNTERS.len()] = [false, false, false, false, true, true];
 
 /// What the handler reads and writes.
 #[derive(Debug)]
 struct State {
-    buffer: UnsafeCell<Vec<u64>>,
-    used: AtomicUsize,
-    lost: AtomicU64,
-    last_cpu: AtomicU64,
+    ring: Arc<Words>,
+    /// CPU time, page faults and context switches at the last sample.
+    last: Cell<[u64; 3]>,
+    /// Where a stack is put together; the handler's own stack is small.
+    addresses: Box<[Cell<u64>; MAX_FRAMES]>,
     stack_end: usize,
-    probe: ActivationProbe,
+    probe: Option<ActivationProbe>,
+}
+
+impl State {
+    fn totals() -> [u64; 3] {
+        let usage = usage();
+        [nanos(thread_cpu()), usage.faults, usage.switches]
+    }
 }
 
 thread_local! {
     /// The state of this thread's timer. Neither initialized lazily nor dropped, so that the handler
     /// may look at it.
     static STATE: Cell<*const State> = const { Cell::new(ptr::null()) };
-    /// Whether this thread has a sampler.
-    static CLAIMED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The right to sample this thread.
-#[derive(Clone, Debug)]
-pub(super) struct Claim {
-    _claimed: Rc<Claimed>,
-}
-
-#[derive(Debug)]
-struct Claimed;
-
-impl Claim {
-    pub(super) fn new() -> Result<Self> {
-        if CLAIMED.replace(true) {
-            bail!("another profiler samples this thread");
-        }
-        Ok(Self { _claimed: Rc::new(Claimed) })
-    }
-}
-
-impl Drop for Claimed {
-    fn drop(&mut self) {
-        CLAIMED.set(false);
-    }
-}
-
-/// A timer that samples the thread that made it.
+/// The timer of a thread and what it noted, for all threads.
 #[derive(Debug)]
 pub(super) struct Timer {
-    /// Made by `Box::into_raw`, for the handler has it too.
+    ring: Arc<Words>,
+    timer: Mutex<Option<Id>>,
+}
+
+/// The number of a timer.
+#[derive(Debug)]
+struct Id(libc::timer_t);
+
+// SAFETY: the C library lets every thread use a timer's number.
+unsafe impl Send for Id {}
+
+/// The state of the thread's handler; goes on that thread, when it takes no more samples.
+#[derive(Debug)]
+pub(super) struct Handled {
     state: *mut State,
-    timer: libc::timer_t,
-    _claim: Claim,
+    started: Duration,
+}
+
+impl Handled {
+    /// CPU time of the thread that the first sample's weight counts from.
+    pub(super) fn started(&self) -> Duration {
+        self.started
+    }
+}
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        STATE.set(ptr::null());
+        // SAFETY: made by `Box::into_raw`; the handler runs on this thread, to which this is bound by
+        // its pointer, and finds no state any more.
+        drop(unsafe { Box::from_raw(self.state) });
+    }
+}
+
+/// A timer that will sample the calling thread.
+pub(super) fn new(probe: Option<ActivationProbe>) -> Result<(Timer, Handled)> {
+    let id = make_timer()?;
+    let words = Box::new_zeroed_slice(BUFFER_WORDS);
+    // SAFETY: all zero is a valid value of a number.
+    let words: Box<[AtomicU64]> = unsafe { words.assume_init() };
+    let ring = Arc::new(Words::new(words));
+    let timer = Timer { ring: Arc::clone(&ring), timer: Mutex::new(Some(id)) };
+    let addresses = Box::new([const { Cell::new(0) }; MAX_FRAMES]);
+    let state = State { ring, last: Cell::default(), addresses, stack_end: stack_end(), probe };
+    let totals = State::totals();
+    state.last.set(totals);
+    let state = Box::into_raw(Box::new(state));
+    STATE.set(state);
+    Ok((timer, Handled { state, started: Duration::from_nanos(totals[0]) }))
 }
 
 impl Timer {
-    /// Starts.
-    pub(super) fn start(rate: u32, probe: ActivationProbe, claim: Claim) -> Result<Self> {
-        let timer = make_timer()?;
-        let state = Box::new(State {
-            buffer: UnsafeCell::new(vec![0; BUFFER_WORDS]),
-            used: AtomicUsize::new(0),
-            lost: AtomicU64::new(0),
-            last_cpu: AtomicU64::new(nanos(thread_cpu())),
-            stack_end: stack_end(),
-            probe,
-        });
-        let running = Self { state: Box::into_raw(state), timer, _claim: claim };
-        STATE.set(running.state);
-        set_timer(timer, rate)?;
-        Ok(running)
-    }
-
-    /// Stops, and gives what was noted.
-    pub(super) fn stop(self) -> Noted {
-        self.disarm();
-        // SAFETY: the state is this one's own until it is dropped.
-        let state = unsafe { &*self.state };
-        // SAFETY: the handler runs on this thread and finds no state any more, so nobody writes.
-        let words = unsafe { &*state.buffer.get() };
-        let used = state.used.load(Ordering::Acquire).min(words.len());
-        Noted { samples: decode(&words[..used]), lost: state.lost.load(Ordering::Relaxed) }
-    }
-
-    fn disarm(&self) {
-        if ptr::eq(STATE.replace(ptr::null()), self.state) {
-            // SAFETY: the timer is this one's own, and is deleted once: the state was there still.
-            unsafe { libc::timer_delete(self.timer) };
+    /// Takes samples from now on.
+    pub(super) fn arm(&self, rate: u32) -> Result<()> {
+        match &*lock(&self.timer) {
+            Some(id) => set_timer(id.0, rate),
+            None => bail!("the timer is gone"),
         }
+    }
+
+    /// Takes no more samples, but for one that is on its way.
+    pub(super) fn disarm(&self) {
+        if let Some(id) = lock(&self.timer).take() {
+            // SAFETY: the timer was made by `make_timer`, and is deleted once: it was taken out.
+            unsafe { libc::timer_delete(id.0) };
+        }
+    }
+
+    /// Takes what was noted since the last time.
+    pub(super) fn take(&self) -> Noted {
+        let samples = self.ring.take().iter().filter_map(|words| decode(words)).collect();
+        Noted { samples, lost: self.ring.take_lost() }
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
         self.disarm();
-        // SAFETY: made by `Box::into_raw`; the handler runs on this thread and finds no state.
-        drop(unsafe { Box::from_raw(self.state) });
     }
 }
 
-/// The samples of a buffer.
-fn decode(words: &[u64]) -> Vec<RawSample> {
-    let mut samples = Vec::new();
-    let mut rest = words;
-    while let [count, at, cpu, tail @ ..] = rest {
-        let count = usize::try_from(*count).unwrap_or(0).min(tail.len());
-        let address = |&word: &u64| usize::try_from(word).unwrap_or(0);
-        samples.push(RawSample {
-            at: Duration::from_nanos(*at),
-            cpu: Duration::from_nanos(*cpu),
-            addresses: tail[..count].iter().map(address).collect(),
-        });
-        rest = &tail[count..];
-    }
-    samples
-}
-
-/// The monotonic clock; async-signal-safe.
-pub(super) fn monotonic() -> Duration {
-    clock(libc::CLOCK_MONOTONIC)
-}
-
-/// CPU time of this thread; async-signal-safe.
-pub(super) fn thread_cpu() -> Duration {
-    clock(libc::CLOCK_THREAD_CPUTIME_ID)
-}
-
-fn clock(id: libc::clockid_t) -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes to the structure, which is ours.
-    unsafe { libc::clock_gettime(id, &raw mut time) };
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+/// The sample of an entry.
+fn decode(words: &[u64]) -> Option<RawSample> {
+    let (head, addresses) = words.split_first_chunk::<HEAD_WORDS>()?;
+    let [at, cpu, counts @ ..] = *head;
+    let address = |&word: &u64| usize::try_from(word).unwrap_or(0);
+    Some(RawSample {
+        at: Duration::from_nanos(at),
+        cpu: Duration::from_nanos(cpu),
+        counts,
+        addresses: addresses.iter().map(address).collect(),
+    })
 }
 
 /// The address behind this thread's stack, 0 when the system does not say.
@@ -179,7 +173,7 @@ fn stack_end() -> usize {
     low.addr() + size
 }
 
-fn make_timer() -> Result<libc::timer_t> {
+fn make_timer() -> Result<Id> {
     // SAFETY: all zero is a valid value of the structure.
     let mut action: libc::sigaction = unsafe { zeroed() };
     let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
@@ -191,8 +185,7 @@ fn make_timer() -> Result<libc::timer_t> {
     let mut event: libc::sigevent = unsafe { zeroed() };
     event.sigev_notify = libc::SIGEV_THREAD_ID;
     event.sigev_signo = libc::SIGPROF;
-    // SAFETY: a system call without arguments.
-    event.sigev_notify_thread_id = unsafe { libc::gettid() };
+    event.sigev_notify_thread_id = thread_id();
     let mut timer: libc::timer_t = ptr::null_mut();
     let timer_at = &raw mut timer;
     // SAFETY: writes the timer's number, which is ours.
@@ -200,7 +193,7 @@ fn make_timer() -> Result<libc::timer_t> {
     if installed != 0 || made != 0 {
         bail!("no timer to sample with: {}", std::io::Error::last_os_error());
     }
-    Ok(timer)
+    Ok(Id(timer))
 }
 
 fn set_timer(timer: libc::timer_t, rate: u32) -> Result<()> {
@@ -240,38 +233,29 @@ extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
 }
 
 fn take_sample(state: &State, pc: usize, fp: usize, sp: usize) {
-    let start = state.used.load(Ordering::Relaxed);
-    if start + HEAD_WORDS + MAX_FRAMES > BUFFER_WORDS {
-        state.lost.fetch_add(1, Ordering::Relaxed);
-        return;
-    }
-    // SAFETY: only this handler writes the buffer, it does not interrupt itself, and `stop` reads
-    // it when the handler finds no state any more.
-    let buffer = unsafe { &mut *state.buffer.get() };
-    let cpu = nanos(thread_cpu());
-    let last = state.last_cpu.swap(cpu, Ordering::Relaxed);
-    let addresses = &mut buffer[start + HEAD_WORDS..start + HEAD_WORDS + MAX_FRAMES];
-    addresses[0] = pc as u64;
+    let totals = State::totals();
+    let last = state.last.replace(totals);
+    let [cpu, faults, switches] = std::array::from_fn(|i| totals[i].saturating_sub(last[i]));
+    let head: [u64; HEAD_WORDS] = [nanos(monotonic()), cpu, 0, 0, 0, 0, faults, switches];
+    let addresses = &state.addresses[..];
+    addresses[0].set(pc as u64);
     let mut count = 1;
     let mut from = Some(fp);
     if !is_machine_code(pc) {
-        from = state.probe.left_at().map(|(fp, pc)| {
-            addresses[1] = pc as u64;
+        from = state.probe.as_ref().and_then(ActivationProbe::left_at).map(|(fp, pc)| {
+            addresses[1].set(pc as u64);
             count = 2;
             fp
         });
     }
     if let Some(fp) = from {
-        count += walk(fp, (sp, state.stack_end), &mut addresses[count..]);
+        count += walk(fp, (sp, state.stack_end), &addresses[count..]);
     }
-    buffer[start] = count as u64;
-    buffer[start + 1] = nanos(monotonic());
-    buffer[start + 2] = cpu.saturating_sub(last);
-    state.used.store(start + HEAD_WORDS + count, Ordering::Release);
+    state.ring.push(&head, addresses[..count].iter().map(Cell::get));
 }
 
 /// Notes the return addresses of machine code that frame pointers lead to; how many.
-fn walk(fp: usize, (low, high): (usize, usize), addresses: &mut [u64]) -> usize {
+fn walk(fp: usize, (low, high): (usize, usize), addresses: &[Cell<u64>]) -> usize {
     let (mut fp, mut count) = (fp, 0);
     while fp >= low && fp + 16 <= high && fp.is_multiple_of(8) && count < addresses.len() {
         let frame = ptr::with_exposed_provenance::<[usize; 2]>(fp);
@@ -280,7 +264,7 @@ fn walk(fp: usize, (low, high): (usize, usize), addresses: &mut [u64]) -> usize 
         if !is_machine_code(return_address) {
             break;
         }
-        addresses[count] = return_address as u64;
+        addresses[count].set(return_address as u64);
         count += 1;
         if next <= fp {
             break;
@@ -295,14 +279,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_are_read_as_written() {
-        let words = [2, 5, 7, 100, 200, 1, 6, 8, 300];
-        let samples = decode(&words);
-        assert_eq!(samples.len(), 2);
-        assert_eq!(samples[0].addresses, [100, 200]);
-        assert_eq!(
-            (samples[1].at, samples[1].cpu),
-            (Duration::from_nanos(6), Duration::from_nanos(8))
-        );
+    fn entries_are_read_as_written() {
+        let sample = decode(&[6, 8, 0, 0, 0, 0, 3, 1, 100, 200]).unwrap();
+        assert_eq!(sample.addresses, [100, 200]);
+        assert_eq!((sample.at, sample.cpu), (Duration::from_nanos(6), Duration::from_nanos(8)));
+        assert_eq!(sample.counts, [0, 0, 0, 0, 3, 1]);
+        assert_eq!(decode(&[6, 8, 0]), None);
     }
 }

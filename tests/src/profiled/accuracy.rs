@@ -144,7 +144,7 @@ pub fn measure(source: Source, time: Duration) -> Result<Accuracy> {
         }
     }
     let recording = sampler.stop();
-    let profile = Profile::new(&recording, &module);
+    let profile = Profile::new(std::slice::from_ref(&recording), &module);
     Ok(Accuracy {
         source: recording.source.context("it sampled")?,
         samples: recording.samples.len(),

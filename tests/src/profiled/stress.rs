@@ -91,7 +91,7 @@ fn one(engine: &Engine, seed: u64, totals: &Totals) -> Result<()> {
     call_all(engine, &mut store, &module)?;
     // Sometimes the code goes first.
     let recording = if seed.is_multiple_of(2) {
-        let profile = Profile::new(&sampler.stop(), &module);
+        let profile = Profile::new(&[sampler.stop()], &module);
         let machine = profile.samples.iter().filter(|sample| {
             let leaf = sample.frames.first();
             leaf.is_some_and(|leaf| profile.function(leaf.function).index.is_some())

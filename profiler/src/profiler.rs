@@ -1,0 +1,248 @@
+//! Sampling of several threads at once, for hosts.
+//!
+//! # A thread is sampled
+//! 1. The host makes a [`Profiler`], which it may clone and share.
+//! 2. A thread that is about to run a store asks to be sampled with [`Profiler::attach`]; others may
+//!    with [`Profiler::attach_thread`]. It is, until it drops what it got.
+//! 3. Any thread asks for what was noted with [`Profiler::snapshot`], as often as it likes and while
+//!    all the others run. [`Profiler::reset`] begins anew, and forgets threads that are done.
+//! 4. Recordings become a [`Profile`](crate::Profile) with the module they are of.
+//!
+//! ```
+//! # use upshift::{Engine, Linker, Module, Store};
+//! # use upshift_profiler::{Profile, Profiler};
+//! # fn main() -> anyhow::Result<()> {
+//! let engine = Engine::default();
+//! let module = Module::new(&engine, "(module (func (export \"work\")))")?;
+//! let profiler = Profiler::new();
+//! std::thread::scope(|scope| {
+//!     for _ in 0..2 {
+//!         scope.spawn(|| -> anyhow::Result<()> {
+//!             let mut store = Store::new(&engine, ());
+//!             let _sampled = profiler.attach(&store)?;
+//!             let instance = Linker::new(&engine).instantiate(&mut store, &module)?;
+//!             instance.get_typed_func::<(), ()>(&mut store, "work")?.call(&mut store, ())
+//!         });
+//!     }
+//! });
+//! let profile = Profile::new(&profiler.snapshot(), &module);
+//! assert_eq!(profile.threads.len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+
+use crate::sampler::{DEFAULT_RATE, Recording, Sampler, Source, Track, lock};
+use anyhow::Result;
+use std::sync::{Arc, Mutex};
+use upshift::{ActivationProbe, AsContext};
+
+/// See the module head.
+#[derive(Clone, Debug)]
+pub struct Profiler {
+    source: Source,
+    rate: u32,
+    threads: Arc<Mutex<Vec<Thread>>>,
+}
+
+/// A thread that is sampled, or was.
+#[derive(Debug)]
+struct Thread {
+    track: Arc<Track>,
+    /// What was taken so far.
+    recording: Recording,
+}
+
+impl Thread {
+    fn fetch(&mut self) {
+        let next = self.track.take();
+        match self.recording.source {
+            Some(_) => self.recording.append(next),
+            None => self.recording = next,
+        }
+    }
+}
+
+impl Default for Profiler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Profiler {
+    /// A profiler that takes the best source and [`DEFAULT_RATE`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Source::Auto, DEFAULT_RATE)
+    }
+
+    /// A profiler that takes this source, and so many samples per second of each thread.
+    #[must_use]
+    pub fn with(source: Source, rate: u32) -> Self {
+        Self { source, rate, threads: Arc::default() }
+    }
+
+    /// Samples the calling thread, which runs this store, until the result is dropped.
+    ///
+    /// # Errors
+    /// As [`Sampler::start_with`].
+    pub fn attach(&self, store: impl AsContext) -> Result<Attached> {
+        self.start(Some(ActivationProbe::new(store)))
+    }
+
+    /// Samples the calling thread, which runs the host's code only, until the result is dropped.
+    ///
+    /// # Errors
+    /// As [`Sampler::start_with`].
+    pub fn attach_thread(&self) -> Result<Attached> {
+        self.start(None)
+    }
+
+    fn start(&self, probe: Option<ActivationProbe>) -> Result<Attached> {
+        let name = crate::sampler::thread_name();
+        let sampler = Sampler::start_named(name, self.source, self.rate, probe)?;
+        let track = Arc::clone(sampler.track());
+        lock(&self.threads).push(Thread { track, recording: Recording::default() });
+        Ok(Attached { _sampler: sampler })
+    }
+
+    /// What was noted of each thread since the last reset, in the order in which they came. Sampling
+    /// goes on.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Recording> {
+        let mut threads = lock(&self.threads);
+        threads.iter_mut().for_each(Thread::fetch);
+        threads.iter().map(|thread| thread.recording.clone()).collect()
+    }
+
+    /// Forgets what was noted. Sampling goes on.
+    pub fn reset(&self) {
+        let mut threads = lock(&self.threads);
+        for thread in &mut *threads {
+            thread.track.take();
+            thread.recording = Recording::default();
+        }
+        threads.retain(|thread| !thread.track.is_over());
+    }
+}
+
+/// That a thread is sampled. It stays on that thread.
+#[derive(Debug)]
+pub struct Attached {
+    _sampler: Sampler,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::clock::thread_cpu;
+    use crate::{Category, Profile};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+    use upshift::{Config, Engine, Linker, Module, Store, Tier};
+
+    /// Two functions of which each thread calls one.
+    const PROGRAM: &str = r#"(module
+        (func $f (export "f") (param i32)
+            (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+        (func $g (export "g") (param i32)
+            (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
+
+    fn module() -> (Engine, Module) {
+        let mut config = Config::new();
+        config.tier(Tier::Baseline);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, PROGRAM).unwrap();
+        (engine, module)
+    }
+
+    /// Calls an export for this much CPU time.
+    fn run(engine: &Engine, module: &Module, profiler: &Profiler, name: &str, time: Duration) {
+        let mut store = Store::new(engine, ());
+        let _sampled = profiler.attach(&store).unwrap();
+        let instance = Linker::new(engine).instantiate(&mut store, module).unwrap();
+        let func = instance.get_typed_func::<i32, ()>(&mut store, name).unwrap();
+        let end = thread_cpu() + time;
+        while thread_cpu() < end {
+            func.call(&mut store, 100_000).unwrap();
+        }
+    }
+
+    #[test]
+    fn threads_are_told_apart() {
+        let (engine, module) = module();
+        for source in [Source::Timer, Source::Auto] {
+            let profiler = Profiler::with(source, 2000);
+            let time = Duration::from_millis(60);
+            std::thread::scope(|scope| {
+                for name in ["f", "g"] {
+                    let work = || run(&engine, &module, &profiler, name, time);
+                    std::thread::Builder::new()
+                        .name(format!("runs {name}"))
+                        .spawn_scoped(scope, work)
+                        .unwrap();
+                }
+            });
+            let recordings = profiler.snapshot();
+            let profile = Profile::new(&recordings, &module);
+            assert_eq!(profile.threads.len(), 2, "{source:?}");
+            for (place, thread) in profile.threads.iter().enumerate() {
+                let name = thread.name.strip_prefix("runs ").unwrap();
+                let own = profile.samples.iter().filter(|sample| sample.thread == place);
+                let leaves = own.filter_map(|sample| sample.frames.first());
+                let mut leaves = leaves.map(|leaf| profile.function(leaf.function));
+                assert!(thread.samples > 0, "{source:?}, {name}");
+                let index = u32::from(name == "g");
+                assert!(leaves.clone().any(|leaf| leaf.index == Some(index)));
+                let other = Some(1 - index);
+                assert!(!leaves.any(|leaf| leaf.index == other), "{source:?}, {name}");
+            }
+            let baseline = profile.by_category().into_iter().find(|of| of.0 == Category::Baseline);
+            assert!(baseline.unwrap().1 > Duration::from_millis(60), "{source:?}");
+        }
+    }
+
+    /// A thread that works for as long as it is told.
+    fn worker(profiler: &Profiler, orders: &Receiver<Duration>, done: &Sender<()>) {
+        let _sampled = profiler.attach_thread().unwrap();
+        for time in orders {
+            let end = thread_cpu() + time;
+            while thread_cpu() < end {
+                std::hint::spin_loop();
+            }
+            done.send(()).unwrap();
+        }
+    }
+
+    #[test]
+    fn snapshots_are_taken_while_threads_run() {
+        for source in [Source::Timer, Source::Auto] {
+            let profiler = Profiler::with(source, 2000);
+            std::thread::scope(|scope| {
+                let (order, orders) = channel();
+                let (done, finished) = channel();
+                let sampled = profiler.clone();
+                scope.spawn(move || worker(&sampled, &orders, &done));
+                let work = || {
+                    order.send(Duration::from_millis(50)).unwrap();
+                    finished.recv().unwrap();
+                    profiler.snapshot().remove(0)
+                };
+                let (first, second) = (work(), work());
+                assert!(!first.samples.is_empty() && second.samples.len() > first.samples.len());
+                assert!(second.samples.starts_with(&first.samples), "{source:?}");
+                assert!(second.cpu > first.cpu && second.started == first.started);
+                let weight: Duration = second.samples.iter().map(|sample| sample.cpu).sum();
+                assert!(weight <= second.cpu + Duration::from_micros(10), "{source:?}");
+                profiler.reset();
+                assert_eq!(profiler.snapshot()[0].samples.len(), 0, "{source:?}");
+                let third = work();
+                assert!(third.cpu < second.cpu && third.started > second.started, "{source:?}");
+                assert!(!third.samples.is_empty(), "{source:?}");
+                drop(order);
+            });
+            assert_eq!(profiler.snapshot().len(), 1, "what a thread left stays");
+            profiler.reset();
+            assert_eq!(profiler.snapshot().len(), 0, "{source:?}");
+        }
+    }
+}
