@@ -1,4 +1,5 @@
 //! The profiler under test: whether it tells the truth, and whether it survives everything.
 
 pub mod accuracy;
+pub mod counted;
 pub mod stress;

@@ -1,8 +1,12 @@
-//! The profiler samples whatever happens; `src/bin/profiler.rs` does the same for longer.
+//! The profiler tells the truth, and samples whatever happens; `src/bin/profiler.rs` does the same for
+//! longer.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use upshift_tests::profiled::stress;
+use upshift::{Config, Engine, Tier};
+use upshift_profiler::sampler::Source;
+use upshift_tests::loops;
+use upshift_tests::profiled::{accuracy, counted, stress};
 
 #[test]
 fn sampling_disturbs_nothing_while_modules_come_and_go() {
@@ -11,4 +15,43 @@ fn sampling_disturbs_nothing_while_modules_come_and_go() {
     for count in [&totals.modules, &totals.machine_code, timer, best] {
         assert!(count.load(Ordering::Relaxed) > 0, "{totals:?}");
     }
+}
+
+/// Some thousand samples tell a share to a few points; `bin/profiler accuracy 10` to less than two.
+#[test]
+fn shares_are_those_of_the_clock() {
+    const POINTS: f64 = 8.0;
+    for source in [Source::Timer, Source::Auto] {
+        let found = accuracy::measure(source, Duration::from_secs(2)).unwrap();
+        assert!(found.worst() < POINTS, "{found:?}");
+        let [cpu, sampled] = found.cpu.map(|time| time.as_secs_f64());
+        // Only what follows the last sample is missing.
+        assert!(sampled <= cpu * 1.000_001 && sampled > cpu * 0.9, "{found:?}");
+    }
+}
+
+#[test]
+fn exact_counts_are_those_of_a_program_that_counts_itself() {
+    let mut config = Config::new();
+    config.exact_counts(true);
+    let exact = Engine::new(&config).unwrap();
+    let mut config = Config::new();
+    config.tier(Tier::Optimizer);
+    let other = Engine::new(&config).unwrap();
+    let mut whole = 0;
+    for seed in 0..60 {
+        let bytes = loops::module(seed);
+        let found = counted::by_the_engine(&exact, &bytes).unwrap();
+        let expected = counted::by_the_program(&other, &bytes).unwrap();
+        let entries = |counted: &counted::Counted| -> Vec<(u32, u64)> {
+            counted.functions.iter().map(|(&index, counts)| (index, counts.entries)).collect()
+        };
+        assert_eq!(entries(&found), entries(&expected), "seed {seed}");
+        // What leaves a block early takes the rest of it along in the engine's counts.
+        if !found.cut_short && !expected.cut_short {
+            assert_eq!(found.functions, expected.functions, "seed {seed}");
+            whole += 1;
+        }
+    }
+    assert!(whole > 5, "{whole}");
 }
