@@ -174,10 +174,8 @@ impl Sampler {
                 (Running::Perf(ring), since, None)
             }
             None => {
-                let (timer, handled) = timer::new(probe)?;
-                // What starting took before this weighs nothing.
+                let (timer, handled) = timer::new(rate, probe)?;
                 let since = Moment { at: clock::monotonic(), cpu: handled.started() };
-                timer.arm(rate)?;
                 (Running::Timer(timer), since, Some(handled))
             }
         };

@@ -10,6 +10,10 @@
 //!    allocates nothing, takes no lock and looks nothing up.
 //! 4. Who takes samples out, on whatever thread, reads the ring.
 //!
+//! A timer that fires while the thread waits for a processor is heard when it gets one, at the place
+//! where it lost it. Threads often lose it at the end of a system call, so such a stack says nothing of
+//! where time went. It is not noted; the next that is heard in time weighs what it would have weighed.
+//!
 //! ```text
 //! time ns, CPU ns, counts, address of the instruction, return addresses …
 //! ```
@@ -32,12 +36,20 @@ pub(super) const SOURCE: &str = "timer on the monotonic clock, weighted by the t
 /// Which of [`COUNTERS`] the handler reads.
 pub(super) const COUNTED: [bool; COUNTERS.len()] = [false, false, false, false, true, true];
 
+/// A signal is in time when it comes within this part of an interval after the timer fired, or within
+/// this time, which signals need.
+const PART_IN_TIME: u64 = 8;
+const NS_IN_TIME: u64 = 50_000;
+
 /// What the handler reads and writes.
 #[derive(Debug)]
 struct State {
     ring: Arc<Words>,
     /// CPU time, page faults and context switches at the last sample.
     last: Cell<[u64; 3]>,
+    /// When the timer was set, on the monotonic clock, and its interval, in nanoseconds.
+    set_at: u64,
+    interval: u64,
     /// Where a stack is put together; the handler's own stack is small.
     addresses: Box<[Cell<u64>; MAX_FRAMES]>,
     stack_end: usize,
@@ -48,6 +60,12 @@ impl State {
     fn totals() -> [u64; 3] {
         let usage = usage();
         [nanos(thread_cpu()), usage.faults, usage.switches]
+    }
+
+    /// Whether a signal at this time comes when the timer fired.
+    fn in_time(&self, now: u64) -> bool {
+        let late = now.saturating_sub(self.set_at) % self.interval;
+        late <= (self.interval / PART_IN_TIME).max(NS_IN_TIME)
     }
 }
 
@@ -94,8 +112,8 @@ impl Drop for Handled {
     }
 }
 
-/// A timer that will sample the calling thread.
-pub(super) fn new(probe: Option<ActivationProbe>) -> Result<(Timer, Handled)> {
+/// A timer that samples the calling thread.
+pub(super) fn new(rate: u32, probe: Option<ActivationProbe>) -> Result<(Timer, Handled)> {
     let id = make_timer()?;
     let words = Box::new_zeroed_slice(BUFFER_WORDS);
     // SAFETY: all zero is a valid value of a number.
@@ -103,19 +121,29 @@ pub(super) fn new(probe: Option<ActivationProbe>) -> Result<(Timer, Handled)> {
     let ring = Arc::new(Words::new(words));
     let timer = Timer { ring: Arc::clone(&ring), timer: Mutex::new(Some(id)) };
     let addresses = Box::new([const { Cell::new(0) }; MAX_FRAMES]);
-    let state = State { ring, last: Cell::default(), addresses, stack_end: stack_end(), probe };
-    let totals = State::totals();
-    state.last.set(totals);
-    let state = Box::into_raw(Box::new(state));
+    let interval = Duration::from_secs(1) / rate.max(1);
+    let state = Box::new(State {
+        ring,
+        addresses,
+        stack_end: stack_end(),
+        probe,
+        interval: nanos(interval),
+        set_at: nanos(monotonic()),
+        last: Cell::new(State::totals()),
+    });
+    let (set_at, cpu) = (Duration::from_nanos(state.set_at), state.last.get()[0]);
+    let state = Box::into_raw(state);
     STATE.set(state);
-    Ok((timer, Handled { state, started: Duration::from_nanos(totals[0]) }))
+    let handled = Handled { state, started: Duration::from_nanos(cpu) };
+    timer.arm(set_at, interval)?;
+    Ok((timer, handled))
 }
 
 impl Timer {
     /// Takes samples from now on.
-    pub(super) fn arm(&self, rate: u32) -> Result<()> {
+    fn arm(&self, set_at: Duration, interval: Duration) -> Result<()> {
         match &*lock(&self.timer) {
-            Some(id) => set_timer(id.0, rate),
+            Some(id) => set_timer(id.0, set_at, interval),
             None => bail!("the timer is gone"),
         }
     }
@@ -196,15 +224,16 @@ fn make_timer() -> Result<Id> {
     Ok(Id(timer))
 }
 
-fn set_timer(timer: libc::timer_t, rate: u32) -> Result<()> {
-    let interval = Duration::from_secs(1) / rate;
-    let interval = libc::timespec {
-        tv_sec: i64::try_from(interval.as_secs())?,
-        tv_nsec: interval.subsec_nanos().into(),
+fn set_timer(timer: libc::timer_t, set_at: Duration, interval: Duration) -> Result<()> {
+    let spec = |time: Duration| -> Result<libc::timespec> {
+        let (tv_sec, tv_nsec) = (i64::try_from(time.as_secs())?, time.subsec_nanos().into());
+        Ok(libc::timespec { tv_sec, tv_nsec })
     };
-    let times = libc::itimerspec { it_interval: interval, it_value: interval };
+    let times =
+        libc::itimerspec { it_interval: spec(interval)?, it_value: spec(set_at + interval)? };
+    let at = libc::TIMER_ABSTIME;
     // SAFETY: the timer was made by `make_timer`.
-    let armed = unsafe { libc::timer_settime(timer, 0, &raw const times, ptr::null_mut()) };
+    let armed = unsafe { libc::timer_settime(timer, at, &raw const times, ptr::null_mut()) };
     if armed != 0 {
         bail!("the timer cannot be set: {}", std::io::Error::last_os_error());
     }
@@ -233,10 +262,14 @@ extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
 }
 
 fn take_sample(state: &State, pc: usize, fp: usize, sp: usize) {
+    let now = nanos(monotonic());
+    if !state.in_time(now) {
+        return;
+    }
     let totals = State::totals();
     let last = state.last.replace(totals);
     let [cpu, faults, switches] = std::array::from_fn(|i| totals[i].saturating_sub(last[i]));
-    let head: [u64; HEAD_WORDS] = [nanos(monotonic()), cpu, 0, 0, 0, 0, faults, switches];
+    let head: [u64; HEAD_WORDS] = [now, cpu, 0, 0, 0, 0, faults, switches];
     let addresses = &state.addresses[..];
     addresses[0].set(pc as u64);
     let mut count = 1;
@@ -277,6 +310,24 @@ fn walk(fp: usize, (low, high): (usize, usize), addresses: &[Cell<u64>]) -> usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signals_that_come_late_are_told_by_the_time() {
+        let state = |interval| State {
+            ring: Arc::new(Words::new(Box::new([const { AtomicU64::new(0) }; 2]))),
+            last: Cell::default(),
+            set_at: 5_000_000,
+            interval,
+            addresses: Box::new([const { Cell::new(0) }; MAX_FRAMES]),
+            stack_end: 0,
+            probe: None,
+        };
+        let slow = state(1_000_000);
+        let at = [6_000_000, 6_124_000, 9_050_000, 6_130_000, 6_990_000];
+        assert_eq!(at.map(|now| slow.in_time(now)), [true, true, true, false, false]);
+        let fast = state(100_000);
+        assert_eq!([5_140_000, 5_160_000].map(|now| fast.in_time(now)), [true, false]);
+    }
 
     #[test]
     fn entries_are_read_as_written() {
