@@ -49,6 +49,7 @@ pub(crate) fn run(args: RunArgs) -> Result<i32> {
         rate: sampler::DEFAULT_RATE,
         source: SourceName::Auto,
         diff: None,
+        with_compilers: false,
         redact: false,
         show: Show { top: TOP, function: None },
         run: args.run,
@@ -82,6 +83,9 @@ pub(crate) struct Args {
     /// `svg` is asked for.
     #[arg(long, value_name = "OLD_DIR")]
     diff: Option<PathBuf>,
+    /// Sample the threads that optimize, too.
+    #[arg(long)]
+    with_compilers: bool,
     /// Show the module's functions by their numbers, without names and lines of source.
     #[arg(long)]
     redact: bool,
@@ -205,6 +209,9 @@ impl Observer for Session<'_> {
     fn configure(&mut self, config: &mut Config) {
         config.tier_events(true);
         config.exact_counts(self.args.mode == Mode::Exact);
+        if self.args.with_compilers && self.args.mode == Mode::Sample {
+            config.tier_event_observer(self.profiler.of_compilers());
+        }
         if let Some(jitdump) = &self.jitdump {
             config.code_observer(Arc::clone(jitdump) as Arc<dyn CodeObserver>);
         }

@@ -189,6 +189,7 @@ const fn colour(category: Category) -> CategoryColor {
         Category::Osr => CategoryColor::LightGreen,
         Category::Stub => CategoryColor::Gray,
         Category::Host => CategoryColor::Blue,
+        Category::Compiler => CategoryColor::Purple,
     }
 }
 

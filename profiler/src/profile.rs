@@ -22,11 +22,14 @@ pub enum Category {
     Stub,
     /// The host.
     Host,
+    /// What runs on an engine's threads that optimize.
+    Compiler,
 }
 
 impl Category {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Baseline, Self::Optimized, Self::Osr, Self::Stub, Self::Host];
+    pub const ALL: [Self; 6] =
+        [Self::Baseline, Self::Optimized, Self::Osr, Self::Stub, Self::Host, Self::Compiler];
 
     /// A name for reports.
     #[must_use]
@@ -37,6 +40,7 @@ impl Category {
             Self::Osr => "osr",
             Self::Stub => "stub",
             Self::Host => "host",
+            Self::Compiler => "compiler",
         }
     }
 
@@ -49,6 +53,7 @@ impl Category {
             Self::Osr => (128, 178, 82),
             Self::Stub => (150, 150, 150),
             Self::Host => (96, 125, 170),
+            Self::Compiler => (150, 100, 165),
         }
     }
 }
@@ -189,8 +194,12 @@ impl Profile {
             let addresses = sample.addresses.iter().enumerate();
             // The user's instruction stands behind one of the kernel.
             let exact = |i: usize| i == 0 || sample.addresses[i - 1] >= KERNEL_START;
-            let frames =
-                addresses.flat_map(|(i, &at)| symbols.frames(&mut self.functions, at, exact(i)));
+            let host = match recording.compiler {
+                true => Category::Compiler,
+                false => Category::Host,
+            };
+            let frames = addresses
+                .flat_map(|(i, &at)| symbols.frames(&mut self.functions, at, (exact(i), host)));
             let frames = frames.collect();
             self.samples.push(Sample {
                 thread: self.threads.len(),

@@ -4,6 +4,8 @@
 //! 1. The host makes a [`Profiler`], which it may clone and share.
 //! 2. A thread that is about to run a store asks to be sampled with [`Profiler::attach`]; others may
 //!    with [`Profiler::attach_thread`]. It is, until it drops what it got.
+//!    An engine's threads that optimize are when [`Config::tier_event_observer`] has the profiler's
+//!    [`Profiler::of_compilers`].
 //! 3. Any thread asks for what was noted with [`Profiler::snapshot`], as often as it likes and while
 //!    all the others run. [`Profiler::reset`] begins anew, and forgets threads that are done.
 //! 4. Recordings become a [`Profile`](crate::Profile) with the module they are of.
@@ -33,8 +35,9 @@
 
 use crate::sampler::{DEFAULT_RATE, Recording, Sampler, Source, Track, lock};
 use anyhow::Result;
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
-use upshift::{ActivationProbe, AsContext};
+use upshift::{ActivationProbe, AsContext, TierEvent, TierEventKind, TierEventObserver};
 
 /// See the module head.
 #[derive(Clone, Debug)]
@@ -50,6 +53,7 @@ struct Thread {
     track: Arc<Track>,
     /// What was taken so far.
     recording: Recording,
+    compiler: bool,
 }
 
 impl Thread {
@@ -57,7 +61,7 @@ impl Thread {
         let next = self.track.take();
         match self.recording.source {
             Some(_) => self.recording.append(next),
-            None => self.recording = next,
+            None => self.recording = Recording { compiler: self.compiler, ..next },
         }
     }
 }
@@ -97,11 +101,22 @@ impl Profiler {
         self.start(None)
     }
 
+    /// Samples the threads of an engine that optimize, each from its first compilation to its end.
+    #[must_use]
+    pub fn of_compilers(&self) -> Arc<dyn TierEventObserver> {
+        Arc::new(OfCompilers(self.clone()))
+    }
+
     fn start(&self, probe: Option<ActivationProbe>) -> Result<Attached> {
+        self.start_as(probe, false)
+    }
+
+    fn start_as(&self, probe: Option<ActivationProbe>, compiler: bool) -> Result<Attached> {
         let name = crate::sampler::thread_name();
         let sampler = Sampler::start_named(name, self.source, self.rate, probe)?;
         let track = Arc::clone(sampler.track());
-        lock(&self.threads).push(Thread { track, recording: Recording::default() });
+        let recording = Recording::default();
+        lock(&self.threads).push(Thread { track, recording, compiler });
         Ok(Attached { _sampler: sampler })
     }
 
@@ -122,6 +137,29 @@ impl Profiler {
             thread.recording = Recording::default();
         }
         threads.retain(|thread| !thread.track.is_over());
+    }
+}
+
+/// Has threads attach that compile.
+#[derive(Debug)]
+struct OfCompilers(Profiler);
+
+thread_local! {
+    /// That this thread is sampled, until it ends.
+    static COMPILER: RefCell<Option<Attached>> = const { RefCell::new(None) };
+}
+
+impl TierEventObserver for OfCompilers {
+    fn event(&self, event: &TierEvent) {
+        if !matches!(event.kind, TierEventKind::Dequeued { .. }) {
+            return;
+        }
+        COMPILER.with_borrow_mut(|attached| {
+            // A thread that cannot be sampled, or is by somebody else, compiles all the same.
+            if attached.is_none() {
+                *attached = self.0.start_as(None, true).ok();
+            }
+        });
     }
 }
 
@@ -198,6 +236,47 @@ mod tests {
             }
             let baseline = profile.by_category().into_iter().find(|of| of.0 == Category::Baseline);
             assert!(baseline.unwrap().1 > Duration::from_millis(60), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn threads_that_optimize_are_sampled_as_compilers() {
+        let body = "(local.set 0 (i32.mul (i32.add (local.get 0) (i32.const 3)) (i32.const 5)))";
+        let text = format!(
+            "(module (func (export \"f\") (param i32) (local $i i32)
+                (local.set $i (i32.const 1000000))
+                (loop $l {} (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))))",
+            body.repeat(2_000)
+        );
+        for source in [Source::Timer, Source::Auto] {
+            let profiler = Profiler::with(source, 10_000);
+            let mut config = Config::new();
+            config.tier_event_observer(profiler.of_compilers());
+            let engine = Engine::new(&config).unwrap();
+            let module = Module::new(&engine, &text).unwrap();
+            let mut store = Store::new(&engine, ());
+            let handle = store.interrupt_handle();
+            let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+            let func = instance.get_typed_func::<i32, ()>(&mut store, "f").unwrap();
+            let sampled = |profiler: &Profiler| {
+                profiler.snapshot().iter().any(|recording| !recording.samples.is_empty())
+            };
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let patience = std::time::Instant::now() + Duration::from_secs(60);
+                    while !sampled(&profiler) && std::time::Instant::now() < patience {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    handle.interrupt();
+                });
+                // It is interrupted, or ends before.
+                while func.call(&mut store, 1).is_ok() {}
+            });
+            let profile = Profile::new(&profiler.snapshot(), &module);
+            assert!(!profile.samples.is_empty(), "{source:?}");
+            let by_category = profile.by_category();
+            let all = by_category.iter().find(|of| of.0 == Category::Compiler).unwrap().1;
+            assert!(all == profile.sampled() && all > Duration::ZERO, "{source:?}");
         }
     }
 

@@ -98,6 +98,8 @@ pub struct Recording {
     pub thread: String,
     /// The system's number of it.
     pub thread_id: i32,
+    /// Whether it is one of an engine's threads that optimize.
+    pub compiler: bool,
     /// What interrupted the thread; nothing when no samples were asked for.
     pub source: Option<&'static str>,
     /// Samples per second that were asked for.

@@ -12,9 +12,9 @@ pub(crate) const KERNEL_START: usize = 1 << 63;
 #[derive(Debug)]
 pub struct Symbols<'a> {
     module: &'a Module,
-    known: HashMap<usize, Vec<Frame>>,
+    known: HashMap<(usize, Category), Vec<Frame>>,
     wasm: HashMap<(u32, Category), FunctionId>,
-    host: HashMap<String, FunctionId>,
+    host: HashMap<(String, Category), FunctionId>,
     maps: Vec<Mapping>,
 }
 
@@ -32,18 +32,23 @@ impl<'a> Symbols<'a> {
     }
 
     /// The frame of an address, behind those of functions that were inlined there. `exact` is an
-    /// instruction, others are return addresses.
-    pub fn frames(&mut self, functions: &mut Functions, address: usize, exact: bool) -> Vec<Frame> {
+    /// instruction, others are return addresses. Code of the host is of the category `host`.
+    pub fn frames(
+        &mut self,
+        functions: &mut Functions,
+        address: usize,
+        (exact, host): (bool, Category),
+    ) -> Vec<Frame> {
         let inside = if exact { address } else { address.saturating_sub(1) };
-        if let Some(known) = self.known.get(&inside) {
+        if let Some(known) = self.known.get(&(inside, host)) {
             return known.clone();
         }
-        let frames = self.look_up(functions, inside);
-        self.known.insert(inside, frames.clone());
+        let frames = self.look_up(functions, inside, host);
+        self.known.insert((inside, host), frames.clone());
         frames
     }
 
-    fn look_up(&mut self, functions: &mut Functions, address: usize) -> Vec<Frame> {
+    fn look_up(&mut self, functions: &mut Functions, address: usize, host: Category) -> Vec<Frame> {
         let mut frames = Vec::new();
         for location in self.module.code_frames(address) {
             let category = match location.kind {
@@ -64,16 +69,16 @@ impl<'a> Symbols<'a> {
             return frames;
         }
         let (name, category) = if address >= KERNEL_START {
-            ("the kernel".to_owned(), Category::Host)
+            ("the kernel".to_owned(), host)
         } else if upshift::is_machine_code(address) || self.is_stub(address) {
             ("stubs of the engine".to_owned(), Category::Stub)
         } else {
-            (self.host_name(address), Category::Host)
+            (self.host_name(address), host)
         };
         let function = *self
             .host
-            .entry(name)
-            .or_insert_with_key(|name| functions.add(name.clone(), category, None));
+            .entry((name, category))
+            .or_insert_with_key(|(name, _)| functions.add(name.clone(), category, None));
         vec![Frame { function, module_offset: None }]
     }
 

@@ -3,7 +3,7 @@
 use crate::printable;
 use crate::profile::Category;
 use crate::sampler::Clock;
-use crate::summary::{Collector, Sampling, Summary};
+use crate::summary::{Collector, Kind, Sampling, Summary};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -108,7 +108,9 @@ fn threads(out: &mut String, summary: &Summary) {
 fn categories(out: &mut String, summary: &Summary, options: &Options) {
     line(out, "\nTime by kind of code");
     let whole = summary.sampled_ms();
-    for kind in &summary.kinds {
+    // Threads that optimize are seldom sampled.
+    let there = |kind: &&Kind| kind.kind != Category::Compiler || kind.self_ms > 0.0;
+    for kind in summary.kinds.iter().filter(there) {
         let (name, time) = (tier(kind.kind, 10, options), kind.self_ms);
         let share = percent(time, whole);
         line(out, &format!("  {name} {time:>9.1} ms {share:>6.1} %"));
@@ -193,6 +195,9 @@ fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
             tiers.lost
         ),
     );
+    for (reason, count) in &tiers.rejected {
+        line(out, &format!("  {count} rejected: {}", printable(reason)));
+    }
     let shown = tiers.functions.iter().filter(|function| options.shows(&function.name));
     let mut optimized: Vec<_> =
         shown.filter(|function| function.optimizer_compile_ms > 0.0).collect();
@@ -200,13 +205,17 @@ fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
         return;
     }
     optimized.sort_by(|a, b| b.optimizer_compile_ms.total_cmp(&a.optimizer_compile_ms));
-    line(out, "   compile ms  ready after ms  code bytes  osr  verdict                 function");
+    line(
+        out,
+        "   compile ms  waited ms  ready after ms  code bytes  osr  verdict                 function",
+    );
     for function in optimized.into_iter().take(options.top) {
         line(
             out,
             &format!(
-                "  {:>11.2} {:>15} {:>11} {:>4}  {:<22}  {}",
+                "  {:>11.2} {:>10.2} {:>15} {:>11} {:>4}  {:<22}  {}",
                 function.optimizer_compile_ms,
+                function.waited_ms,
                 function.tier_up_ms.map_or("-".to_owned(), |ms| format!("{ms:.2}")),
                 function.optimizer_code_bytes,
                 function.osr_entries.len(),

@@ -26,6 +26,9 @@ pub struct FunctionTiers {
     pub optimizer_code_bytes: usize,
     /// Time from the first request to the first publication, in milliseconds.
     pub tier_up_ms: Option<f64>,
+    /// Time that requests waited for a thread, in milliseconds.
+    #[serde(default)]
+    pub waited_ms: f64,
     /// Entries at loops: offset of the loop in the module, and when.
     pub osr_entries: Vec<(u32, f64)>,
 }
@@ -55,12 +58,18 @@ pub struct TierReport {
     /// Machine code that was made: when, and how many bytes.
     #[serde(default)]
     pub code_growth: Vec<(f64, usize)>,
+    /// How long each request waited that was begun: when, and for how many milliseconds.
+    #[serde(default)]
+    pub waits: Vec<(f64, f64)>,
     /// CPU time of the slow paths of counters, in milliseconds.
     pub slow_path_ms: f64,
     /// How often one was taken.
     pub slow_paths: usize,
     /// Requests that came to nothing.
     pub rejections: usize,
+    /// The same by their reasons.
+    #[serde(default)]
+    pub rejected: BTreeMap<String, usize>,
     /// Events that were lost.
     pub lost: u64,
 }
@@ -82,6 +91,13 @@ pub struct Compilation {
     pub code_bytes: usize,
 }
 
+/// When what is not over yet began, by function and loop.
+#[derive(Default)]
+struct Open {
+    requested: BTreeMap<(u32, Option<u32>), f64>,
+    started: BTreeMap<(u32, Option<u32>), f64>,
+}
+
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
@@ -92,64 +108,80 @@ impl TierReport {
     pub fn new(module: &Module, events: &[TierEvent], lost: u64) -> Self {
         let mut report = Self { lost, ..Self::default() };
         let mut functions: BTreeMap<u32, FunctionTiers> = BTreeMap::new();
-        let mut started: BTreeMap<(u32, Option<u32>), f64> = BTreeMap::new();
+        let mut open = Open::default();
         for event in events.iter().filter(|event| event.module == module.id()) {
             let Some(index) = event.func else { continue };
-            let at = ms(event.at);
-            let entry = functions.entry(index).or_insert_with(|| FunctionTiers {
+            let function = functions.entry(index).or_insert_with(|| FunctionTiers {
                 index,
                 name: function_name(module, index),
                 ..FunctionTiers::default()
             });
-            let what = event.kind.name();
-            entry.steps.push(Step {
-                at_ms: at,
+            function.steps.push(Step {
+                at_ms: ms(event.at),
                 thread: event.thread,
-                what: Cow::Borrowed(what),
+                what: Cow::Borrowed(event.kind.name()),
                 loop_offset: event.loop_offset,
             });
-            let key = (index, event.loop_offset);
-            match event.kind {
-                TierEventKind::LazyCompiled { optimized, cpu, code_bytes } => {
-                    let (time, bytes) = match optimized {
-                        true => (&mut entry.optimizer_compile_ms, &mut entry.optimizer_code_bytes),
-                        false => (&mut entry.baseline_compile_ms, &mut entry.baseline_code_bytes),
-                    };
-                    *time += ms(cpu);
-                    *bytes += code_bytes;
-                    report.code_growth.push((at, code_bytes));
-                }
-                TierEventKind::Dequeued { waiting } => {
-                    started.insert(key, at);
-                    report.queue.push((at, waiting));
-                }
-                TierEventKind::Compiled { cpu, code_bytes, .. } => {
-                    entry.optimizer_compile_ms += ms(cpu);
-                    entry.optimizer_code_bytes += code_bytes;
-                    report.code_growth.push((at, code_bytes));
-                    let start = started.remove(&key).unwrap_or(at - ms(cpu));
-                    report.compilations.push(Compilation {
-                        func: index,
-                        loop_offset: event.loop_offset,
-                        span_ms: (start, at),
-                        thread: event.thread,
-                        cpu_ms: ms(cpu),
-                        code_bytes,
-                    });
-                }
-                TierEventKind::OsrEntered => {
-                    entry.osr_entries.push((event.loop_offset.unwrap_or(0), at));
-                }
-                TierEventKind::SlowPath { cpu } => {
-                    report.slow_path_ms += ms(cpu);
-                    report.slow_paths += 1;
-                }
-                TierEventKind::Rejected { .. } => report.rejections += 1,
-                _ => {}
-            }
+            report.add(event, function, &mut open);
         }
         report.functions = functions.into_values().map(with_tier_up).collect();
         report
+    }
+
+    fn add(&mut self, event: &TierEvent, function: &mut FunctionTiers, open: &mut Open) {
+        let at = ms(event.at);
+        let key = (function.index, event.loop_offset);
+        match &event.kind {
+            &TierEventKind::LazyCompiled { optimized, cpu, code_bytes } => {
+                let (time, bytes) = match optimized {
+                    true => {
+                        (&mut function.optimizer_compile_ms, &mut function.optimizer_code_bytes)
+                    }
+                    false => (&mut function.baseline_compile_ms, &mut function.baseline_code_bytes),
+                };
+                *time += ms(cpu);
+                *bytes += code_bytes;
+                self.code_growth.push((at, code_bytes));
+            }
+            TierEventKind::Requested { .. } => {
+                open.requested.insert(key, at);
+            }
+            &TierEventKind::Dequeued { waiting } => {
+                open.started.insert(key, at);
+                self.queue.push((at, waiting));
+                if let Some(asked) = open.requested.remove(&key) {
+                    let waited = (at - asked).max(0.0);
+                    function.waited_ms += waited;
+                    self.waits.push((at, waited));
+                }
+            }
+            &TierEventKind::Compiled { cpu, code_bytes, .. } => {
+                function.optimizer_compile_ms += ms(cpu);
+                function.optimizer_code_bytes += code_bytes;
+                self.code_growth.push((at, code_bytes));
+                let start = open.started.remove(&key).unwrap_or(at - ms(cpu));
+                self.compilations.push(Compilation {
+                    func: function.index,
+                    loop_offset: event.loop_offset,
+                    span_ms: (start, at),
+                    thread: event.thread,
+                    cpu_ms: ms(cpu),
+                    code_bytes,
+                });
+            }
+            TierEventKind::OsrEntered => {
+                function.osr_entries.push((event.loop_offset.unwrap_or(0), at));
+            }
+            &TierEventKind::SlowPath { cpu } => {
+                self.slow_path_ms += ms(cpu);
+                self.slow_paths += 1;
+            }
+            TierEventKind::Rejected { reason } => {
+                self.rejections += 1;
+                *self.rejected.entry(reason.to_string()).or_default() += 1;
+            }
+            _ => {}
+        }
     }
 
     /// Replaces the names of functions by their numbers, for reports that leave the house.
@@ -188,6 +220,28 @@ fn with_tier_up(mut function: FunctionTiers) -> FunctionTiers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_tell_how_long_requests_waited() {
+        let mut config = upshift::Config::new();
+        config.tier_events(true).deterministic_tiering(2);
+        let engine = upshift::Engine::new(&config).unwrap();
+        let module = Module::new(&engine, "(module (func $f (export \"f\")))").unwrap();
+        let mut store = upshift::Store::new(&engine, ());
+        let instance = upshift::Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+        let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+        for _ in 0..5 {
+            f.call(&mut store, ()).unwrap();
+        }
+        let mut report = TierReport::new(&module, &engine.tier_events(), 0);
+        assert_eq!((report.queue.len(), report.waits.len()), (1, 1), "{report:?}");
+        let function = &report.functions[0];
+        assert!(function.waited_ms >= 0.0 && function.tier_up_ms >= Some(function.waited_ms));
+        assert_eq!(report.code_growth.len(), 2, "{report:?}");
+        assert_eq!((function.name.as_str(), report.rejected.len()), ("f", 0));
+        report.redact();
+        assert_eq!(report.functions[0].name, "func[0]");
+    }
 
     #[test]
     fn nothing_takes_no_time() {

@@ -7,6 +7,7 @@ use super::function_set::FunctionSet;
 use crate::code::observer::CodeObserver;
 use crate::gc::{CollectorKind, HeapConfig};
 use crate::tier::controller::{Mode, Settings};
+use crate::tier::events::TierEventObserver;
 use crate::tier::policy::Policy;
 use std::sync::Arc;
 use upshift_abi::config::CodegenConfig;
@@ -135,6 +136,7 @@ struct TieringConfig {
     max_code_bytes: u64,
     queue: usize,
     events: bool,
+    observer: Option<Arc<dyn TierEventObserver>>,
     only: Option<FunctionSet>,
 }
 
@@ -148,6 +150,7 @@ impl Default for TieringConfig {
             max_code_bytes: DEFAULT_MAX_OPTIMIZED_CODE,
             queue: DEFAULT_OPTIMIZE_QUEUE,
             events: false,
+            observer: None,
             only: None,
         }
     }
@@ -487,6 +490,13 @@ impl Config {
         self
     }
 
+    /// Who hears of what happens to functions, when it happens; whether or not
+    /// [`Self::tier_events`] are kept. Nobody by default.
+    pub fn tier_event_observer(&mut self, observer: Arc<dyn TierEventObserver>) -> &mut Self {
+        self.tiering.observer = Some(observer);
+        self
+    }
+
     /// Who hears of machine code before it runs. Nobody by default.
     pub fn code_observer(&mut self, observer: Arc<dyn CodeObserver>) -> &mut Self {
         self.code_observer = Some(observer);
@@ -516,6 +526,7 @@ impl Config {
             max_code_bytes: tiering.max_code_bytes,
             queue_capacity: tiering.queue,
             events: tiering.events,
+            observer: tiering.observer.clone(),
             only: tiering.only.clone(),
         }
     }

@@ -18,7 +18,7 @@
 //! The program's threads never wait here: they send with `try_send` and touch atomics.
 
 use super::cost::CostModel;
-use super::events::{Events, Subject, TierEventKind, TierRejection};
+use super::events::{Events, Subject, TierEventKind, TierEventObserver, TierRejection};
 use super::module_tier::{Probe, Progress};
 use super::policy::{StartRule, Thresholds};
 use super::queue::{Added, Queue};
@@ -56,6 +56,7 @@ pub(crate) struct Settings {
     /// Requests that may wait.
     pub(crate) queue_capacity: usize,
     pub(crate) events: bool,
+    pub(crate) observer: Option<Arc<dyn TierEventObserver>>,
     /// The functions that may be optimised.
     pub(crate) only: Option<FunctionSet>,
 }
@@ -125,7 +126,7 @@ impl Controller {
     /// A controller that compiles with `optimize`. It has no threads before they are needed.
     pub(crate) fn new(settings: Settings, optimize: OptimizeFn) -> Arc<Self> {
         Arc::new(Self {
-            events: Events::new(settings.events),
+            events: Events::new(settings.events, settings.observer.clone()),
             settings,
             model: CostModel::default(),
             optimize,

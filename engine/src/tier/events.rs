@@ -1,11 +1,13 @@
 //! What happens to functions on their way through the tiers, as events for the host.
 //!
 //! Off, an event costs one predictable branch, never in machine code. On, it goes into a bounded
-//! ring without a lock; when nobody reads, the oldest events give way and are counted.
+//! ring without a lock; when nobody reads, the oldest events give way and are counted. An observer hears
+//! of it on the thread where it happens.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -141,6 +143,14 @@ impl fmt::Display for TierRejection {
     }
 }
 
+/// Hears of events as they happen: see
+/// [`Config::tier_event_observer`](crate::Config::tier_event_observer).
+pub trait TierEventObserver: fmt::Debug + Send + Sync {
+    /// Something happened, on this thread. Called with nothing locked; a program or a compilation
+    /// waits until it returns.
+    fn event(&self, event: &TierEvent);
+}
+
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
@@ -154,6 +164,7 @@ pub(crate) struct Subject {
 pub(crate) struct Events {
     start: Instant,
     ring: Option<Ring>,
+    observer: Option<Arc<dyn TierEventObserver>>,
 }
 
 #[derive(Debug)]
@@ -163,42 +174,53 @@ struct Ring {
     lost: AtomicU64,
 }
 
+impl Ring {
+    fn keep(&self, event: TierEvent) {
+        let mut sent = self.sender.try_send(event);
+        while let Err(full) = sent {
+            // Others may fill the place at once; then the next oldest goes.
+            if self.receiver.try_recv().is_ok() {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            sent = self.sender.try_send(full.into_inner());
+        }
+    }
+}
+
 impl Events {
-    /// Events that are kept when `enabled`.
-    pub(crate) fn new(enabled: bool) -> Self {
+    /// Events that are kept when `enabled`, and that the observer hears of.
+    pub(crate) fn new(enabled: bool, observer: Option<Arc<dyn TierEventObserver>>) -> Self {
         let ring = enabled.then(|| {
             let (sender, receiver) = bounded(CAPACITY);
             Ring { sender, receiver, lost: AtomicU64::new(0) }
         });
-        Self { start: Instant::now(), ring }
+        Self { start: Instant::now(), ring, observer }
     }
 
-    /// Whether events are kept: what an event takes to make is only worth it then.
+    /// Whether anybody wants events: what an event takes to make is only worth it then.
     #[inline]
     pub(crate) fn enabled(&self) -> bool {
-        self.ring.is_some()
+        self.ring.is_some() || self.observer.is_some()
     }
 
-    /// Keeps an event.
+    /// Tells of an event.
     #[inline]
     pub(crate) fn emit(&self, subject: Subject, kind: impl FnOnce() -> TierEventKind) {
-        if let Some(ring) = &self.ring {
-            self.keep(ring, subject, kind());
+        if self.enabled() {
+            self.tell(subject, kind());
         }
     }
 
     #[cold]
-    fn keep(&self, ring: &Ring, subject: Subject, kind: TierEventKind) {
+    fn tell(&self, subject: Subject, kind: TierEventKind) {
         let Subject { module, func, loop_offset } = subject;
         let at = self.start.elapsed();
         let event = TierEvent { at, thread: thread_number(), module, func, loop_offset, kind };
-        let mut sent = ring.sender.try_send(event);
-        while let Err(full) = sent {
-            // Others may fill the place at once; then the next oldest goes.
-            if ring.receiver.try_recv().is_ok() {
-                ring.lost.fetch_add(1, Ordering::Relaxed);
-            }
-            sent = ring.sender.try_send(full.into_inner());
+        if let Some(observer) = &self.observer {
+            observer.event(&event);
+        }
+        if let Some(ring) = &self.ring {
+            ring.keep(event);
         }
     }
 
@@ -234,7 +256,7 @@ mod tests {
 
     #[test]
     fn nothing_is_made_when_they_are_off() {
-        let events = Events::new(false);
+        let events = Events::new(false, None);
         assert!(!events.enabled());
         events.emit(SUBJECT, || panic!("must not be made"));
         assert!(events.drain().is_empty());
@@ -242,7 +264,7 @@ mod tests {
 
     #[test]
     fn events_come_out_in_order_and_once() {
-        let events = Events::new(true);
+        let events = Events::new(true, None);
         events.emit(SUBJECT, || TierEventKind::LazyCompileStarted);
         events.emit(SUBJECT, || TierEventKind::Published);
         let drained = events.drain();
@@ -253,9 +275,31 @@ mod tests {
         assert!(events.drain().is_empty());
     }
 
+    #[derive(Debug, Default)]
+    struct Heard(std::sync::Mutex<Vec<TierEvent>>);
+
+    impl TierEventObserver for Heard {
+        fn event(&self, event: &TierEvent) {
+            self.0.lock().unwrap().push(event.clone());
+        }
+    }
+
+    #[test]
+    fn an_observer_hears_of_what_is_kept_and_of_what_is_not() {
+        for kept in [true, false] {
+            let heard = Arc::new(Heard::default());
+            let events = Events::new(kept, Some(heard.clone()));
+            assert!(events.enabled());
+            events.emit(SUBJECT, || TierEventKind::Published);
+            let expected = if kept { heard.0.lock().unwrap().clone() } else { Vec::new() };
+            assert_eq!(events.drain(), expected);
+            assert_eq!(heard.0.lock().unwrap()[0].kind, TierEventKind::Published);
+        }
+    }
+
     #[test]
     fn the_oldest_give_way() {
-        let events = Events::new(true);
+        let events = Events::new(true, None);
         for waiting in 0..CAPACITY + 10 {
             events.emit(SUBJECT, || TierEventKind::Dequeued { waiting });
         }
@@ -267,7 +311,7 @@ mod tests {
 
     #[test]
     fn threads_share_the_ring() {
-        let events = Events::new(true);
+        let events = Events::new(true, None);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {

@@ -11,8 +11,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// Bytes of stack that are copied; a power of two below 64 KiB.
 pub(super) const STACK_BYTES: u32 = 16 << 10;
-/// The reader wakes up when so much of the ring is full: a few samples.
-const WAKE_BYTES: u32 = 128 << 10;
+/// The reader wakes up when so much of the ring is full: half of the smallest one.
+const WAKE_BYTES: u32 = 256 << 10;
 /// Numbers of registers in a record.
 const REGISTER_BP: u64 = 6;
 const REGISTER_SP: u64 = 7;

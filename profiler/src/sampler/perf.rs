@@ -36,7 +36,7 @@ use upshift::is_machine_code;
 
 const PAGE_BYTES: usize = 4096;
 /// Pages of the ring: many where that is permitted, else what everybody may have.
-const RING_PAGES: [usize; 2] = [2048, 128];
+const RING_PAGES: [usize; 2] = [1024, 128];
 
 /// Samples the thread that made it.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ impl Ring {
         let end = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let reader = Arc::new(Mutex::new(Reader {
             map,
+            bytes: Vec::new(),
             slots: group.slots().to_vec(),
             host: None,
             last: Totals::default(),
@@ -235,6 +236,8 @@ impl Totals {
 /// Reads the ring.
 struct Reader {
     map: Map,
+    /// Space for what is in the ring.
+    bytes: Vec<u8>,
     slots: Vec<Slot>,
     /// Made for the first stack that needs it: the tables of large programs take a while to read.
     host: Option<HostUnwinder>,
@@ -256,7 +259,7 @@ impl std::fmt::Debug for Reader {
 impl Reader {
     /// Notes all that is in the ring.
     fn fetch(&mut self) {
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.bytes);
         self.map.take(&mut bytes);
         for record in records(&bytes) {
             match record {
@@ -264,6 +267,8 @@ impl Reader {
                 Record::Lost(count) => self.noted.lost += count,
             }
         }
+        bytes.clear();
+        self.bytes = bytes;
     }
 
     fn note(&mut self, sample: &Sample<'_>) {
