@@ -87,7 +87,9 @@ fn details(kind: &TierEventKind) -> Value {
             "effort": if *full { "full" } else { "quick" },
         }),
         TierEventKind::Rejected { reason } => json!({ "reason": reason.to_string() }),
-        TierEventKind::SlowPath { cpu } => json!({ "cpu_us": microseconds(*cpu) }),
+        TierEventKind::SlowPath { cpu, count } => {
+            json!({ "cpu_us": microseconds(*cpu), "count": count })
+        }
         _ => Value::Null,
     }
 }

@@ -172,9 +172,9 @@ impl TierReport {
             TierEventKind::OsrEntered => {
                 function.osr_entries.push((event.loop_offset.unwrap_or(0), at));
             }
-            &TierEventKind::SlowPath { cpu } => {
-                self.slow_path_ms += ms(cpu);
-                self.slow_paths += 1;
+            &TierEventKind::SlowPath { cpu, count } => {
+                self.slow_path_ms += ms(cpu) * f64::from(count);
+                self.slow_paths += usize::try_from(count).unwrap_or(0);
             }
             TierEventKind::Rejected { reason } => {
                 self.rejections += 1;

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Events that the ring holds.
 const CAPACITY: usize = 1 << 16;
+/// One in so many slow paths is measured: to read the CPU clock takes as long as a slow path.
+const MEASURED: u32 = 32;
 
 /// A step in the life of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,10 +90,12 @@ pub enum TierEventKind {
         /// Why.
         reason: TierRejection,
     },
-    /// The slow path of a counter took this much of the program's thread.
+    /// The slow path of a counter took this much of the program's thread. Not every one is measured.
     SlowPath {
         /// CPU time of the thread.
         cpu: Duration,
+        /// How many slow paths of the engine this one stands for.
+        count: u32,
     },
 }
 
@@ -165,6 +169,7 @@ pub(crate) struct Events {
     start: Instant,
     ring: Option<Ring>,
     observer: Option<Arc<dyn TierEventObserver>>,
+    slow_paths: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -194,13 +199,25 @@ impl Events {
             let (sender, receiver) = bounded(CAPACITY);
             Ring { sender, receiver, lost: AtomicU64::new(0) }
         });
-        Self { start: Instant::now(), ring, observer }
+        Self { start: Instant::now(), ring, observer, slow_paths: AtomicU32::new(0) }
     }
 
     /// Whether anybody wants events: what an event takes to make is only worth it then.
     #[inline]
     pub(crate) fn enabled(&self) -> bool {
         self.ring.is_some() || self.observer.is_some()
+    }
+
+    /// How many slow paths the one that begins now stands for; `None` when it is not measured. The
+    /// first is, when anybody wants events.
+    pub(crate) fn measured_slow_path(&self) -> Option<u32> {
+        if !self.enabled() {
+            return None;
+        }
+        match self.slow_paths.fetch_add(1, Ordering::Relaxed) {
+            0 => Some(1),
+            before => before.is_multiple_of(MEASURED).then_some(MEASURED),
+        }
     }
 
     /// Tells of an event.
@@ -273,6 +290,14 @@ mod tests {
         assert_eq!((drained[0].module, drained[0].func), (3, Some(7)));
         assert_eq!(drained[1].kind.name(), "published");
         assert!(events.drain().is_empty());
+    }
+
+    #[test]
+    fn a_slow_path_that_is_measured_stands_for_others() {
+        let events = Events::new(true, None);
+        let counts: Vec<u32> = (0..100).filter_map(|_| events.measured_slow_path()).collect();
+        assert_eq!(counts, [1, MEASURED, MEASURED, MEASURED]);
+        assert_eq!(Events::new(false, None).measured_slow_path(), None);
     }
 
     #[derive(Debug, Default)]

@@ -39,15 +39,16 @@ const QUICK_LOOP_NS: u64 = 2_000_000_000;
 pub(crate) fn hot(code: &ModuleCode, func: DefinedFuncIndex, loop_offset: Option<u32>) {
     let Some(tiering) = code.tiering() else { return code.rearm(func, i32::MAX) };
     let events = tiering.controller().events();
-    let start = events.enabled().then(thread_cpu_ns);
+    let count = events.measured_slow_path();
+    let start = count.map(|count| (thread_cpu_ns(), count));
     let body = &code.source().module.bodies[func.index()];
     let position = loop_offset.and_then(|offset| loop_position(body, offset));
     let site = Site { code, tiering, func, body };
     let next = site.fired(position);
     code.rearm(func, next);
-    if let Some(start) = start {
+    if let Some((start, count)) = start {
         let cpu = Duration::from_nanos(thread_cpu_ns().saturating_sub(start));
-        events.emit(tiering.subject(func, loop_offset), || TierEventKind::SlowPath { cpu });
+        events.emit(tiering.subject(func, loop_offset), || TierEventKind::SlowPath { cpu, count });
     }
 }
 

@@ -63,7 +63,7 @@ fn a_loop_that_runs_once_ends_up_in_optimised_code() {
     assert!(at("requested") < at("dequeued") && at("dequeued") < at("compiled"));
     assert!(at("compiled") < at("published") && at("published") < at("osr-entered"));
     let slowest = events.iter().filter_map(|event| match event.kind {
-        TierEventKind::SlowPath { cpu } => Some(cpu),
+        TierEventKind::SlowPath { cpu, .. } => Some(cpu),
         _ => None,
     });
     assert!(slowest.max().unwrap() < Duration::from_millis(20));
