@@ -56,21 +56,22 @@ impl Exceptions {
 }
 
 impl StoreInner {
-    /// Makes an exception; first frees those that are not in use, when it is time to.
+    /// Makes an exception; frees those that are not in use when it is time to. The new one is there
+    /// before that: its fields may refer to objects, which a collection moves.
     pub(crate) fn new_exception(
         &mut self,
-        make: impl Fn(&mut ExnHeap) -> Option<ExnPtr>,
+        make: impl FnOnce(&mut ExnHeap) -> Option<ExnPtr>,
     ) -> Result<ExnPtr> {
-        if self.exceptions.heap.wants_collection() {
-            self.collect_exceptions();
-        }
-        let mut made = make(&mut self.exceptions.heap);
-        if made.is_none() {
-            self.collect_exceptions();
-            made = make(&mut self.exceptions.heap);
+        let made = make(&mut self.exceptions.heap).ok_or(Trap::AllocationTooLarge)?;
+        let zeal = self.heap.as_ref().is_some_and(|heap| heap.config().zeal);
+        if self.exceptions.heap.wants_collection() || zeal {
+            self.collect_exceptions(made);
         }
         self.context.set_exn_table(self.exceptions.heap.positions());
-        made.ok_or_else(|| Trap::AllocationTooLarge.into())
+        if self.exceptions.heap.is_full() {
+            return Err(Trap::AllocationTooLarge.into());
+        }
+        Ok(made)
     }
 
     /// Sees to it that machine code can build exceptions with `fields` fields.
@@ -85,9 +86,9 @@ impl StoreInner {
         self.exceptions.heap.len()
     }
 
-    /// Frees the exceptions that are not in use. Those that objects hold are found by looking at
-    /// all objects.
-    pub(crate) fn collect_exceptions(&mut self) {
+    /// Frees the exceptions that are not in use; `newest` is. Those that objects hold are found by
+    /// looking at all objects.
+    fn collect_exceptions(&mut self, newest: ExnPtr) {
         let outside = match self.objects_hold_exceptions {
             true => self.collect(Demand::full()),
             false => Ok(Outside::default()),
@@ -96,6 +97,7 @@ impl StoreInner {
         let Ok(outside) = outside else { return };
         let mut heap = std::mem::take(&mut self.exceptions.heap);
         heap.collect(|marker| {
+            marker.word(newest.bits());
             marker.stack(&self.context);
             self.roots.visit(&mut |bits| {
                 marker.word(bits);

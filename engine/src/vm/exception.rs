@@ -7,10 +7,10 @@
 //!
 //! # Reclamation
 //! When twice as much is allocated as survived last time, what is not in use is freed. In use is
-//! what the roots name (globals, tables, host handles: [`Marker::word`]), what any word on the stack
-//! of the store's activations might name ([`Marker::stack`], registers included), and what the
-//! fields of these name. Taking an integer for a reference keeps an exception longer than needed,
-//! nothing else, for nothing moves.
+//! the exception that was just made, what the roots name (globals, tables, host handles:
+//! [`Marker::word`]), what any word on the stack of the store's activations might name
+//! ([`Marker::stack`], registers included), and what the fields of these name. Taking an integer for
+//! a reference keeps an exception longer than needed, nothing else, for nothing moves.
 
 use super::context::Context;
 use super::entry::Slot;
@@ -198,21 +198,18 @@ impl ExnHeap {
         true
     }
 
-    /// A new exception; `None` when there is no memory for it, or more than a store may have.
+    /// A new exception; `None` when there is no memory for it. [`Self::is_full`] says whether there
+    /// are too many now.
     pub(crate) fn alloc(
         &mut self,
         tag: TagPtr,
         fields: impl ExactSizeIterator<Item = Slot>,
     ) -> Option<ExnPtr> {
         let mut object = ExnBox::new(fields.len())?;
-        let bytes = self.bytes + object.bytes();
-        if bytes > MAX_BYTES {
-            return None;
-        }
         let exn = object.exn;
         let position = self.take_position(exn);
         object.fill((std::ptr::without_provenance(tag.0), position), fields);
-        self.bytes = bytes;
+        self.bytes += object.bytes();
         self.objects.push(object);
         Some(exn)
     }
@@ -253,7 +250,12 @@ impl ExnHeap {
 
     /// Whether it is time to look for what is not in use.
     pub(crate) fn wants_collection(&self) -> bool {
-        self.bytes >= self.threshold_bytes
+        self.bytes >= self.threshold_bytes.min(MAX_BYTES)
+    }
+
+    /// Whether there are more than a store may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > MAX_BYTES
     }
 
     /// The number of exceptions.

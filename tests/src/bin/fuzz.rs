@@ -197,14 +197,13 @@ impl Session {
     fn iterate_objects(&self, number: u64) -> Option<String> {
         let seed = self.options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95);
         let program = objects::Program::new(seed);
-        let run = AssertUnwindSafe(|| {
-            let check = |(name, engine): &(&str, Engine)| {
-                program.check(engine).map_err(|difference| format!("{name}: {difference}"))
-            };
-            self.object_engines.iter().try_for_each(check)
-        });
+        let check = |(name, engine): &(&str, Engine)| {
+            let checked = catch_unwind(AssertUnwindSafe(|| program.check(engine)));
+            let checked = checked.unwrap_or_else(|_| Err("panicked".into()));
+            checked.map_err(|difference| format!("{name}: {difference}"))
+        };
         let modes = self.object_engines.len() as u64;
-        let result = catch_unwind(run).map(|result| result.map(|()| modes));
+        let result = Ok(self.object_engines.iter().try_for_each(check).map(|()| modes));
         self.count_calls(number, program.expected().len(), result, || program.text().into())
     }
 

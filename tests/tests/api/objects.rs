@@ -195,6 +195,62 @@ fn fields_and_elements_are_checked() {
     assert!(StructRef::new(&mut store, &foreign, &values).is_err(), "another engine's type");
 }
 
+/// Throws an exception whose only field is a new object, catches it by reference, and gives the
+/// number in the object.
+const THROWER: &str = r#"(module
+    (type $cell (struct (field i32) (field exnref)))
+    (tag $t (param (ref $cell)))
+    (func $throw (param i32) (throw $t (struct.new $cell (local.get 0) (ref.null exn))))
+    (func (export "caught") (param i32) (result i32)
+        (local $exn exnref)
+        (block $h (result (ref $cell) exnref)
+            (try_table (catch_ref $t $h) (call $throw (local.get 0)))
+            unreachable)
+        (local.set $exn)
+        drop
+        (block $again (result (ref $cell))
+            (try_table (catch $t $again) (throw_ref (local.get $exn)))
+            unreachable)
+        (struct.get $cell 0))
+    (func (export "caught_here") (param i32) (result i32)
+        (block $h (result (ref $cell) exnref)
+            (try_table (catch_ref $t $h)
+                (throw $t (struct.new $cell (local.get 0) (ref.null exn))))
+            unreachable)
+        drop
+        (struct.get $cell 0)))"#;
+
+#[test]
+fn making_an_exception_may_move_what_it_holds() {
+    for mode in all_modes() {
+        // Enough exceptions that those not in use are looked for, and objects with them.
+        let count = if mode.name.contains("gc") { 200 } else { 10_000 };
+        let engine = Engine::new(&mode.config).unwrap();
+        let mut store = Store::new(&engine, ());
+        let module = Module::new(&engine, THROWER).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        for name in ["caught", "caught_here"] {
+            let caught = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+            for i in 0..count {
+                assert_eq!(caught.call(&mut store, i).unwrap(), i, "{name}, {}", mode.name);
+            }
+        }
+        let fields = [ValType::I32, ValType::EXNREF]
+            .map(|ty| FieldType { storage: StorageType::Val(ty), mutable: false });
+        let ty = StructType::new(&engine, fields).unwrap();
+        let tag = Tag::new(&mut store, &FuncType::new([ValType::ANYREF], []));
+        for i in 0..count {
+            let mut scope = RootScope::new(&mut store);
+            let object = StructRef::new(&mut scope, &ty, &[i.into(), Val::ExnRef(None)]).unwrap();
+            let exn = ExnRef::new(&mut scope, &tag, &[object.into()]).unwrap();
+            let object = exn.field(&mut scope, 0).unwrap().unwrap_any_ref().unwrap();
+            let object = object.as_struct(&scope).unwrap();
+            let number = object.field(&mut scope, 0).unwrap().unwrap_i32();
+            assert_eq!(number, i, "{}", mode.name);
+        }
+    }
+}
+
 #[test]
 fn exceptions_that_only_objects_hold_stay() {
     // The null collector keeps all exceptions that objects may hold, too.
