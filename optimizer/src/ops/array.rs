@@ -1,15 +1,19 @@
 //! Arrays.
 
-use super::object::{MAX_INLINE_BYTES, MAX_UNROLLED_BYTES, Place, cell_type};
+use super::object::{
+    MAX_CLEARED_BYTES, MAX_INLINE_BYTES, MAX_UNROLLED_BYTES, Place, Size, cell_type,
+};
 use crate::memory_flags::Region;
 use crate::ops::call::BuiltinArg;
 use crate::translate::{Operand, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, InstructionData, Value, ValueDef, types};
+use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlagsData, Value, ValueDef, types};
 use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, pack_indices};
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{ArrayHeader, ArrayLayout, Cell, MAX_ARRAY_LENGTH, ThreadContext};
+use upshift_abi::layout::{
+    ArrayHeader, ArrayLayout, Cell, MAX_ARRAY_LENGTH, MIN_OBJECT_BYTES, OBJECT_ALIGN, ThreadContext,
+};
 use upshift_abi::trap::Trap;
 
 impl Translator<'_, '_> {
@@ -102,8 +106,92 @@ impl Translator<'_, '_> {
             return self.push_ref(reference);
         }
         let length = self.pop();
-        let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Value(length)];
-        self.call_collecting(Builtin::array_alloc, &args);
+        if self.src.input.config.fuel {
+            // The runtime charges for what it clears.
+            let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Value(length)];
+            return self.call_collecting(Builtin::array_alloc, &args);
+        }
+        let array = self.allocate_cleared(ty, length);
+        self.push_ref(array);
+    }
+
+    /// A new array of a length known at run time, its elements 0: inline when it is short, else by the
+    /// runtime.
+    fn allocate_cleared(&mut self, ty: TypeIndex, length: Value) -> Value {
+        let layout = self.array(ty);
+        let most = (MAX_CLEARED_BYTES - layout.first) >> layout.element_shift();
+        let long = self.builder.create_block();
+        let short = self.builder.create_block();
+        let next = self.builder.create_block();
+        let array = self.builder.append_block_param(next, types::I64);
+        self.builder.set_cold_block(long);
+        let is_long =
+            self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, length, i64::from(most));
+        self.builder.ins().brif(is_long, long, &[], short, &[]);
+        self.builder.seal_block(short);
+        self.builder.switch_to_block(short);
+        let reference = self.allocate_short(ty, length);
+        self.builder.ins().jump(next, &[reference.into()]);
+        self.builder.seal_block(long);
+        self.builder.switch_to_block(long);
+        self.makes_calls = true;
+        self.aside(|this| {
+            let thread = this.thread();
+            let ty = this.builder.ins().iconst(types::I64, i64::from(ty.0));
+            let length = this.widen(length, types::I64);
+            let args = [thread, this.vmctx, ty, length];
+            let array = this.call_stub(Builtin::array_alloc, &args)[0];
+            this.builder.ins().jump(next, &[array.into()]);
+        });
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
+        self.join_carried();
+        array
+    }
+
+    /// The same of a short one.
+    fn allocate_short(&mut self, ty: TypeIndex, length: Value) -> Value {
+        const ALIGN: i64 = OBJECT_ALIGN as i64;
+        // What is aligned is not shorter than the shortest object, and its first word ends with or
+        // before the first element's.
+        const _: () = assert!(size_of::<ArrayHeader>() + 4 == MIN_OBJECT_BYTES as usize);
+        let layout = self.array(ty);
+        let wide = self.widen(length, types::I64);
+        let bytes = self.builder.ins().ishl_imm_u(wide, i64::from(layout.element_shift()));
+        let bytes = self.builder.ins().iadd_imm_s(bytes, i64::from(layout.first) + ALIGN - 1);
+        let bytes = self.builder.ins().band_imm_s(bytes, -ALIGN);
+        let object = self.allocate_sized(ty, Size::Value(bytes));
+        let lengths = self.regions.changing(self.builder.func, Region::Lengths);
+        let place = crate::offset(offset_of!(ArrayHeader, length));
+        self.builder.ins().store(lengths, length, object.address, place);
+        let elements = Region::ArrayElements(layout.element);
+        let elements = self.regions.changing(self.builder.func, elements);
+        let zero = self.builder.ins().iconst(types::I32, 0);
+        let place = crate::offset(size_of::<ArrayHeader>());
+        self.builder.ins().store(elements, zero, object.address, place);
+        let heap = self.heap_base();
+        let end = self.builder.ins().iadd(heap, object.end);
+        let first = self.builder.ins().iadd_imm_s(object.address, i64::from(MIN_OBJECT_BYTES));
+        self.clear_words(first, end, elements);
+        object.reference
+    }
+
+    /// Sets the words from one address up to another one to 0.
+    fn clear_words(&mut self, first: Value, end: Value, flags: MemFlagsData) {
+        let turn = self.builder.create_block();
+        let next = self.builder.create_block();
+        let word = self.builder.append_block_param(turn, types::I64);
+        let zero = self.builder.ins().iconst(types::I64, 0);
+        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, first, end);
+        self.builder.ins().brif(more, turn, &[first.into()], next, &[]);
+        self.builder.switch_to_block(turn);
+        self.builder.ins().store(flags, zero, word, 0);
+        let following = self.builder.ins().iadd_imm_s(word, 8);
+        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, following, end);
+        self.builder.ins().brif(more, turn, &[following.into()], next, &[]);
+        self.builder.seal_block(turn);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
     }
 
     /// `array.new_fixed`

@@ -17,6 +17,9 @@ use upshift_abi::trap::Trap;
 pub(crate) const MAX_INLINE_BYTES: u64 = 128 << 10;
 /// Largest memory that is filled with single stores.
 pub(crate) const MAX_UNROLLED_BYTES: u64 = 256;
+/// Largest array of a length known at run time that is allocated and cleared inline: the runtime
+/// clears longer ones faster.
+pub(crate) const MAX_CLEARED_BYTES: u32 = 512;
 
 /// Cranelift's type for the value that a cell holds.
 pub(crate) const fn cell_type(cell: Cell) -> Type {
@@ -29,6 +32,24 @@ pub(crate) const fn cell_type(cell: Cell) -> Type {
     }
 }
 
+/// The size of a new object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Size {
+    /// Known now.
+    Bytes(u32),
+    /// Known at run time, 64 bits.
+    Value(Value),
+}
+
+/// A new object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewObject {
+    pub(crate) reference: Value,
+    pub(crate) address: Value,
+    /// The reference to what comes behind it.
+    pub(crate) end: Value,
+}
+
 /// A place in an object: the address of the object or of one of its elements, and how far behind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -39,7 +60,7 @@ pub(crate) struct Place {
 
 impl Translator<'_, '_> {
     /// The base of the heap.
-    fn heap_base(&mut self) -> Value {
+    pub(crate) fn heap_base(&mut self) -> Value {
         self.load_fixed(types::I64, self.vmctx, offset_of!(Instance, heap))
     }
 
@@ -58,11 +79,24 @@ impl Translator<'_, '_> {
     /// A new object of `bytes` bytes with its header: the reference and its address. No operand was
     /// popped yet: making room may collect.
     pub(crate) fn allocate(&mut self, ty: TypeIndex, bytes: u32) -> (Value, Value) {
+        let object = self.allocate_sized(ty, Size::Bytes(bytes));
+        (object.reference, object.address)
+    }
+
+    fn add_size(&mut self, cursor: Value, size: Size) -> Value {
+        match size {
+            Size::Bytes(bytes) => self.builder.ins().iadd_imm_s(cursor, i64::from(bytes)),
+            Size::Value(bytes) => self.builder.ins().iadd(cursor, bytes),
+        }
+    }
+
+    /// A new object with its header. No reference was popped yet: making room may collect.
+    pub(crate) fn allocate_sized(&mut self, ty: TypeIndex, size: Size) -> NewObject {
         let thread = self.thread();
         let (cursor_at, limit_at) =
             (offset_of!(ThreadContext, alloc_cursor), offset_of!(ThreadContext, alloc_limit));
         let cursor = self.load_changing(Region::Thread, types::I64, thread, cursor_at);
-        let end = self.builder.ins().iadd_imm_s(cursor, i64::from(bytes));
+        let end = self.add_size(cursor, size);
         let limit = self.load_changing(Region::Thread, types::I64, thread, limit_at);
         let over = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit);
         let cold = self.builder.create_block();
@@ -75,11 +109,14 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(cold);
         self.aside(|this| {
             let thread = this.thread();
-            let request = this.builder.ins().iconst(types::I64, i64::from(bytes));
+            let request = match size {
+                Size::Bytes(bytes) => this.builder.ins().iconst(types::I64, i64::from(bytes)),
+                Size::Value(bytes) => bytes,
+            };
             this.store_thread(thread, request, offset_of!(ThreadContext, alloc_request));
             this.call_stub(Builtin::gc_refill, &[]);
             let cursor = this.load_changing(Region::Thread, types::I64, thread, cursor_at);
-            let end = this.builder.ins().iadd_imm_s(cursor, i64::from(bytes));
+            let end = this.add_size(cursor, size);
             this.builder.ins().jump(next, &[cursor.into(), end.into()]);
         });
         self.builder.seal_block(next);
@@ -93,7 +130,7 @@ impl Translator<'_, '_> {
         // The gc word of a new object is 0.
         let flags = self.regions.changing(self.builder.func, Region::Headers);
         self.builder.ins().store(flags, header, address, 0);
-        (cursor_there, address)
+        NewObject { reference: cursor_there, address, end: end_there }
     }
 
     /// Stores to a field of the thread's context.
