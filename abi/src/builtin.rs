@@ -8,7 +8,7 @@
 //! Ordinary builtins follow the System V convention: `rdi` = thread context, `rsi` = vmctx, then up
 //! to four integer arguments in `rdx rcx r8 r9`; result in `rax`. Those of the second group
 //! (`preserves`) take no arguments and preserve every register, so that a slow path is one call;
-//! they find what they need through the return address.
+//! they find what they need through the return address. A `Leaf` is machine code altogether.
 //!
 //! Two indices are packed as `first | second << 32`.
 
@@ -19,6 +19,8 @@ pub enum BuiltinConv {
     SysV,
     /// Every register is preserved.
     PreservesAll,
+    /// The stub is the whole function and does not call the engine. What it preserves is said there.
+    Leaf,
 }
 
 macro_rules! builtins {
@@ -159,6 +161,10 @@ builtins! {
     /// Replaces the function record in the low half of [`crate::layout::ThreadContext::value`] by the
     /// position that stands for it in objects, for one without [`crate::layout::FuncRef::heap_index`].
     func_heap_index(); conv = PreservesAll, traps = true, collects = false;
+    /// Notes a call in a profile ([`crate::profile`]), other than of its first function: of the site
+    /// that `r11` points to, whose record is in the low half of
+    /// [`crate::layout::ThreadContext::value`]. Preserves all registers but `r11`.
+    note_call_target(); conv = Leaf, traps = false, collects = false;
 }
 
 /// Number of builtins.

@@ -3,6 +3,7 @@
 use crate::index::DefinedFuncIndex;
 use crate::layout::{InstanceLayout, MemoryStyle};
 use crate::module::Module;
+use crate::profile::CallProfile;
 use crate::types::MemoryType;
 use wasmparser::{BinaryReader, FunctionBody};
 
@@ -17,6 +18,8 @@ pub struct CodegenConfig {
     pub relaxed_simd_deterministic: bool,
     /// Emit hotness counters.
     pub counters: bool,
+    /// With hotness counters, note whom calls through references call ([`crate::profile`]).
+    pub call_profiles: bool,
     /// Count exactly how often each basic block is entered, instead of [`Self::counters`]. Only the
     /// baseline compiler can.
     pub block_counts: bool,
@@ -47,6 +50,7 @@ impl Default for CodegenConfig {
             nan_canonicalize: false,
             relaxed_simd_deterministic: false,
             counters: true,
+            call_profiles: true,
             block_counts: false,
             memory_guard_bytes: 32 << 20,
             memory_may_move: true,
@@ -65,6 +69,12 @@ impl CodegenConfig {
     #[must_use]
     pub const fn counts_hotness(&self) -> bool {
         self.counters && !self.block_counts
+    }
+
+    /// Whether calls through references are profiled.
+    #[must_use]
+    pub const fn profiles_calls(&self) -> bool {
+        self.call_profiles && self.counts_hotness()
     }
 
     /// How accesses to a memory of type `ty` are bounded.
@@ -91,6 +101,8 @@ pub struct FunctionInput<'a> {
     pub func: DefinedFuncIndex,
     /// Settings.
     pub config: &'a CodegenConfig,
+    /// Whom calls through references have called so far.
+    pub calls: Option<&'a dyn CallProfile>,
 }
 
 impl<'a> FunctionInput<'a> {

@@ -6,6 +6,7 @@
 //! | [`layout`], [`conv`], [`builtin`] | the engine | machine code |
 //! | [`code`] | a compiler | the engine |
 //! | [`config`] | the engine | compilers |
+//! | [`profile`] | machine code | the optimizing compiler |
 //!
 //! The crate depends on no other crate of the workspace and knows neither compiler.
 
@@ -24,6 +25,7 @@ pub mod methods;
 pub mod module;
 pub mod names;
 pub mod ops;
+pub mod profile;
 pub mod scan;
 pub mod trap;
 pub mod types;

@@ -64,6 +64,9 @@ pub struct Module {
     /// Functions that `ref.func` may name, or that exports, element segments and globals mention,
     /// and the start function: those that need a function record.
     pub escaping_funcs: Vec<FuncIndex>,
+    /// Offsets in the module of calls through references, ascending, as far as they have a profile
+    /// ([`crate::profile`]).
+    pub call_sites: Box<[u32]>,
 }
 
 /// How many entries of each index space are imports.
@@ -82,6 +85,13 @@ pub struct ImportCounts {
 }
 
 impl Module {
+    /// The number of the call through a reference at an offset in the module, if it has a profile.
+    #[must_use]
+    pub fn call_site(&self, offset: usize) -> Option<usize> {
+        let offset = u32::try_from(offset).ok()?;
+        self.call_sites.binary_search(&offset).ok()
+    }
+
     /// The function type of type `index`.
     ///
     /// # Panics

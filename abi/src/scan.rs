@@ -88,6 +88,10 @@ pub struct LoopScanner {
     local_count: usize,
     /// Whether any function had an operator on objects.
     objects: bool,
+    /// Offset of the present body in the module.
+    start: u32,
+    /// Offsets in the module of calls through references.
+    call_sites: Vec<u32>,
 }
 
 /// A loop whose end was not seen yet, and what was counted for the loop around it.
@@ -105,14 +109,15 @@ struct OpenLoop {
 }
 
 impl LoopScanner {
-    /// Starts a function with `local_count` locals.
-    pub fn begin(&mut self, local_count: u32) {
+    /// Starts a function with `local_count` locals, whose body is at `start` in the module.
+    pub fn begin(&mut self, local_count: u32, start: u32) {
+        self.start = start;
         self.local_count = local_count as usize;
         self.memory = 0;
         self.has_call = false;
         if !self.loops.is_empty() {
             // An error has ended the function before.
-            *self = Self { local_count: self.local_count, ..Self::default() };
+            *self = Self { local_count: self.local_count, start, ..Self::default() };
         }
     }
 
@@ -226,6 +231,17 @@ impl LoopScanner {
     #[inline]
     pub fn call(&mut self) {
         self.has_call = true;
+    }
+
+    /// A call through a reference, at `offset` from the start of the body.
+    pub fn call_through_reference(&mut self, offset: u32) {
+        self.has_call = true;
+        self.call_sites.push(self.start + offset);
+    }
+
+    /// Offsets in the module of calls through references in all functions so far.
+    pub fn take_call_sites(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.call_sites)
     }
 
     /// An operator on objects.

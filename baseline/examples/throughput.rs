@@ -51,6 +51,7 @@ fn measure(path: &str) -> Result<String, Box<dyn std::error::Error>> {
                 layout: &layout,
                 func,
                 config: &config,
+                calls: None,
             };
             code_bytes += compiler.compile(&input)?.code.len();
         }

@@ -84,6 +84,13 @@ pub(crate) enum Cold {
         /// The register that gets the position.
         position: Gpr,
     },
+    /// Notes a call in a profile, which the scratch register leads to.
+    CallTarget {
+        /// How far behind the site is.
+        site: i32,
+        /// The register with the record.
+        record: Gpr,
+    },
 }
 
 /// The end of a tail call, which must know which registers the prologue saves.
@@ -157,6 +164,7 @@ impl FuncCompiler<'_> {
                 Cold::Refill { bytes, map } => self.emit_refill(bytes, map),
                 Cold::Barrier { object, element } => self.emit_barrier(object, element, site.back),
                 Cold::FuncIndex { record, position } => self.emit_func_index(record, position),
+                Cold::CallTarget { site, record } => self.emit_call_target(site, record),
             }
             self.asm.jmp_to(site.back);
         }

@@ -16,6 +16,7 @@ mod stub_cache;
 mod tests;
 
 pub(crate) use compile::{OptimizeFn, compile_baseline, compile_optimized, intermediate_code};
+pub(crate) use counters::Counters;
 pub(crate) use frames::{FrameSymbol, symbolize};
 pub(crate) use function_table::{FunctionCode, Tier};
 pub(crate) use module_code::{ModuleCode, ModuleSource};

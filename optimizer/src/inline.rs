@@ -48,6 +48,8 @@ pub(crate) struct Inlining {
     current: Option<u32>,
     /// Loops around the code at hand.
     pub(crate) loops: u32,
+    /// Whether a profile says that the call at hand is worth it.
+    pub(crate) profiled: bool,
     /// What was inlined.
     pub(crate) sources: Sources,
 }
@@ -109,6 +111,7 @@ impl Inlining {
             shift: 0,
             current: None,
             loops: 0,
+            profiled: false,
             sources: Sources { end, ..Sources::default() },
         }
     }
@@ -126,7 +129,7 @@ impl Inlining {
 
     /// Where the call at hand stands.
     fn place(&self) -> Place {
-        Place { depth: self.bodies.len() - 1, in_loop: self.loops > 0 }
+        Place { depth: self.bodies.len() - 1, in_loop: self.loops > 0, profiled: self.profiled }
     }
 
     /// Whether the body of `func` is at hand.
@@ -171,6 +174,7 @@ impl<'a> Translator<'a, '_> {
             return Ok(false);
         }
         let Some(caller) = self.enter_callee(callee) else { return Ok(false) };
+        self.inlining.profiled = false;
         let body = input.body(callee);
         let args = self.pop_many(self.src.ty.params.len());
         self.declare_locals(&body, &args)?;

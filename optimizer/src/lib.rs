@@ -244,6 +244,7 @@ mod tests {
             layout: &InstanceLayout::of(&module),
             func: DefinedFuncIndex(0),
             config: &CodegenConfig::default(),
+            calls: None,
         };
         let request = Request { entry: Entry::Function, effort };
         Compiler::new().compile(&input, request).unwrap().frame_bytes

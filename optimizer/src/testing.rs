@@ -17,5 +17,12 @@ pub(crate) fn with_first_function<R>(
     let module = decode(&bytes, &options).expect("the test is right");
     let layout = InstanceLayout::of(&module);
     let func = DefinedFuncIndex(0);
-    test(&FunctionInput { module: &module, bytes: &bytes, layout: &layout, func, config })
+    test(&FunctionInput {
+        module: &module,
+        bytes: &bytes,
+        layout: &layout,
+        func,
+        config,
+        calls: None,
+    })
 }

@@ -2,6 +2,8 @@
 
 #[path = "api/blocking.rs"]
 mod blocking;
+#[path = "api/call_profiles.rs"]
+mod call_profiles;
 #[path = "api/calls.rs"]
 mod calls;
 #[path = "api/collections.rs"]

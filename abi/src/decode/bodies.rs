@@ -32,6 +32,8 @@ pub(super) struct Validated {
     pub(super) bodies: Vec<Body>,
     /// Whether any has an operator on objects.
     pub(super) use_objects: bool,
+    /// Offsets of calls through references.
+    pub(super) call_sites: Vec<u32>,
 }
 
 /// Validates all bodies; reports the first error in module order.
@@ -52,11 +54,12 @@ pub(super) fn validate(
     let chunk_bytes = (code_bytes / (threads * CHUNKS_PER_THREAD)).max(MIN_CHUNK_BYTES);
     let results: Vec<Result<Validated, DecodeError>> =
         split(pending, chunk_bytes).into_par_iter().map(validate_chunk).collect();
-    let mut all = Validated { bodies: Vec::with_capacity(count), use_objects: false };
+    let mut all = Validated { bodies: Vec::with_capacity(count), ..Validated::default() };
     for chunk in results {
         let mut chunk = chunk?;
         all.bodies.append(&mut chunk.bodies);
         all.use_objects |= chunk.use_objects;
+        all.call_sites.append(&mut chunk.call_sites);
     }
     Ok(all)
 }
@@ -90,7 +93,8 @@ fn validate_chunk(chunk: Vec<PendingBody<'_>>) -> Result<Validated, DecodeError>
         allocations = validator.into_allocations();
         bodies.push(Body { range: to_range(body.range()), loops, branch_hints: Box::default() });
     }
-    Ok(Validated { bodies, use_objects: scanner.takes_objects() })
+    let call_sites = scanner.take_call_sites();
+    Ok(Validated { bodies, use_objects: scanner.takes_objects(), call_sites })
 }
 
 fn validate_body(
@@ -102,10 +106,10 @@ fn validate_body(
     let start = reader.original_position();
     validator.read_locals(&mut reader)?;
     reader.set_features(*validator.features());
-    scanner.begin(validator.len_locals());
+    // Modules are smaller than 4 GiB.
+    scanner.begin(validator.len_locals(), start as u32);
     while !reader.eof() {
         let at = reader.original_position();
-        // Modules are smaller than 4 GiB.
         let offset = (at - start) as u32;
         let mut visitor = ScanVisitor { validator: validator.visitor(at), scanner, offset };
         reader.visit_operator(&mut visitor)??;

@@ -44,10 +44,10 @@ macro_rules! note {
         $s.scanner.call()
     };
     ($s:ident visit_call_indirect $a:tt $b:tt) => {
-        $s.scanner.call()
+        $s.scanner.call_through_reference($s.offset)
     };
     ($s:ident visit_call_ref $a:tt $b:tt) => {
-        $s.scanner.call()
+        $s.scanner.call_through_reference($s.offset)
     };
     ($s:ident visit_return_call $a:tt $b:tt) => {
         $s.scanner.call()

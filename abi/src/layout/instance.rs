@@ -156,6 +156,15 @@ impl InstanceLayout {
         let record = self.records[index.index()];
         (record != Self::NO_RECORD).then(|| self.func_refs + record * size_of::<FuncRef>() as u32)
     }
+
+    /// The function of a module with this layout whose [`FuncRef`] is at an offset.
+    #[must_use]
+    pub fn func_at(&self, module: &Module, offset: u32) -> Option<FuncIndex> {
+        let distance = offset.checked_sub(self.func_refs)? as usize;
+        let is_record = distance.is_multiple_of(size_of::<FuncRef>());
+        let number = is_record.then_some(distance / size_of::<FuncRef>())?;
+        module.escaping_funcs.get(number).copied()
+    }
 }
 
 /// The call layout of a function type; that of a function without values for other types.

@@ -6,7 +6,7 @@ use crate::masm::{
     Addr, Cond, Gpr, Label, Prec, RAX, RBP, RDI, RSP, SCRATCH, THREAD, Width, XSCRATCH,
 };
 use crate::merge::Source;
-use crate::outline::{TailCall, builtin_addr};
+use crate::outline::{Cold, TailCall, builtin_addr};
 use crate::regs::CALLEE_SAVED_GPRS;
 use crate::value::{Operand, Reg, Ty, Value};
 use smallvec::SmallVec;
@@ -16,6 +16,7 @@ use upshift_abi::code::{Reloc, RelocTarget};
 use upshift_abi::conv::{CallLayout, ValueLoc};
 use upshift_abi::index::{FuncIndex, TableIndex, TypeIndex};
 use upshift_abi::layout::{FuncImport, FuncRef, Instance, ThreadContext};
+use upshift_abi::profile::site_word;
 use upshift_abi::trap::Trap;
 
 /// An argument of a builtin.
@@ -49,6 +50,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
         self.zeal_exception();
         let record = self.indirect_callee(ty, table);
+        self.profile_call(record);
         self.call_function(Callee::Record(record), ty);
     }
 
@@ -107,7 +109,40 @@ impl FuncCompiler<'_> {
     pub(crate) fn call_ref(&mut self, ty: TypeIndex) {
         self.zeal_exception();
         let record = self.referred_callee();
+        self.profile_call(record);
         self.call_function(Callee::Reference(record), ty);
+    }
+
+    /// Notes in the profile of the call at hand whom it calls.
+    fn profile_call(&mut self, record: Gpr) {
+        let module = self.src.input.module;
+        if !self.src.input.config.profiles_calls() {
+            return;
+        }
+        let Some(site) = module.call_site(self.src.pc) else { return };
+        let site = (site_word(module.bodies.len(), site) * size_of::<u32>()) as i32;
+        let distance = self.alloc_gpr();
+        self.asm.mov_rr(Width::W64, distance, record);
+        self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
+        self.asm.sub_rr(Width::W32, distance, SCRATCH);
+        let counters = Addr::Base(SCRATCH, offset_of!(Instance, counters) as i32);
+        self.asm.load_w(Width::W64, SCRATCH, counters);
+        self.asm.cmp_rm(Width::W32, distance, Addr::Base(SCRATCH, site));
+        let mut label = Label::new();
+        self.asm.jcc(Cond::NE, &mut label);
+        let count = Addr::Base(SCRATCH, site + size_of::<u32>() as i32);
+        self.asm.sub_mi_patchable(Width::W32, count, -1);
+        let back = self.asm.pos();
+        self.add_cold(label, back, Cold::CallTarget { site, record: distance });
+        self.regs.locked = Reg::from(record).bit();
+    }
+
+    /// The cold path of [`Self::profile_call`].
+    pub(crate) fn emit_call_target(&mut self, site: i32, record: Gpr) {
+        self.asm.lea_disp(Width::W64, SCRATCH, SCRATCH, site);
+        let value = Addr::Base(THREAD, offset_of!(ThreadContext, value) as i32);
+        self.asm.store_w(Width::W32, value, record);
+        self.asm.call_mem(builtin_addr(Builtin::note_call_target));
     }
 
     /// `return_call_ref`

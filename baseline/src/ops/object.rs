@@ -109,7 +109,7 @@ impl FuncCompiler<'_> {
     }
 
     /// A cold path that `label` leads to and that goes back to `back`.
-    fn add_cold(&mut self, label: Label, back: u32, cold: Cold) {
+    pub(crate) fn add_cold(&mut self, label: Label, back: u32, cold: Cold) {
         let pc = self.src.pc as u32;
         self.outline.colds.push(ColdSite { label, back, pc, cold });
     }

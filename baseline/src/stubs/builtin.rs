@@ -7,7 +7,8 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use std::mem::offset_of;
 use upshift_abi::builtin::{BUILTIN_COUNT, Builtin, BuiltinConv};
 use upshift_abi::conv::CALLEE_SAVED;
-use upshift_abi::layout::OsrTransfer;
+use upshift_abi::layout::{OsrTransfer, ThreadContext};
+use upshift_abi::profile::MAX_TARGETS;
 
 /// The exit stubs of all builtins as one piece of code, and the offset of each.
 ///
@@ -16,7 +17,8 @@ use upshift_abi::layout::OsrTransfer;
 /// `extern "C" fn(thread, registers)` for those that preserve registers, where `registers` are the
 /// vector registers 0–15 (16 bytes each) followed by the general registers 0–15 (8 bytes each) as
 /// they were; they are restored from there, except rsp, rbp and r15. That of `hot_function`
-/// returns a `*const OsrTransfer`: null to go on, or what to go on with instead.
+/// returns a `*const OsrTransfer`: null to go on, or what to go on with instead. That of a leaf is
+/// not called.
 #[must_use]
 pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; BUILTIN_COUNT]) {
     let mut code = Vec::new();
@@ -30,6 +32,7 @@ pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; 
             BuiltinConv::PreservesAll => {
                 preserving_stub(address, builtin.traps(), builtin == Builtin::hot_function)
             }
+            BuiltinConv::Leaf => note_call_target(),
         });
     }
     (code, offsets)
@@ -127,6 +130,38 @@ fn finish_preserving(mut asm: Assembler, traps: bool, transfers: bool) -> Vec<u8
         ; ->out:
     );
     leave_to_landing(&mut asm);
+    finish(asm)
+}
+
+/// Notes a call at the site that r11 points to: counts it with its function, in the first free entry,
+/// or with those that found none.
+fn note_call_target() -> Vec<u8> {
+    let mut asm = Assembler::new(0);
+    dynasm!(asm
+        ; .arch x64
+        ; push rax
+        ; mov eax, [r15 + disp(offset_of!(ThreadContext, value))]
+    );
+    for _ in 0..MAX_TARGETS {
+        dynasm!(asm
+            ; .arch x64
+            ; cmp DWORD [r11 + 4], 0
+            ; je ->free
+            ; cmp [r11], eax
+            ; je ->found
+            ; add r11, 8
+        );
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; jmp ->found
+        ; ->free:
+        ; mov [r11], eax
+        ; ->found:
+        ; add DWORD [r11 + 4], 1
+        ; pop rax
+        ; ret
+    );
     finish(asm)
 }
 

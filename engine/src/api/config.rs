@@ -531,6 +531,13 @@ impl Config {
         }
     }
 
+    /// What the compilers read. Profiles of calls are for code that may be optimised.
+    pub(crate) fn codegen(&self) -> CodegenConfig {
+        let mode = self.tier_settings().mode;
+        let call_profiles = !matches!(mode, Mode::Baseline | Mode::Optimizer);
+        CodegenConfig { call_profiles, ..self.codegen.clone() }
+    }
+
     /// Refuses what the engine cannot do.
     pub(crate) fn check(&self) -> crate::Result<()> {
         for (feature, name) in UNSUPPORTED {

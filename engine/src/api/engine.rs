@@ -64,7 +64,7 @@ impl Engine {
         crate::code::common::initialize()?;
         Ok(Self {
             inner: Arc::new(EngineInner {
-                codegen: Arc::new(config.codegen.clone()),
+                codegen: Arc::new(config.codegen()),
                 config: config.clone(),
                 types: TypeRegistry::new()?,
                 epoch: Arc::new(AtomicU64::new(0)),

@@ -5,7 +5,7 @@ use super::externs::ExternType;
 use super::module_stats::{CodeDump, CompileStats, ModuleStats};
 use crate::Result;
 use crate::canon::TypeEntry;
-use crate::code::{ModuleCode, ModuleSource, compile_baseline, intermediate_code};
+use crate::code::{Counters, ModuleCode, ModuleSource, compile_baseline, intermediate_code};
 use crate::instantiate::image::DataImage;
 use crate::tier::ModuleTiering;
 use crate::tier::events::TierEventKind;
@@ -119,7 +119,8 @@ impl Module {
         let layout = Arc::new(InstanceLayout::of(&module));
         let config = Arc::clone(engine.codegen());
         let (module, names) = (Arc::new(module), Arc::default());
-        let source = ModuleSource { module, bytes, layout, config, names };
+        let counters = Arc::new(Counters::of(&module));
+        let source = ModuleSource { module, bytes, layout, config, names, counters };
         let tiering = Some(tiering(engine, &source));
         let observer = engine.config().code_observer.clone();
         let code = ModuleCode::new(source.clone(), compile_baseline, tiering, observer)?;

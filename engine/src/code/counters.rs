@@ -1,9 +1,14 @@
 //! Hotness counters: one for each function, in [`Shards`] of cache lines of their own. A counter
 //! starts from a value that depends on the function; a look at a function sums what all shards have
-//! counted.
+//! counted. Behind them are the profiles of calls ([`upshift_abi::profile`]).
 
+use super::module_code::ModuleSource;
 use super::shards::Shards;
 use std::sync::atomic::{AtomicI32, Ordering};
+use upshift_abi::module::Module;
+use upshift_abi::profile::{
+    COUNTER_GROUP, CallProfile, MAX_TARGETS, SITE_WORDS, Targets, site_word,
+};
 
 /// Two cache lines, as processors fetch them in pairs.
 #[derive(Debug)]
@@ -15,19 +20,25 @@ struct Lines {
 }
 
 /// Counters of a [`Lines`].
-const COUNTERS: usize = 32;
+const COUNTERS: usize = COUNTER_GROUP;
 
 /// The counters of a module.
 #[derive(Debug)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     shards: Shards<Lines>,
     functions: usize,
+    sites: usize,
 }
 
 impl Counters {
-    /// Counters for `functions` functions.
-    pub(super) fn new(functions: usize) -> Self {
-        Self { shards: Shards::new(), functions }
+    /// The counters of a module.
+    pub(crate) fn of(module: &Module) -> Self {
+        Self::new(module.bodies.len(), module.call_sites.len())
+    }
+
+    /// Counters for `functions` functions and `sites` calls.
+    fn new(functions: usize, sites: usize) -> Self {
+        Self { shards: Shards::new(), functions, sites }
     }
 
     /// The shard of this thread: what an instance's `counters` field points to. Its counters start
@@ -37,17 +48,17 @@ impl Counters {
             let line = |line: usize| Lines {
                 counters: std::array::from_fn(|i| {
                     let func = line * COUNTERS + i;
-                    AtomicI32::new(if func < self.functions { start(func) } else { i32::MAX })
+                    AtomicI32::new(if func < self.functions { start(func) } else { 0 })
                 }),
             };
-            (0..self.functions.div_ceil(COUNTERS).max(1)).map(line).collect()
+            (0..site_word(self.functions, self.sites).div_ceil(COUNTERS)).map(line).collect()
         })
     }
 
     /// What all shards have counted of a function whose counters started with `start`. A
     /// saturated counter has counted down once.
     pub(super) fn counted(&self, func: usize, start: i32) -> u64 {
-        let counters = self.of(func).map(|counter| counter.load(Ordering::Relaxed));
+        let counters = self.all(func).map(|counter| counter.load(Ordering::Relaxed));
         let counted = counters.map(|now| match now {
             i32::MAX => u64::try_from(start).unwrap_or(0),
             now => u64::try_from(i64::from(start) - i64::from(now)).unwrap_or(0),
@@ -57,13 +68,46 @@ impl Counters {
 
     /// Sets the counters of a function in all shards.
     pub(super) fn rearm(&self, func: usize, value: i32) {
-        for counter in self.of(func) {
+        for counter in self.all(func) {
             counter.store(value, Ordering::Relaxed);
         }
     }
 
-    fn of(&self, func: usize) -> impl Iterator<Item = &AtomicI32> {
-        self.shards.used().map(move |lines| &lines[func / COUNTERS].counters[func % COUNTERS])
+    fn all(&self, func: usize) -> impl Iterator<Item = &AtomicI32> {
+        self.shards.used().map(move |lines| word_of(lines, func))
+    }
+
+    /// Calls `see` with the record and count of each entry of a site, in each shard; without a record
+    /// for calls that found no place.
+    fn visit_site(&self, site: usize, mut see: impl FnMut(Option<u32>, u64)) {
+        let first = site_word(self.functions, site);
+        for lines in self.shards.used() {
+            let word = |at: usize| word_of(lines, first + at).load(Ordering::Relaxed);
+            for entry in 0..=MAX_TARGETS {
+                let record = (entry < MAX_TARGETS).then(|| word(2 * entry).cast_unsigned());
+                see(record, u64::from(word(2 * entry + 1).cast_unsigned()));
+            }
+        }
+    }
+}
+
+const _: () = assert!(SITE_WORDS == 2 * (MAX_TARGETS + 1));
+
+fn word_of(lines: &[Lines], word: usize) -> &AtomicI32 {
+    &lines[word / COUNTERS].counters[word % COUNTERS]
+}
+
+impl CallProfile for ModuleSource {
+    fn targets(&self, site: usize) -> Targets {
+        let mut targets = Targets::default();
+        self.counters.visit_site(site, |record, count| {
+            let func = record.and_then(|record| self.layout.func_at(&self.module, record));
+            if count > 0 {
+                targets.add(func, count);
+            }
+        });
+        targets.sort();
+        targets
     }
 }
 
@@ -73,16 +117,16 @@ mod tests {
 
     #[test]
     fn a_thread_keeps_its_shard() {
-        let counters = Counters::new(100);
+        let counters = Counters::new(100, 0);
         assert_eq!(counters.shard(|_| 5), counters.shard(|_| 7));
         assert!(counters.shard(|_| 9).addr().is_multiple_of(128));
     }
 
     #[test]
     fn counters_start_as_told_and_are_armed_again() {
-        let counters = Counters::new(40);
+        let counters = Counters::new(40, 0);
         counters.shard(|func| i32::try_from(func).unwrap() * 10);
-        let value = |func: usize| counters.of(func).next().unwrap().load(Ordering::Relaxed);
+        let value = |func: usize| counters.all(func).next().unwrap().load(Ordering::Relaxed);
         assert_eq!((value(0), value(39)), (0, 390));
         counters.rearm(39, i32::MAX);
         assert_eq!((value(38), value(39)), (380, i32::MAX));
@@ -90,7 +134,7 @@ mod tests {
 
     #[test]
     fn shards_are_summed() {
-        let counters = Counters::new(3);
+        let counters = Counters::new(3, 0);
         let count = |shard: usize, value: i32| {
             let lines = Lines { counters: std::array::from_fn(|_| AtomicI32::new(value)) };
             assert!(counters.shards.set(shard, [lines].into()));

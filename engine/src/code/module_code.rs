@@ -74,6 +74,8 @@ pub(crate) struct ModuleSource {
     pub(crate) config: Arc<CodegenConfig>,
     /// The section of names, read when one is asked for.
     pub(crate) names: Arc<OnceLock<Option<NameSection>>>,
+    /// What baseline code counts.
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl fmt::Debug for ModuleSource {
@@ -103,6 +105,7 @@ impl ModuleSource {
             layout: &self.layout,
             func,
             config: &self.config,
+            calls: self.config.profiles_calls().then_some(self),
         }
     }
 }
@@ -120,7 +123,6 @@ pub(crate) struct ModuleCode {
     /// Held while code is placed, so that addresses and table entries ascend together.
     placing: Mutex<()>,
     states: Box<[AtomicU32]>,
-    counters: Counters,
     block_counts: BlockCounts,
     totals: Totals,
     /// What becomes of hot functions; without it everything stays in the baseline.
@@ -170,7 +172,6 @@ impl ModuleCode {
                 osr_bodies: OsrBodies::default(),
                 placing: Mutex::new(()),
                 states: (0..count).map(|_| AtomicU32::new(state::IDLE)).collect(),
-                counters: Counters::new(count),
                 block_counts: BlockCounts::new(wasm_bytes),
                 totals: Totals::default(),
                 tiering,
@@ -214,7 +215,7 @@ impl ModuleCode {
         if self.source.config.block_counts {
             return self.block_counts.shard();
         }
-        self.counters.shard(|func| self.start_value(DefinedFuncIndex::new(func)))
+        self.source.counters.shard(|func| self.start_value(DefinedFuncIndex::new(func)))
     }
 
     /// The basic blocks of a function that has run, with how often each was entered. The compiler
@@ -242,12 +243,12 @@ impl ModuleCode {
 
     /// What all threads have counted of a function whose counters were not armed again yet.
     pub(crate) fn counted(&self, func: DefinedFuncIndex) -> u64 {
-        self.counters.counted(func.index(), self.start_value(func))
+        self.source.counters.counted(func.index(), self.start_value(func))
     }
 
     /// Sets a function's counters, of all threads.
     pub(crate) fn rearm(&self, func: DefinedFuncIndex, value: i32) {
-        self.counters.rearm(func.index(), value);
+        self.source.counters.rearm(func.index(), value);
     }
 
     fn plan(&self, func: DefinedFuncIndex) -> Plan {

@@ -6,6 +6,7 @@ mod interrupts;
 mod osr;
 mod osr_optimized;
 mod osr_random;
+mod profiles;
 mod publishing;
 mod signals;
 mod traps;

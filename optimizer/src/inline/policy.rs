@@ -19,6 +19,8 @@ pub(crate) struct Limits {
     medium: u32,
     /// Operators of a body that calls nothing and whose call is in a loop.
     large: u32,
+    /// Operators of a body that a profile says is called often.
+    profiled: u32,
     /// Calls within calls.
     depth: usize,
     /// Operators of all bodies together: this, and
@@ -34,6 +36,7 @@ pub(crate) const USUAL: Limits = Limits {
     small: 14,
     medium: 24,
     large: 48,
+    profiled: 120,
     depth: 4,
     budget: 40,
     bytes_per_operator: 6,
@@ -45,6 +48,7 @@ pub(crate) const ZEAL: Limits = Limits {
     small: 300,
     medium: 300,
     large: 300,
+    profiled: 300,
     depth: 6,
     budget: 200,
     bytes_per_operator: 2,
@@ -76,6 +80,8 @@ pub(crate) struct Place {
     pub(crate) depth: usize,
     /// Whether it is in a loop.
     pub(crate) in_loop: bool,
+    /// Whether a profile says that it calls this function often.
+    pub(crate) profiled: bool,
 }
 
 /// What may still be inlined in the function at hand.
@@ -119,6 +125,7 @@ impl Policy {
         }
         let summary = self.summary(input, func)?;
         let most = match (summary.calls, place.in_loop) {
+            _ if place.profiled => self.limits.profiled,
             (true, false) => self.limits.small,
             (true, true) | (false, false) => self.limits.medium,
             (false, true) => self.limits.large,
@@ -127,7 +134,8 @@ impl Policy {
             return None;
         }
         // A body of nothing has its price, too: it is translated.
-        let left = self.left.checked_sub(summary.operators + 1)?;
+        let price = summary.operators + 1;
+        let left = self.left.checked_sub(if place.profiled { price / 4 } else { price })?;
         Some((summary, left))
     }
 
@@ -136,7 +144,8 @@ impl Policy {
             return known;
         }
         let bytes = input.module.bodies[func.index()].range.len();
-        let most = (self.limits.large as usize * BYTES_PER_OPERATOR).min(MAX_BODY_BYTES);
+        let most = (self.limits.large.max(self.limits.profiled) as usize * BYTES_PER_OPERATOR)
+            .min(MAX_BODY_BYTES);
         let fits = bytes <= most && self.read + bytes <= MAX_READ_BYTES;
         let summary = if fits {
             self.read += bytes;
@@ -205,8 +214,8 @@ mod tests {
         })
     }
 
-    const HERE: Place = Place { depth: 0, in_loop: false };
-    const LOOP: Place = Place { depth: 0, in_loop: true };
+    const HERE: Place = Place { depth: 0, in_loop: false, profiled: false };
+    const LOOP: Place = Place { depth: 0, in_loop: true, profiled: false };
 
     #[test]
     fn longer_bodies_are_worth_it_in_loops_and_when_they_call_nothing() {

@@ -11,7 +11,7 @@ use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, BuiltinConv};
 use upshift_abi::index::{FuncIndex, TableIndex, TypeIndex};
 use upshift_abi::layout::{FuncImport, FuncRef, Instance, ThreadContext};
-use upshift_abi::methods::MAX_TARGETS;
+use upshift_abi::profile::MAX_TARGETS;
 use upshift_abi::trap::Trap;
 use wasmparser::BlockType;
 
@@ -22,6 +22,32 @@ pub(crate) enum BuiltinArg {
     Imm(u64),
     /// An operand.
     Value(Value),
+}
+
+/// Calls of a site below which its profile says nothing.
+const MIN_CALLS: u64 = 20;
+/// A function that takes less than one in this many calls of a site is not expected.
+const MIN_SHARE: u64 = 20;
+/// When less than one in this many calls is of another function, none is expected.
+const RARE_SHARE: u64 = 50;
+
+/// What is to be checked of the record of a function before it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    /// That there is one.
+    Null,
+    /// The type, too.
+    Type,
+}
+
+/// Functions that a call is likely to call.
+struct Expected {
+    /// Those called most first.
+    funcs: SmallVec<[FuncIndex; MAX_TARGETS]>,
+    /// Whether a profile says so.
+    profiled: bool,
+    /// Whether hardly any other is called.
+    sure: bool,
 }
 
 impl Translator<'_, '_> {
@@ -69,34 +95,76 @@ impl Translator<'_, '_> {
     /// `call_indirect`
     pub(crate) fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
         self.zeal_exception();
-        let record = self.indirect_callee(ty, table);
-        let args = self.pop_arguments(ty);
-        let (callee, vmctx) = self.record_callee(record, 0, ty);
-        self.call_function((callee, ty), vmctx, &args, true);
+        let record = self.table_record(table);
+        let expected = self.expected_targets(None, ty);
+        self.call_expecting((record, Check::Type), ty, &expected);
     }
 
     /// `call_ref`
     pub(crate) fn call_ref(&mut self, ty: TypeIndex) {
         self.zeal_exception();
         let record = self.pop();
-        let module = self.src.input.module;
-        let targets: SmallVec<[FuncIndex; MAX_TARGETS]> =
-            self.method_targets(record).iter().copied().collect();
-        let targets = targets.into_iter().filter(|func| module.funcs[func.index()] == ty);
-        let targets = targets.collect::<SmallVec<[FuncIndex; MAX_TARGETS]>>();
-        self.call_expecting(record, ty, &targets);
+        let expected = self.expected_targets(Some(record), ty);
+        self.call_expecting((record, Check::Null), ty, &expected);
     }
 
-    /// Calls a function that is likely one of `expected`: those whose bodies are worth it are
-    /// inlined behind a comparison.
-    fn call_expecting(&mut self, record: Value, ty: TypeIndex, expected: &[FuncIndex]) {
-        let Some((&first, others)) = expected.split_first() else {
+    /// The functions that the call at hand most likely calls: by its profile when it ran often
+    /// enough, else by where the reference comes from.
+    fn expected_targets(&self, record: Option<Value>, ty: TypeIndex) -> Expected {
+        let input = self.src.input;
+        let profile = input.calls.zip(input.module.call_site(self.src.pc));
+        let profile = profile.map(|(calls, site)| calls.targets(site));
+        let has_type = |func: FuncIndex| input.module.funcs[func.index()] == ty;
+        let least = if input.config.zeal_inline { 1 } else { MIN_CALLS };
+        match profile.filter(|profile| profile.total >= least) {
+            Some(profile) => {
+                let least = profile.total / MIN_SHARE;
+                let funcs = profile.funcs.iter().filter(|&&(func, count)| {
+                    count > least && has_type(func) && input.layout.func_ref(func).is_some()
+                });
+                let known: u64 = funcs.clone().map(|(_, count)| count).sum();
+                Expected {
+                    funcs: funcs.map(|&(func, _)| func).collect(),
+                    profiled: true,
+                    sure: profile.total - known <= profile.total / RARE_SHARE,
+                }
+            }
+            None => {
+                let funcs = record.map_or(&[][..], |record| self.method_targets(record));
+                let funcs: SmallVec<_> =
+                    funcs.iter().copied().filter(|&func| has_type(func)).collect();
+                Expected { sure: funcs.len() == 1, funcs, profiled: false }
+            }
+        }
+    }
+
+    /// Calls the function of a record, likely one of those expected: behind comparisons, they are
+    /// inlined when their bodies are worth it, or called directly when they are known to be called.
+    fn call_expecting(&mut self, callee: (Value, Check), ty: TypeIndex, expected: &Expected) {
+        self.inlining.profiled = expected.profiled;
+        self.call_one_of(callee, ty, (&expected.funcs, expected));
+        self.inlining.profiled = false;
+    }
+
+    fn call_one_of(
+        &mut self,
+        (record, check): (Value, Check),
+        ty: TypeIndex,
+        (funcs, expected): (&[FuncIndex], &Expected),
+    ) {
+        let Some((&first, others)) = funcs.split_first() else {
+            if check == Check::Type {
+                self.check_record(record, ty);
+            }
             let args = self.pop_arguments(ty);
-            let (callee, vmctx) = self.referred_callee(record, ty);
+            let (callee, vmctx) = match check {
+                Check::Type => self.record_callee(record, 0, ty),
+                Check::Null => self.referred_callee(record, ty),
+            };
             return self.call_function((callee, ty), vmctx, &args, true);
         };
-        if !self.would_inline(first) {
-            return self.call_expecting(record, ty, others);
+        if !expected.profiled && !self.would_inline(first) {
+            return self.call_one_of((record, check), ty, (others, expected));
         }
         self.ref_func(first);
         let known = self.pop();
@@ -104,13 +172,14 @@ impl Translator<'_, '_> {
         let is_known = self.builder.ins().uextend(types::I32, is_known);
         self.push(is_known);
         self.if_(BlockType::FuncType(ty.0));
-        if others.is_empty() {
+        if others.is_empty() && expected.sure {
             self.expect_then();
         }
+        self.inlining.profiled = expected.profiled;
         self.call_known(first);
         if self.refused.is_none() {
             self.else_();
-            self.call_expecting(record, ty, others);
+            self.call_one_of((record, check), ty, (others, expected));
         }
         if self.refused.is_none() {
             self.end();
@@ -135,7 +204,8 @@ impl Translator<'_, '_> {
 
     /// `return_call_indirect`
     pub(crate) fn return_call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
-        let record = self.indirect_callee(ty, table);
+        let record = self.table_record(table);
+        self.check_record(record, ty);
         let args = self.pop_arguments(ty);
         let (callee, vmctx) = self.record_callee(record, 0, ty);
         self.tail_call_function(callee, vmctx, &args);
@@ -240,11 +310,15 @@ impl Translator<'_, '_> {
         (Callee::Code(signature, code), vmctx)
     }
 
-    /// Pops an index; the record of the function there, of the right type.
-    fn indirect_callee(&mut self, ty: TypeIndex, table: TableIndex) -> Value {
+    /// Pops an index; the record of the function there, which may be null.
+    fn table_record(&mut self, table: TableIndex) -> Value {
         let index = self.pop();
         let element = self.table_element(table, index, Trap::UndefinedElement);
-        let record = self.load_changing(Region::Elements, types::I64, element, 0);
+        self.load_changing(Region::Elements, types::I64, element, 0)
+    }
+
+    /// Traps unless a record is there and of a type.
+    fn check_record(&mut self, record: Value, ty: TypeIndex) {
         let ids = self.load_fixed(types::I64, self.vmctx, offset_of!(Instance, type_ids));
         let expected = self.load_fixed(types::I32, ids, ty.index() * size_of::<u32>());
         // A null record faults here.
@@ -258,7 +332,6 @@ impl Translator<'_, '_> {
         } else {
             self.check_supertype(differs, record, expected, ty);
         }
-        record
     }
 
     /// When the type of a record `differs` from the expected one: a type below it has that one's
@@ -347,7 +420,7 @@ impl Translator<'_, '_> {
             // The same registers for arguments and result, and all are lost at a landing pad.
             BuiltinConv::SysV if builtin.throws() => CallConv::Tail,
             BuiltinConv::SysV => CallConv::SystemV,
-            BuiltinConv::PreservesAll => CallConv::PreserveAll,
+            BuiltinConv::PreservesAll | BuiltinConv::Leaf => CallConv::PreserveAll,
         };
         let key = (args, builtin.has_result(), builtin.throws());
         if let Some(&found) = self.builtin_signatures.get(&key) {

@@ -1,7 +1,7 @@
 //! Modules of hand-made machine code, and a store that runs them.
 
 use crate::code::common::EntryStub;
-use crate::code::{ModuleCode, ModuleSource, OsrBody, compile_baseline};
+use crate::code::{Counters, ModuleCode, ModuleSource, OsrBody, compile_baseline};
 use crate::vm::{
     Context, Exit, ExitReason, ExnPtr, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef,
     Registers, Settings, Slot, VmHost, enter,
@@ -118,6 +118,7 @@ pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
     }
     let layout = Arc::new(InstanceLayout::of(&module));
     let source = ModuleSource {
+        counters: Arc::new(Counters::of(&module)),
         module: Arc::new(module),
         bytes: Arc::new(bytes),
         layout,
@@ -134,6 +135,7 @@ pub(super) fn baseline_code(wat: &str, config: CodegenConfig) -> Arc<ModuleCode>
     let module = decode_module(&bytes, &options).unwrap();
     let layout = Arc::new(InstanceLayout::of(&module));
     let source = ModuleSource {
+        counters: Arc::new(Counters::of(&module)),
         module: Arc::new(module),
         bytes: Arc::new(bytes),
         layout,

@@ -31,6 +31,7 @@ fn publish(code: &ModuleCode, (func, offset): (DefinedFuncIndex, u32), effort: E
         layout: &source.layout,
         func,
         config: &source.config,
+        calls: None,
     };
     let request = Request { entry: Entry::Loop { offset }, effort };
     let compiled = Compiler::new().compile(&input, request).unwrap();
