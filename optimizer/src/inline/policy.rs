@@ -19,8 +19,6 @@ pub(crate) struct Limits {
     medium: u32,
     /// Operators of a body that calls nothing and whose call is in a loop.
     large: u32,
-    /// Operators of a body that a profile says is called often.
-    profiled: u32,
     /// Calls within calls.
     depth: usize,
     /// Operators of all bodies together: this, and
@@ -29,6 +27,21 @@ pub(crate) struct Limits {
     bytes_per_operator: u32,
     /// The most of them.
     max_budget: u32,
+    /// The same of bodies that a profile says are called often; they do not take from the others.
+    profiled: Profiled,
+}
+
+/// Limits of bodies that a profile says are called often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Profiled {
+    /// Operators of a body.
+    operators: u32,
+    /// Calls within calls.
+    depth: usize,
+    /// Operators of all bodies together: this, one more for each byte of the function's own body,
+    budget: u32,
+    /// and never more.
+    max_budget: u32,
 }
 
 /// What is good for run time at a compile time that is not noticed.
@@ -36,11 +49,11 @@ pub(crate) const USUAL: Limits = Limits {
     small: 14,
     medium: 24,
     large: 48,
-    profiled: 120,
     depth: 4,
     budget: 40,
     bytes_per_operator: 6,
     max_budget: 2_000,
+    profiled: Profiled { operators: 160, depth: 6, budget: 1_500, max_budget: 4_000 },
 };
 
 /// As much as possible, for tests.
@@ -48,11 +61,11 @@ pub(crate) const ZEAL: Limits = Limits {
     small: 300,
     medium: 300,
     large: 300,
-    profiled: 300,
     depth: 6,
     budget: 200,
     bytes_per_operator: 2,
     max_budget: 1_000,
+    profiled: Profiled { operators: 300, depth: 6, budget: 500, max_budget: 2_000 },
 };
 
 /// Bytes of a body that is looked at: longer ones have too many operators, or some that are long.
@@ -89,6 +102,8 @@ pub(crate) struct Place {
 pub(crate) struct Policy {
     limits: Limits,
     left: u32,
+    /// The same of what a profile says is called often.
+    profiled_left: u32,
     known: HashMap<DefinedFuncIndex, Option<Summary>>,
     read: usize,
 }
@@ -98,7 +113,9 @@ impl Policy {
     pub(crate) fn new(limits: Limits, bytes: usize) -> Self {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let left = (limits.budget + bytes / limits.bytes_per_operator).min(limits.max_budget);
-        Self { limits, left, known: HashMap::new(), read: 0 }
+        let Profiled { budget, max_budget, .. } = limits.profiled;
+        let profiled_left = budget.saturating_add(bytes).min(max_budget);
+        Self { limits, left, profiled_left, known: HashMap::new(), read: 0 }
     }
 
     /// Whether a call of `func` is replaced by its body, which is paid for then.
@@ -109,7 +126,7 @@ impl Policy {
         place: Place,
     ) -> Option<Summary> {
         let (summary, left) = self.find(input, func, place)?;
-        self.left = left;
+        *self.left(place) = left;
         Some(summary)
     }
 
@@ -120,12 +137,13 @@ impl Policy {
         func: DefinedFuncIndex,
         place: Place,
     ) -> Option<(Summary, u32)> {
-        if self.left == 0 || place.depth >= self.limits.depth {
+        let depth = if place.profiled { self.limits.profiled.depth } else { self.limits.depth };
+        if *self.left(place) == 0 || place.depth >= depth {
             return None;
         }
         let summary = self.summary(input, func)?;
         let most = match (summary.calls, place.in_loop) {
-            _ if place.profiled => self.limits.profiled,
+            _ if place.profiled => self.limits.profiled.operators,
             (true, false) => self.limits.small,
             (true, true) | (false, false) => self.limits.medium,
             (false, true) => self.limits.large,
@@ -134,9 +152,13 @@ impl Policy {
             return None;
         }
         // A body of nothing has its price, too: it is translated.
-        let price = summary.operators + 1;
-        let left = self.left.checked_sub(if place.profiled { price / 4 } else { price })?;
+        let left = self.left(place).checked_sub(summary.operators + 1)?;
         Some((summary, left))
+    }
+
+    /// The budget for a call.
+    fn left(&mut self, place: Place) -> &mut u32 {
+        if place.profiled { &mut self.profiled_left } else { &mut self.left }
     }
 
     fn summary(&mut self, input: &FunctionInput<'_>, func: DefinedFuncIndex) -> Option<Summary> {
@@ -144,7 +166,8 @@ impl Policy {
             return known;
         }
         let bytes = input.module.bodies[func.index()].range.len();
-        let most = (self.limits.large.max(self.limits.profiled) as usize * BYTES_PER_OPERATOR)
+        let most = (self.limits.large.max(self.limits.profiled.operators) as usize
+            * BYTES_PER_OPERATOR)
             .min(MAX_BODY_BYTES);
         let fits = bytes <= most && self.read + bytes <= MAX_READ_BYTES;
         let summary = if fits {

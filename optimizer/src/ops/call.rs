@@ -27,7 +27,7 @@ pub(crate) enum BuiltinArg {
 /// Calls of a site below which its profile says nothing.
 const MIN_CALLS: u64 = 20;
 /// A function that takes less than one in this many calls of a site is not expected.
-const MIN_SHARE: u64 = 20;
+const MIN_SHARE: u64 = 10;
 /// When less than one in this many calls is of another function, none is expected.
 const RARE_SHARE: u64 = 50;
 
