@@ -92,6 +92,16 @@ pub enum CompileError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// The code of the whole module would exceed what was reserved for it.
+    #[error(
+        "function {func}: with it, the module's machine code exceeds the limit of {limit} bytes"
+    )]
+    ModuleCodeTooLarge {
+        /// Function index.
+        func: u32,
+        /// Bytes reserved.
+        limit: u64,
+    },
     /// The body could not be decoded; cannot happen for a validated module.
     #[error("function {func}: {message}")]
     Malformed {

@@ -50,12 +50,13 @@ use upshift_abi::trap::Trap;
 use upshift_baseline::stubs;
 use upshift_optimizer::{Effort, Entry, Request};
 
-/// Reserved bytes of text for each byte of the module's code section.
-const TEXT_PER_WASM_BYTE: usize = 24;
+/// Reserved bytes of text for each byte of the module's code section. Both tiers and the bodies that
+/// loops go over to take some 4 to 16; what is not used costs address space only.
+const TEXT_PER_WASM_BYTE: usize = 32;
 /// Reserved bytes of text for each function, for what is inlined in it.
-const TEXT_PER_FUNCTION: usize = 1 << 10;
-/// Least bytes of text reserved for code.
-const MIN_TEXT_BYTES: usize = 256 << 10;
+const TEXT_PER_FUNCTION: usize = 2 << 10;
+/// Least bytes of text reserved for code: a few functions may have much inlined in them.
+const MIN_TEXT_BYTES: usize = 4 << 20;
 /// Alignment of a function's code.
 const CODE_ALIGN: usize = 16;
 /// Functions a thread takes at a time when all are compiled.
@@ -501,7 +502,7 @@ impl ModuleCode {
 
     fn full(&self, index: DefinedFuncIndex) -> CompileError {
         let func = self.source.module.func_index(index).0;
-        CompileError::CodeTooLarge { func, limit: self.arena.used_bytes() as u64 }
+        CompileError::ModuleCodeTooLarge { func, limit: self.arena.text_bytes() as u64 }
     }
 
     /// Fills in the places of `code`, which will run at `address`, that depend on addresses.

@@ -99,6 +99,11 @@ impl CodeArena {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Bytes of text there are.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+
     /// Takes `len` bytes of text, aligned; `None` when the arena is full.
     pub(crate) fn allocate(&self, len: usize, align: usize) -> Option<Span> {
         debug_assert!(align.is_power_of_two() && align <= page_bytes());

@@ -99,6 +99,22 @@ fn compile_errors_are_traps_of_the_caller_and_may_be_retried() {
 }
 
 #[test]
+fn a_full_arena_is_an_error_with_its_size() {
+    let large = || {
+        let mut a = asm();
+        dynasm!(a; .arch x64; mov eax, 1; ret);
+        (0..3 << 20).for_each(|_| dynasm!(a; .arch x64; nop));
+        TestFunc::new(a)
+    };
+    let code = module_code(&[constant(1), large(), large()]);
+    assert!((0..2).all(|i| code.ensure_compiled(DefinedFuncIndex(i)).is_ok()));
+    match code.ensure_compiled(DefinedFuncIndex(2)) {
+        Err(CompileError::ModuleCodeTooLarge { func: 2, limit }) => assert!(limit >= 4 << 20),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn modules_come_and_go_on_many_threads() {
     let trapping = || {
         let mut a = asm();
