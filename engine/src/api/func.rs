@@ -2,6 +2,7 @@
 
 use super::caller::Caller;
 use super::into_func::IntoFunc;
+use super::module::ImportType;
 use super::store::{AsContext, AsContextMut};
 use super::typed_func::TypedFunc;
 use super::val::Val;
@@ -36,6 +37,23 @@ impl Func {
     ) -> Self {
         let parts = untyped_parts(ty, body);
         Self::from_parts(store.as_context_mut().inner_mut(), parts)
+    }
+
+    /// A host function of exactly the type that an import of a module has. Types of modules may be
+    /// declared together with others, or above or below others, and are not the same then as a
+    /// [`FuncType`] with the same parameters and results, which stands alone.
+    ///
+    /// # Errors
+    /// When the import is no function, or its module belongs to another engine than the store.
+    pub fn for_import<T: 'static>(
+        mut store: impl AsContextMut<Data = T>,
+        import: &ImportType<'_>,
+        body: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let mut store = store.as_context_mut();
+        let inner = store.inner_mut();
+        let func = import_parts(import, body)?.register(inner.engine().types())?;
+        Ok(Self::from_host(inner, func))
     }
 
     /// A host function from a closure, whose type is that of the closure.
@@ -161,6 +179,17 @@ pub(crate) fn call_raw(
 ) -> Result<()> {
     crate::vm::enter(store.as_vm_host(), entry.trampoline(), func, slots)
         .map_err(super::backtrace::exit_error)
+}
+
+/// Makes a closure over values a function of the type of an import.
+pub(crate) fn import_parts<T: 'static>(
+    import: &ImportType<'_>,
+    body: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+) -> Result<HostFuncParts> {
+    let Some(entry) = import.func_type_entry() else {
+        bail!("import `{}::{}` is no function", import.module(), import.name())
+    };
+    Ok(untyped_parts(entry.ty().clone(), body).with_entry(entry.clone()))
 }
 
 /// Wraps a closure over values in one over slots.

@@ -2,11 +2,11 @@
 
 use super::engine::Engine;
 use super::externs::{Extern, ExternType};
-use super::func::untyped_parts;
+use super::func::{import_parts, untyped_parts};
 use super::instance::{Instance, InstancePre};
 use super::into_func::IntoFunc;
 use super::link_error::LinkError;
-use super::module::Module;
+use super::module::{ImportType, Module};
 use super::store::{AsContext, AsContextMut};
 use super::val::Val;
 use crate::api::caller::Caller;
@@ -101,6 +101,20 @@ impl<T: 'static> Linker<T> {
         body: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
         self.define_host(module, name, untyped_parts(ty, body))
+    }
+
+    /// Defines a host function for an import of a module, of exactly the type that the import has: see
+    /// [`Func::for_import`].
+    ///
+    /// # Errors
+    /// When the name is defined and shadowing is not allowed, when the import is no function, or when
+    /// its module belongs to another engine.
+    pub fn func_for_import(
+        &mut self,
+        import: &ImportType<'_>,
+        body: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<&mut Self> {
+        self.define_host(import.module(), import.name(), import_parts(import, body)?)
     }
 
     /// Defines an item of a store. Modules that use it can be instantiated in that store only.
@@ -266,14 +280,14 @@ impl<T: 'static> Linker<T> {
     /// Never for functions; other imports stay undefined.
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
         for import in module.imports() {
-            if let ExternType::Func(ty) = import.ty()
+            if matches!(import.ty(), ExternType::Func(_))
                 && self.lookup(import.module(), import.name()).is_none()
             {
                 let name = format!("{}::{}", import.module(), import.name());
                 let body = move |_: Caller<'_, T>, _: &[Val], _: &mut [Val]| {
                     bail!("unknown import: `{name}` has not been defined")
                 };
-                self.func_new(import.module(), import.name(), ty, body)?;
+                self.func_for_import(&import, body)?;
             }
         }
         Ok(())
@@ -294,8 +308,8 @@ impl<T: 'static> Linker<T> {
             if self.lookup(module, name).is_some() {
                 continue;
             }
-            if let ExternType::Func(ty) = import.ty() {
-                self.func_new(module, name, ty, |_, _, _| Ok(()))?;
+            if matches!(import.ty(), ExternType::Func(_)) {
+                self.func_for_import(&import, |_, _, _| Ok(()))?;
             } else {
                 let item = default_item(&mut store, import.ty())?;
                 self.define(&store, module, name, item)?;

@@ -166,6 +166,13 @@ impl Module {
             module: &import.module,
             name: &import.name,
             ty: self.extern_type(import.item),
+            func: match import.item {
+                ExternIndex::Func(index) => Some(self.func_type_entry(index)),
+                ExternIndex::Table(_)
+                | ExternIndex::Memory(_)
+                | ExternIndex::Global(_)
+                | ExternIndex::Tag(_) => None,
+            },
         })
     }
 
@@ -375,9 +382,16 @@ pub struct ImportType<'a> {
     module: &'a str,
     name: &'a str,
     ty: ExternType,
+    /// The type of a function.
+    func: Option<&'a TypeEntry>,
 }
 
 impl<'a> ImportType<'a> {
+    /// The type of a function.
+    pub(crate) fn func_type_entry(&self) -> Option<&'a TypeEntry> {
+        self.func
+    }
+
     /// The module name.
     #[must_use]
     pub fn module(&self) -> &'a str {

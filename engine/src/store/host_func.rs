@@ -11,6 +11,9 @@ use upshift_abi::types::FuncType;
 /// A function type and a body over slots, not yet known to an engine.
 pub struct HostFuncParts {
     ty: FuncType,
+    /// The type, when it is one that an engine has: a type of a module may be more than its
+    /// parameters and results say.
+    entry: Option<TypeEntry>,
     body: HostFuncBody,
 }
 
@@ -29,15 +32,25 @@ impl HostFuncParts {
             store.inner.roots.close_scope(scope);
             result
         });
-        Self { ty, body }
+        Self { ty, entry: None, body }
+    }
+
+    /// The same with a type that an engine has, and that looks like the type of the parts.
+    pub(crate) fn with_entry(self, entry: TypeEntry) -> Self {
+        debug_assert_eq!(self.ty, *entry.ty(), "the body is one for the type");
+        Self { entry: Some(entry), ..self }
     }
 
     /// The function, for all stores of an engine.
     ///
     /// # Errors
-    /// When its type names a concrete type that the engine does not have.
+    /// When its type is another engine's, or names a concrete type that the engine does not have.
     pub(crate) fn register(self, types: &TypeRegistry) -> Result<HostFunc> {
-        let entry = types.register(&self.ty)?;
+        let entry = match self.entry {
+            Some(entry) if types.owns(&entry) => entry,
+            Some(_) => anyhow::bail!("the type belongs to another engine"),
+            None => types.register(&self.ty)?,
+        };
         let ty = (entry.id(), entry.supertypes());
         let func = vm::HostFunc::new(&self.ty, ty, self.body);
         Ok(HostFunc(Arc::new(HostFuncInner { func, entry })))

@@ -204,3 +204,67 @@ fn engines_are_not_mixed() {
     assert!(Instance::new(&mut store, &module, &[memory.into()]).is_err());
     assert!(!Engine::same(&one, &two) && Engine::same(&one, &one.clone()));
 }
+
+/// Imports functions whose types are more than their parameters and results: one of a recursion group of
+/// two, one that others may be below, and one below that.
+const NEEDS_DECLARED: &str = r#"(module
+    (rec (type $f (func (param i32) (result i32))) (type $g (func (param (ref null $f)))))
+    (type $above (sub (func (result i32))))
+    (type $below (sub final $above (func (result i32))))
+    (import "env" "f" (func $f (type $f)))
+    (import "env" "above" (func $above (type $above)))
+    (import "env" "below" (func $below (type $below)))
+    (elem declare func $f)
+    (func (export "run") (result i32)
+        (i32.add (call_ref $f (i32.const 1) (ref.func $f))
+            (i32.add (call $above) (call $below)))))"#;
+
+#[test]
+fn functions_for_imports_have_the_types_of_the_module() {
+    let engine = Engine::default();
+    let module = Module::new(&engine, NEEDS_DECLARED).unwrap();
+    let mut store = Store::new(&engine, ());
+    let body = |_: Caller<'_, ()>, arguments: &[Val], results: &mut [Val]| {
+        results[0] = Val::I32(arguments.first().map_or(10, Val::unwrap_i32) + 100);
+        Ok(())
+    };
+    // A type with the same parameters and results is another one.
+    let mut linker = Linker::new(&engine);
+    for import in module.imports() {
+        let ExternType::Func(ty) = import.ty() else { panic!("a function") };
+        linker.func_new(import.module(), import.name(), ty, body).unwrap();
+    }
+    assert!(linker.instantiate(&mut store, &module).is_err());
+    let mut linker = Linker::new(&engine);
+    for import in module.imports() {
+        linker.func_for_import(&import, body).unwrap();
+    }
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, ()).unwrap(), 101 + 110 + 110);
+    let functions = module.imports().map(|import| Func::for_import(&mut store, &import, body));
+    let functions: Vec<Extern> = functions.map(|func| func.unwrap().into()).collect();
+    Instance::new(&mut store, &module, &functions).unwrap();
+    // Another engine has none of these types.
+    let mut other = Store::new(&Engine::default(), ());
+    let import = module.imports().next().unwrap();
+    assert!(Func::for_import(&mut other, &import, body).is_err());
+}
+
+#[test]
+fn stand_ins_have_the_types_of_the_module() {
+    let engine = Engine::default();
+    let module = Module::new(&engine, NEEDS_DECLARED).unwrap();
+    let mut store = Store::new(&engine, ());
+    let mut linker = Linker::new(&engine);
+    linker.define_unknown_imports_as_traps(&module).unwrap();
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    let error = run.call(&mut store, ()).unwrap_err();
+    assert!(format!("{error:#}").contains("`env::f`"), "{error:#}");
+    let mut linker = Linker::new(&engine);
+    linker.define_unknown_imports_as_default_values(&mut store, &module).unwrap();
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, ()).unwrap(), 0);
+}
