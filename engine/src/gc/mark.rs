@@ -366,10 +366,15 @@ impl Reached<'_> {
                 continue;
             }
             for &bits in chunk {
-                let object = if bits & (HOST_BIT | I31_BIT) == 0 { bits } else { 0 };
+                if bits & (HOST_BIT | I31_BIT) == HOST_BIT {
+                    self.handles.insert(bits >> HOST_SHIFT);
+                    continue;
+                }
+                // Null is marked from the beginning.
+                let object = if bits & I31_BIT == 0 { bits } else { 0 };
                 let (word, bit) = bit_of(object);
-                let is_new = self.bits[word] & bit == 0;
-                self.add(if object == 0 || is_new { bits } else { 0 });
+                self.objects[self.len] = object;
+                self.len += usize::from(self.bits[word] & bit == 0);
             }
             before = chunk[chunk.len() - 1];
         }

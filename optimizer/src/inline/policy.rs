@@ -266,6 +266,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_profile_says_is_called_often_has_limits_of_its_own() {
+        let often = Place { profiled: true, ..HERE };
+        let body = |operators: u32| {
+            let work = "(drop (memory.size))".repeat(operators as usize);
+            format!("(func {work} (call $g)) (func $g) (memory 1)")
+        };
+        let most = USUAL.profiled.operators - 1;
+        assert_eq!(chosen(&body(most), 0, often, 1), 1);
+        assert_eq!(chosen(&body(most + 1), 0, often, 1), 0);
+        let leaf = "(func (drop (memory.size))) (memory 1)";
+        assert_eq!(chosen(leaf, 0, often, 10_000), USUAL.profiled.budget as usize / 2);
+        assert_eq!(chosen(leaf, usize::MAX, often, 10_000), USUAL.profiled.max_budget as usize / 2);
+        let deep = |depth| chosen(leaf, 0, Place { depth, ..often }, 1);
+        assert_eq!((deep(USUAL.profiled.depth - 1), deep(USUAL.profiled.depth)), (1, 0));
+    }
+
+    #[test]
     fn some_bodies_are_never_inlined() {
         let locals = |count| "(local i32)".repeat(count);
         let is_chosen = |body: &str| chosen(&format!("(func {body})"), 1000, HERE, 1) == 1;
