@@ -204,6 +204,7 @@ impl Translator<'_, '_> {
         self.builder.func.debug_tags.set(place, [POLL]);
         // Calls are places, too: every function with a loop checks at its entry.
         self.makes_calls = true;
+        self.has_loops = true;
     }
 
     /// Leaves for the runtime when an interruption was requested: the limit is all ones then. The

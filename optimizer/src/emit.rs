@@ -20,7 +20,7 @@ use crate::Entry;
 use crate::inline::Sources;
 use crate::translate::Translated;
 use cranelift_codegen::binemit::Reloc as ClifReloc;
-use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::ir::{ExternalName, Function, InstructionData, Opcode};
 use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, FinalizedMachExceptionHandler, FinalizedRelocTarget,
 };
@@ -40,6 +40,8 @@ use upshift_abi::trap::Trap;
 const CODE_ALIGN: usize = 16;
 /// Largest frame a function may have, as in the baseline tier.
 const MAX_FRAME_BYTES: u32 = 1 << 24;
+/// Jumps behind each other that are looked at for a loop's place.
+const MAX_JUMPS: usize = 32;
 /// Most bytes of code of a function, as in the baseline tier.
 const MAX_CODE_BYTES: usize = 1 << 28;
 /// `nop` of 1 to 9 bytes at most; longer gaps take several.
@@ -185,6 +187,25 @@ fn polls(compiled: &CompiledCode, shift: u32) -> Vec<u32> {
     polls.sort_unstable();
     polls.dedup();
     polls
+}
+
+/// Whether code may go round a loop without passing its place for polls. A header that is but a jump to
+/// unlikely code, which stands behind all other code, has no instruction of its own: what jumps to the
+/// header jumps there. Other jumps lead to what follows the header, or to other headers.
+pub(crate) fn misses_polls(func: &Function) -> bool {
+    let is_header = |block| {
+        let mut insts = func.layout.block_insts(block);
+        insts.any(|inst| func.dfg.insts[inst].opcode() == Opcode::SequencePoint)
+    };
+    let next = |block| match func.dfg.insts[func.layout.last_inst(block)?] {
+        InstructionData::Jump { destination, .. } => Some(destination.block(&func.dfg.value_lists)),
+        _ => None,
+    };
+    func.layout.blocks().filter(|&block| is_header(block)).any(|header| {
+        let ways = std::iter::successors(next(header), |&block| next(block));
+        let mut ways = ways.take_while(|&block| !is_header(block)).enumerate();
+        ways.any(|(step, block)| step == MAX_JUMPS || func.layout.is_cold(block))
+    })
 }
 
 /// The slots of references at calls. Cranelift counts from the stack pointer up, we from the frame

@@ -34,7 +34,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_frontend::FunctionBuilderContext;
 use isa::Goal;
 use upshift_abi::code::{CompileError, CompiledFunction};
-use upshift_abi::config::FunctionInput;
+use upshift_abi::config::{CodegenConfig, FunctionInput};
 
 /// What to compile of a function, and how hard to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +172,12 @@ impl Compiler {
             let message = format!("Cranelift: {:?}", error.inner);
             return Err(CompileError::Malformed { func, message });
         }
+        let may_miss = !input.config.loop_polls && translated.has_loops;
+        if may_miss && emit::misses_polls(&self.context.func) {
+            let config = CodegenConfig { loop_polls: true, ..input.config.clone() };
+            let input = FunctionInput { config: &config, ..*input };
+            return self.compile_with(&input, entry, limits, goal);
+        }
         let compiled = self.context.compiled_code().expect("just compiled");
         emit::gather(input, entry, translated, &self.context.func, compiled)
     }
@@ -226,7 +232,6 @@ fn offset(bytes: usize) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use upshift_abi::config::CodegenConfig;
     use upshift_abi::decode::{DecodeOptions, decode};
     use upshift_abi::index::DefinedFuncIndex;
     use upshift_abi::layout::InstanceLayout;
@@ -248,6 +253,24 @@ mod tests {
         };
         let request = Request { entry: Entry::Function, effort };
         Compiler::new().compile(&input, request).unwrap().frame_bytes
+    }
+
+    #[test]
+    fn a_loop_that_lost_its_place_compares() {
+        let has_places = |function: &str| {
+            let text = format!("(module {function})");
+            testing::with_first_function(&text, &CodegenConfig::default(), |input| {
+                let request = Request { entry: Entry::Function, effort: Effort::Full };
+                !Compiler::new().compile(input, request).unwrap().polls.is_empty()
+            })
+        };
+        assert!(has_places("(func (loop $l (br $l)))"));
+        assert!(has_places("(func (param i32) (loop $l (br_if $l (local.get 0))))"));
+        assert!(!has_places(
+            r#"(func (param i32) (block $b
+                (br_if $b (local.get 0))
+                (loop $l (@metadata.code.branch_hint "\00") (if (i32.const 1) (then (br $l))))))"#
+        ));
     }
 
     #[test]

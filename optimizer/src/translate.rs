@@ -68,6 +68,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) inlining: Inlining,
     /// Whether the function checks the stack limit: it calls something, or has loops.
     pub(crate) makes_calls: bool,
+    /// Whether places for polls were marked.
+    pub(crate) has_loops: bool,
     /// The block that an OSR body's values are loaded in, until its loop is met.
     pub(crate) osr_block: Option<ir::Block>,
     pub(crate) refused: Option<(u64, &'static str)>,
@@ -78,6 +80,8 @@ pub(crate) struct Translator<'a, 'b> {
 pub(crate) struct Translated {
     /// Whether the function calls anything on an ordinary path.
     pub(crate) makes_calls: bool,
+    /// Whether places for polls were marked.
+    pub(crate) has_loops: bool,
     /// The first operator that this tier does not have, and its offset.
     pub(crate) refused: Option<(u64, &'static str)>,
     /// Whether the loop of an OSR body was found.
@@ -153,12 +157,14 @@ pub(crate) fn translate<'a, 'b>(
         handlers: Handlers::default(),
         inlining: Inlining::new(&input, inlining),
         makes_calls: false,
+        has_loops: false,
         osr_block: None,
         refused: None,
     };
     translator.body()?;
     let translated = Translated {
         makes_calls: translator.makes_calls,
+        has_loops: translator.has_loops,
         refused: translator.refused,
         entered: translator.osr_block.is_none(),
         clauses: std::mem::take(&mut translator.handlers.clauses),

@@ -4,7 +4,7 @@
 //! 1. The host makes a [`Profiler`], which it may clone and share.
 //! 2. A thread that is about to run a store asks to be sampled with [`Profiler::attach`]; others may
 //!    with [`Profiler::attach_thread`]. It is, until it drops what it got.
-//!    An engine's threads that optimize are when [`Config::tier_event_observer`] has the profiler's
+//!    An engine's threads that optimize are when [`upshift::Config::tier_event_observer`] has the profiler's
 //!    [`Profiler::of_compilers`].
 //! 3. Any thread asks for what was noted with [`Profiler::snapshot`], as often as it likes and while
 //!    all the others run. [`Profiler::reset`] begins anew, and forgets threads that are done.

@@ -24,7 +24,6 @@ thread_local! {
 pub(super) fn ensure() {
     CHECKED.with(|checked| {
         if !checked.replace(true) {
-            super::step::unblock();
             install();
         }
     });

@@ -27,10 +27,7 @@ use std::ffi::c_void;
 use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{Relaxed, SeqCst},
-};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use upshift_abi::builtin::BUILTIN_COUNT;
 use upshift_abi::layout::{ActivationLink, Instance, Landing, ThreadContext};
 
@@ -403,7 +400,7 @@ impl ContextCell {
 
     /// Whether somebody asked for the store.
     pub(super) fn is_requested(&self) -> bool {
-        self.interrupt().load(Relaxed) != 0
+        self.interrupt().load(SeqCst) != 0
     }
 
     /// Sets the limit of a new outermost activation.

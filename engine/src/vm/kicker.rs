@@ -9,13 +9,15 @@ use std::time::Duration;
 
 /// Time between two signals.
 const PERIOD: Duration = Duration::from_millis(1);
+/// The same while all threads are in the host.
+const LONGEST: Duration = Duration::from_millis(8);
 
 /// Which thread runs machine code of a store, and whether it is in it.
 #[derive(Debug)]
 pub(super) struct Runner {
     /// The thread's number; 0 while nothing runs.
     thread: AtomicU32,
-    /// Whether it is in a runtime or host function, which looks for requests when it returns; so a
+    /// Whether it is in a runtime or host function that looks for requests when it returns; so a
     /// wrong answer costs time only.
     away: AtomicBool,
     /// Whether the kicker knows of the request at hand.
@@ -24,9 +26,9 @@ pub(super) struct Runner {
 }
 
 /// What was so before an activation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outer {
-    is_none: bool,
+    thread: u32,
     away: bool,
 }
 
@@ -37,11 +39,6 @@ impl Runner {
         Self { thread: AtomicU32::new(0), away, watched, by_signal }
     }
 
-    /// Whether the store's code is interrupted by signals.
-    pub(super) fn is_by_signal(&self) -> bool {
-        self.by_signal
-    }
-
     /// Whether some thread runs the store's code, for who asked for the store before.
     pub(super) fn is_reachable(&self) -> bool {
         self.by_signal && self.thread.load(SeqCst) != 0
@@ -49,20 +46,18 @@ impl Runner {
 
     /// This thread enters machine code; it looks for requests after this.
     pub(super) fn enter(&self) -> Outer {
-        let is_none = self.thread.load(Relaxed) == 0;
-        if is_none {
-            self.thread.store(this_thread(), SeqCst);
+        if !self.by_signal {
+            return Outer::default();
         }
-        Outer { is_none, away: self.away.swap(false, Relaxed) }
+        let away = self.away.swap(false, Relaxed);
+        Outer { thread: self.thread.swap(this_thread(), SeqCst), away }
     }
 
     /// It has left it.
     pub(super) fn leave(&self, outer: Outer) {
+        step::end();
         self.away.store(outer.away, Relaxed);
-        if outer.is_none {
-            step::end();
-            self.thread.store(0, Relaxed);
-        }
+        self.thread.store(outer.thread, Relaxed);
     }
 
     /// The thread is in a runtime function, or no more.
@@ -70,25 +65,28 @@ impl Runner {
         self.away.store(away, Relaxed);
     }
 
-    /// Sends the signal, unless it is not needed now.
-    fn send(&self) {
+    /// Sends the signal, unless it is not needed now; whether it did.
+    fn send(&self) -> bool {
         let thread = self.thread.load(SeqCst);
-        if thread != 0 && !self.away.load(Relaxed) {
+        let is_needed = thread != 0 && !self.away.load(Relaxed);
+        if is_needed {
             let process = std::process::id();
             // The thread may have ended meanwhile; then nobody gets the signal, or a thread that
             // does not care.
             // SAFETY: sends a signal that has a handler to a thread of this process.
             unsafe { libc::syscall(libc::SYS_tgkill, process, thread, KICK) };
         }
+        is_needed
     }
 }
 
-/// The kernel's number of this thread.
+/// The kernel's number of this thread, which lets the signals through.
 fn this_thread() -> u32 {
     thread_local! {
         static THREAD: Cell<u32> = const { Cell::new(0) };
     }
     if THREAD.get() == 0 {
+        step::unblock();
         THREAD.set(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs());
     }
     THREAD.get()
@@ -110,13 +108,17 @@ pub(super) fn kick(cell: &Arc<ContextCell>) {
         return;
     }
     let mut watched = lock();
-    watched.cells.push(Arc::clone(cell));
     if !watched.has_thread {
         let thread = std::thread::Builder::new().name("upshift-kicker".into());
-        // Without memory for a thread the next request tries again; the first signal was sent.
         watched.has_thread = thread.spawn(watch).is_ok();
     }
-    CHANGED.notify_one();
+    if watched.has_thread {
+        watched.cells.push(Arc::clone(cell));
+        CHANGED.notify_one();
+    } else {
+        // Without memory for a thread the next request tries again; the first signal was sent.
+        cell.runner().watched.store(false, SeqCst);
+    }
 }
 
 fn lock() -> MutexGuard<'static, Watched> {
@@ -124,19 +126,23 @@ fn lock() -> MutexGuard<'static, Watched> {
 }
 
 fn watch() {
+    let mut period = PERIOD;
     loop {
         let mut watched = lock();
         while watched.cells.is_empty() {
             watched = CHANGED.wait(watched).unwrap_or_else(PoisonError::into_inner);
         }
         drop(watched);
-        std::thread::sleep(PERIOD);
-        lock().cells.retain(|cell| again(cell));
+        std::thread::sleep(period);
+        let mut sent = false;
+        lock().cells.retain(|cell| again(cell, &mut sent));
+        // A store may be in the host for long.
+        period = if sent { PERIOD } else { LONGEST.min(period * 2) };
     }
 }
 
 /// Sends the signal again, unless the request was taken.
-fn again(cell: &ContextCell) -> bool {
+fn again(cell: &ContextCell, sent: &mut bool) -> bool {
     let runner = cell.runner();
     let is_wanted = || cell.is_requested() && runner.is_reachable();
     if !is_wanted() {
@@ -146,6 +152,6 @@ fn again(cell: &ContextCell) -> bool {
             return false;
         }
     }
-    runner.send();
+    *sent |= runner.send();
     true
 }

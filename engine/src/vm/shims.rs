@@ -80,6 +80,7 @@ pub(super) fn run<R>(
     // SAFETY: `enter` has the store borrowed mutably and does not use it before machine code is
     // done, and runtime functions nest strictly.
     let host = unsafe { host.as_mut() };
+    step::end();
     cell.runner().set_away(true);
     let result = match catch_unwind(AssertUnwindSafe(|| body(host))) {
         Ok(Ok(result)) => result,
@@ -93,10 +94,15 @@ pub(super) fn run<R>(
         }
     };
     cell.runner().set_away(false);
-    if cell.is_requested() && cell.runner().is_by_signal() {
+    back(cell);
+    result
+}
+
+/// Looks for requests on the way back to machine code, which may not poll.
+fn back(cell: &ContextCell) {
+    if cell.is_requested() && cell.settings().by_signal {
         step::begin();
     }
-    result
 }
 
 /// Throws the exception that an error carries, or leaves with the error.
@@ -197,10 +203,12 @@ extern "C" fn memory_copy(
     run(thread, (), |host| host.memory_copy(instance(vmctx), memories, dst, src, len));
 }
 
-/// The first memory, for an operator that is done without asking the store: it costs no fuel.
+/// The first memory, for an operator that is done without asking the store: it costs no fuel, and
+/// nobody asked for the store.
 fn memory0(thread: Thread, vmctx: *mut Instance) -> Option<MemoryPtr> {
     // SAFETY: `thread` is as the module head says.
-    if unsafe { ContextCell::of(thread) }.settings().fuel {
+    let cell = unsafe { ContextCell::of(thread) };
+    if cell.settings().fuel || cell.is_requested() {
         return None;
     }
     // SAFETY: code passes its vmctx, and has an operator on the memory that it names.
@@ -319,7 +327,10 @@ extern "C" fn throw(thread: Thread, _vmctx: *mut Instance) {
     let cell = unsafe { ContextCell::of(thread) };
     let exn = cell.built_exception().expect("a module with tags has a buffer");
     match cell.find_handler(exn.tag()) {
-        Some(caught) if !caught.by_ref => cell.land(caught, exn),
+        Some(caught) if !caught.by_ref => {
+            cell.land(caught, exn);
+            back(cell);
+        }
         caught => run(thread, (), |host| {
             let exn = host.copy_exception()?;
             match caught {
@@ -336,7 +347,10 @@ extern "C" fn throw_ref(thread: Thread, _vmctx: *mut Instance, exn: u64) {
     let cell = unsafe { ContextCell::of(thread) };
     let exn = ExnPtr::from_bits(exn);
     match exn.and_then(|exn| Some((cell.find_handler(exn.tag())?, exn))) {
-        Some((caught, exn)) => cell.land(caught, exn),
+        Some((caught, exn)) => {
+            cell.land(caught, exn);
+            back(cell);
+        }
         None => run(thread, (), |host| match exn {
             Some(exn) => Err(host.uncaught(exn)),
             None => Err(Trap::NullReference.into()),

@@ -29,7 +29,8 @@ const RED_ZONE_BYTES: i64 = 128;
 static TRAP_STUB: AtomicUsize = AtomicUsize::new(0);
 
 /// What was installed before us, by position in [`SIGNALS`]; written once, never freed.
-static PREVIOUS: [AtomicPtr<libc::sigaction>; 6] = [const { AtomicPtr::new(ptr::null_mut()) }; 6];
+static PREVIOUS: [AtomicPtr<libc::sigaction>; SIGNALS.len()] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS.len()];
 
 /// Installs the handlers; `trap_stub` is the address of the stub that trapping threads go to.
 pub(crate) fn install(trap_stub: usize) {
@@ -62,12 +63,15 @@ fn install_one(signal: c_int, previous: &AtomicPtr<libc::sigaction>) {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handle as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-    if signal == step::KICK {
-        // It may arrive in a system call of the host.
-        action.sa_flags |= libc::SA_RESTART;
-    }
     // SAFETY: the set is part of the local structure.
     unsafe { libc::sigemptyset(&raw mut action.sa_mask) };
+    if !FAULTS.contains(&signal) {
+        // It may arrive in a system call of the host.
+        action.sa_flags |= libc::SA_RESTART;
+        // Signal stacks are small, and no handler should run within another one.
+        // SAFETY: as above.
+        unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+    }
     // SAFETY: `handle` is async-signal-safe and passes on what is not ours.
     let failed = unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
     assert_eq!(failed, 0, "the signals can be handled");
@@ -77,9 +81,10 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
     // SAFETY: the kernel passes a valid, exclusive `ucontext_t` to an SA_SIGINFO handler.
     let interrupted = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     let is_ours = match signal {
-        libc::SIGTRAP => step::trapped(interrupted),
-        step::KICK => step::kicked(interrupted),
         // SAFETY: the kernel passes a valid `siginfo_t`.
+        libc::SIGTRAP => step::trapped(interrupted, unsafe { &*info }),
+        step::KICK => step::kicked(interrupted),
+        // SAFETY: as above.
         _ => faulted(interrupted, unsafe { &*info }),
     };
     if !is_ours {

@@ -7,14 +7,13 @@
 //! 1. Who wants something poisons the limit and sends [`KICK`] to the thread, at once and again each
 //!    millisecond until the request is taken ([`super::kicker`]).
 //! 2. When the signal finds the thread in machine code of a context with a request, the trap flag is
-//!    set. A runtime or host function that returns while there is one sets it, too ([`begin`]).
+//!    set. A runtime or host function that returns while there is one sets it, too ([`begin`]); while
+//!    it runs, the flag is off ([`end`]).
 //! 3. After each instruction, SIGTRAP arrives. At a place for polls, the thread is made to call
 //!    `loop_poll` as if the code had that call; the stub keeps all registers. Functions that are
 //!    entered on the way, and loops of baseline code, compare the limit and call by themselves.
 //! 4. The steps end when the request is taken, or when the thread has been outside of machine code
 //!    for [`AWAY_STEPS`] instructions; the next signal tries again.
-//!
-//! So a thread in machine code comes to a poll within one turn of a loop, whatever the loop calls.
 
 use super::code_map;
 use super::context::ContextCell;
@@ -31,7 +30,7 @@ pub(super) const KICK: libc::c_int = libc::SIGURG;
 const TRAP_FLAG: libc::greg_t = 1 << 8;
 /// Instructions that a thread goes on with outside of machine code before it runs freely again: the
 /// way back from a runtime function, and small ones as a whole.
-const AWAY_STEPS: u32 = 1000;
+const AWAY_STEPS: u32 = 5000;
 /// In place of a number of steps: the next trap is the last.
 const LAST: u32 = u32::MAX;
 
@@ -43,6 +42,8 @@ thread_local! {
 /// Goes step by step from here.
 #[cold]
 pub(super) fn begin() {
+    // A blocked trap would end the process.
+    unblock();
     LEFT.set(AWAY_STEPS);
     // SAFETY: changes nothing but the flag, which the handler of SIGTRAP, installed before any code
     // runs, takes back.
@@ -51,7 +52,8 @@ pub(super) fn begin() {
     }
 }
 
-/// Ends the steps at the next trap: somebody looks for requests.
+/// Ends the steps: the next trap, right behind this, is the last.
+#[inline]
 pub(super) fn end() {
     if LEFT.get() != 0 {
         LEFT.set(LAST);
@@ -75,51 +77,49 @@ pub(super) fn unblock() {
 
 /// What [`KICK`] does; whether it was meant for us.
 pub(super) fn kicked(interrupted: &mut libc::ucontext_t) -> bool {
-    let Some(polls) = polls_at(interrupted) else { return false };
-    // SAFETY: the thread was interrupted in code of a function, where `r15` is its context.
-    let cell = unsafe { ContextCell::of(thread(interrupted)) };
-    if !cell.is_requested() {
+    if polls_at(interrupted).is_none() || !is_requested(interrupted) {
         return false;
     }
-    if polls {
-        // SAFETY: at such a place the builtin may be called.
-        unsafe { call_poll(interrupted) };
-    } else {
-        LEFT.set(AWAY_STEPS);
-        interrupted.uc_mcontext.gregs[reg(libc::REG_EFL)] |= TRAP_FLAG;
-        // A blocked trap would end the process.
-        // SAFETY: the set is part of the interrupted context.
-        unsafe { libc::sigdelset(&raw mut interrupted.uc_sigmask, libc::SIGTRAP) };
-    }
+    // Also at a place for polls the next one is taken, so that each poll is followed by an instruction.
+    LEFT.set(AWAY_STEPS);
+    interrupted.uc_mcontext.gregs[reg(libc::REG_EFL)] |= TRAP_FLAG;
+    // A blocked trap would end the process.
+    // SAFETY: the set is part of the interrupted context.
+    unsafe { libc::sigdelset(&raw mut interrupted.uc_sigmask, libc::SIGTRAP) };
     true
 }
 
-/// What a trap after an instruction does; whether it was ours.
-pub(super) fn trapped(interrupted: &mut libc::ucontext_t) -> bool {
+/// What a trap does; whether it was that of a step.
+pub(super) fn trapped(interrupted: &mut libc::ucontext_t, info: &libc::siginfo_t) -> bool {
     let left = LEFT.get();
-    if left == 0 {
+    if left == 0 || info.si_code != libc::TRAP_TRACE {
         return false;
     }
-    let left = match (left, polls_at(interrupted)) {
-        (LAST, _) => 0,
-        (AWAY_STEPS, Some(true)) => {
-            // SAFETY: the thread was interrupted in code of a function, where `r15` is its context.
-            if unsafe { ContextCell::of(thread(interrupted)) }.is_requested() {
-                // SAFETY: at such a place the builtin may be called.
-                unsafe { call_poll(interrupted) };
-            }
+    let left = match polls_at(interrupted) {
+        _ if left == LAST => 0,
+        None => left - 1,
+        // Code of another store, or the request was taken.
+        Some(_) if !is_requested(interrupted) => 0,
+        Some(true) if left == AWAY_STEPS => {
+            // SAFETY: at such a place the builtin may be called.
+            unsafe { call_poll(interrupted) };
             0
         }
         // A place right behind a call may be where the thread was made to make it: every poll is
         // followed by an instruction, so that endless requests do not stop the program.
-        (_, Some(_)) => AWAY_STEPS,
-        (left, None) => left - 1,
+        Some(_) => AWAY_STEPS,
     };
     LEFT.set(left);
     if left == 0 {
         interrupted.uc_mcontext.gregs[reg(libc::REG_EFL)] &= !TRAP_FLAG;
     }
     true
+}
+
+/// Whether somebody asked for the store whose code was interrupted.
+fn is_requested(interrupted: &libc::ucontext_t) -> bool {
+    // SAFETY: the thread was interrupted in code of a function, where `r15` is its context.
+    unsafe { ContextCell::of(thread(interrupted)) }.is_requested()
 }
 
 /// When machine code was left by a call that stands nowhere in it, has the exit be behind the place

@@ -83,6 +83,42 @@ const ENDLESS: &str = r#"(module (memory 1) (table funcref (elem $leaf)) (tag $t
         (br $o)))
     (func (export "caught by the loop") (block $out
         (loop $o (try_table (catch $t $o) (call $throws)) (br $out))))
+    (func (export "fills") (loop $o
+        (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x10000)) (br $o)))
+    (func (export "copies") (loop $o
+        (memory.copy (i32.const 0) (i32.const 1) (i32.const 0xffff)) (br $o)))
+    (func (export "thrown on") (local $e exnref)
+        (local.set $e (block $h (result exnref) (try_table (catch_all_ref $h) (throw $t)) unreachable))
+        (loop $o
+            (local.set $e (block $h (result exnref)
+                (try_table (catch_all_ref $h) (throw_ref (local.get $e)))
+                unreachable))
+            (br $o)))
+    ;; Cranelift folds the constant, puts what is unlikely last, and the header is only a jump there.
+    (func (export "only unlikely code") (param i32) (block $b
+        (br_if $b (i32.eqz (local.get 0)))
+        (loop $l (@metadata.code.branch_hint "\00") (if (i32.const 1) (then (br $l)))))
+        (call $throws))
+    (func (export "only unlikely code, the other way") (param i32) (block $b
+        (br_if $b (i32.eqz (local.get 0)))
+        (call $nothing)
+        (loop $l (@metadata.code.branch_hint "\01") (if (i32.const 0) (then (return)) (else (br $l)))))
+        (call $throws))
+    (func (export "unlikely code behind a table") (param i32) (block $b
+        (br_if $b (i32.eqz (local.get 0)))
+        (loop $l
+            (block $x (br_table $x $b (i32.const 0)))
+            (@metadata.code.branch_hint "\00")
+            (if (i32.const 1)
+                (then (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1))) (br $l)))))
+        (call $throws))
+    (func (export "unlikely code before other code") (param i32) (block $b
+        (br_if $b (i32.eqz (local.get 0)))
+        (loop $l (@metadata.code.branch_hint "\00") (if (i32.const 1) (then (br $l))))))
+    (func (export "an unlikely branch back") (param i32)
+        (loop $l (@metadata.code.branch_hint "\00") (br_if $l (i32.const 1)))
+        (call $throws))
+    (func $nothing)
     (func $tail (export "tail calls") (param i32)
         (return_call $tail (i32.add (local.get 0) (i32.const 1)))))"#;
 
@@ -226,36 +262,77 @@ fn a_loop_sees_what_the_host_writes_at_an_interruption() {
 
 #[test]
 fn a_store_is_not_interrupted_for_another() {
+    const COUNT: &str = r#"(module
+        (func (export "count") (param i32)
+            (loop $l
+                (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
+    for inner_tier in [Tier::Optimizer, Tier::Baseline] {
+        let engine = optimizer();
+        let mut config = Config::new();
+        config.tier(inner_tier);
+        let inner_engine = Engine::new(&config).unwrap();
+        let module = Module::new(&inner_engine, COUNT).unwrap();
+        let mut inner = Store::new(&inner_engine, ());
+        let instance = Linker::new(&inner_engine).instantiate(&mut inner, &module).unwrap();
+        let count = instance.get_typed_func::<u32, ()>(&mut inner, "count").unwrap();
+        let module = Module::new(
+            &engine,
+            r#"(module (func $host (import "" "host"))
+                (func $run (export "run") (call $host) (loop $l (br $l))))"#,
+        )
+        .unwrap();
+        let mut store = Store::new(&engine, ());
+        let handle = store.interrupt_handle();
+        let mut linker = Linker::new(&engine);
+        let inner = std::sync::Mutex::new(inner);
+        let counted = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&counted);
+        linker
+            .func_wrap("", "host", move |_: Caller<'_, ()>| {
+                handle.interrupt();
+                count.call(&mut *inner.lock().unwrap(), 50_000_000).unwrap();
+                noted.store(true, Ordering::Relaxed);
+            })
+            .unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        let error = run.call(&mut store, ()).unwrap_err();
+        assert!(is_interrupt(&error), "{error:?}");
+        assert!(counted.load(Ordering::Relaxed), "the inner store ran to its end");
+        let trace = error.downcast_ref::<WasmBacktrace>().unwrap();
+        let names: Vec<_> = trace.frames().iter().map(|frame| frame.func_name()).collect();
+        assert_eq!(names, [Some("run")]);
+    }
+}
+
+#[test]
+fn hosts_start_threads_and_processes_while_loops_are_interrupted() {
     let engine = optimizer();
-    let (mut inner, inner_instance) = instantiate(
-        &engine,
-        r#"(module (func (export "count") (param i32)
-            (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#,
-    );
-    let count = inner_instance.get_typed_func::<u32, ()>(&mut inner, "count").unwrap();
     let module = Module::new(
         &engine,
-        r#"(module (func $host (import "" "host"))
-            (func (export "run") (call $host) (loop $l (br $l))))"#,
+        r#"(module (func $host (import "" "host") (param i32))
+            (func (export "run") (param i32)
+                (loop $l
+                    (call $host (local.get 0))
+                    (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#,
     )
     .unwrap();
     let mut store = Store::new(&engine, ());
-    let handle = store.interrupt_handle();
     let mut linker = Linker::new(&engine);
-    let inner = std::sync::Mutex::new(inner);
     linker
-        .func_wrap("", "host", move |_: Caller<'_, ()>| {
-            handle.interrupt();
-            // Long enough for many signals.
-            count.call(&mut *inner.lock().unwrap(), 200_000_000)
+        .func_wrap("", "host", |n: i32| {
+            if n % 50 == 0 {
+                assert!(std::process::Command::new("true").status().unwrap().success());
+            } else {
+                thread::spawn(|| {}).join().unwrap();
+            }
         })
         .unwrap();
     let instance = linker.instantiate(&mut store, &module).unwrap();
-    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
-    let error = run.call(&mut store, ()).unwrap_err();
-    assert!(is_interrupt(&error), "{error:?}");
-    let trace = error.downcast_ref::<WasmBacktrace>().unwrap();
-    assert_eq!(trace.frames().len(), 1, "{trace}");
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(0)));
+    store.set_epoch_deadline(0);
+    let run = instance.get_typed_func::<i32, ()>(&mut store, "run").unwrap();
+    run.call(&mut store, 500).unwrap();
 }
 
 #[test]
@@ -298,9 +375,20 @@ fn step_by_step_nothing_changes() {
     zeal.enable("step").unwrap();
     config.tier(Tier::Optimizer).zeal(zeal);
     let run = |engine: &Engine| {
-        let (mut store, instance) = instantiate(engine, BUSY);
+        let module = Module::new(engine, BUSY).unwrap();
+        let mut store = Store::new(engine, 0u32);
+        let instance = Linker::new(engine).instantiate(&mut store, &module).unwrap();
+        store.epoch_deadline_callback(|mut store| {
+            *store.data_mut() += 1;
+            // The time has come already, so each poll asks again, in the test mode.
+            Ok(UpdateDeadline::Continue(u64::from(*store.data() == u32::MAX)))
+        });
+        store.set_epoch_deadline(0);
         let run = instance.get_typed_func::<u32, u64>(&mut store, "run").unwrap();
-        run.call(&mut store, 2_000).unwrap()
+        (run.call(&mut store, 2_000).unwrap(), *store.data())
     };
-    assert_eq!(run(&Engine::new(&config).unwrap()), run(&optimizer()));
+    let (expected, _) = run(&optimizer());
+    let (result, polls) = run(&Engine::new(&config).unwrap());
+    assert_eq!(result, expected);
+    assert!(polls >= 2_000, "a poll at each turn: {polls}");
 }
