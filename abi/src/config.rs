@@ -106,6 +106,17 @@ pub struct FunctionInput<'a> {
 }
 
 impl<'a> FunctionInput<'a> {
+    /// What to compile when nothing is known of its calls.
+    #[must_use]
+    pub const fn new(
+        (module, bytes): (&'a Module, &'a [u8]),
+        layout: &'a InstanceLayout,
+        func: DefinedFuncIndex,
+        config: &'a CodegenConfig,
+    ) -> Self {
+        Self { module, bytes, layout, func, config, calls: None }
+    }
+
     /// The body of a function of the module.
     #[must_use]
     pub fn body(&self, func: DefinedFuncIndex) -> FunctionBody<'a> {

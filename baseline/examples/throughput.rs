@@ -45,14 +45,7 @@ fn measure(path: &str) -> Result<String, Box<dyn std::error::Error>> {
         let start = cpu_time();
         for func in 0..functions {
             let func = DefinedFuncIndex::new(func);
-            let input = FunctionInput {
-                module: &module,
-                bytes: &bytes,
-                layout: &layout,
-                func,
-                config: &config,
-                calls: None,
-            };
+            let input = FunctionInput::new((&module, &bytes), &layout, func, &config);
             code_bytes += compiler.compile(&input)?.code.len();
         }
         compiling = compiling.min(cpu_time() - start);

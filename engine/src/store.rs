@@ -80,8 +80,8 @@ impl StoreInner {
         let config = engine.config();
         let context = vm::Context::new(vm::Settings {
             max_stack_bytes: config.max_wasm_stack,
-            by_signal: !config.codegen.loop_polls,
-            fuel: config.codegen.fuel,
+            by_signal: !engine.codegen().loop_polls,
+            fuel: engine.codegen().fuel,
         });
         let interrupts = Arc::new(InterruptState::new(&engine, context.interrupter()));
         Self {

@@ -41,9 +41,7 @@ fn measure(path: &str, verify: bool, effort: Effort) -> Result<String, Box<dyn s
     let start = cpu_time();
     for func in 0..module.bodies.len() {
         let func = DefinedFuncIndex::new(func);
-        let (module, bytes) = (&module, &bytes);
-        let input =
-            FunctionInput { module, bytes, layout: &layout, func, config: &config, calls: None };
+        let input = FunctionInput::new((&module, &bytes), &layout, func, &config);
         let body = &module.bodies[func.index()];
         let loops = body.loops.iter().filter(|_| verify).map(|scan| scan.offset);
         let loops = loops.map(|offset| offset + u32::try_from(body.range.start).unwrap_or(0));

@@ -232,27 +232,13 @@ fn offset(bytes: usize) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use upshift_abi::decode::{DecodeOptions, decode};
-    use upshift_abi::index::DefinedFuncIndex;
-    use upshift_abi::layout::InstanceLayout;
-    use wasmparser::WasmFeatures;
 
     /// Size of the frame of the first function of a module.
     fn frame_bytes(text: &str, effort: Effort) -> u32 {
-        let bytes = wat::parse_str(text).unwrap();
-        let options =
-            DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false };
-        let module = decode(&bytes, &options).unwrap();
-        let input = FunctionInput {
-            module: &module,
-            bytes: &bytes,
-            layout: &InstanceLayout::of(&module),
-            func: DefinedFuncIndex(0),
-            config: &CodegenConfig::default(),
-            calls: None,
-        };
         let request = Request { entry: Entry::Function, effort };
-        Compiler::new().compile(&input, request).unwrap().frame_bytes
+        testing::with_first_function(text, &CodegenConfig::default(), |input| {
+            Compiler::new().compile(input, request).unwrap().frame_bytes
+        })
     }
 
     #[test]

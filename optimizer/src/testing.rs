@@ -17,12 +17,5 @@ pub(crate) fn with_first_function<R>(
     let module = decode(&bytes, &options).expect("the test is right");
     let layout = InstanceLayout::of(&module);
     let func = DefinedFuncIndex(0);
-    test(&FunctionInput {
-        module: &module,
-        bytes: &bytes,
-        layout: &layout,
-        func,
-        config,
-        calls: None,
-    })
+    test(&FunctionInput::new((&module, &bytes), &layout, func, config))
 }

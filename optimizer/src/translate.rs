@@ -78,7 +78,7 @@ pub(crate) struct Translator<'a, 'b> {
 /// What translation finds out besides the code.
 #[derive(Clone, Debug)]
 pub(crate) struct Translated {
-    /// Whether the function calls anything on an ordinary path.
+    /// Whether the function checks the stack limit: it calls something, or has loops.
     pub(crate) makes_calls: bool,
     /// Whether places for polls were marked.
     pub(crate) has_loops: bool,

@@ -39,11 +39,9 @@ pub fn interrupt() -> Mode {
 /// than the others, so [`all`] does not have it.
 #[must_use]
 pub fn step() -> Mode {
-    let mut mode = optimizer();
     let mut zeal = Zeal::none();
     zeal.step = true;
-    mode.config.zeal(zeal);
-    Mode { name: "step", ..mode }
+    with_zeal_of_optimizer("step", zeal)
 }
 
 /// The optimising compiler only.
@@ -85,11 +83,9 @@ pub fn exceptions() -> Mode {
 /// The optimising compiler, which inlines as much as it can, and throws and catches before calls.
 #[must_use]
 pub fn inline() -> Mode {
-    let mut mode = optimizer();
     let mut zeal = Zeal::none();
     (zeal.inline, zeal.exceptions) = (true, true);
-    mode.config.zeal(zeal);
-    Mode { name: "inline", ..mode }
+    with_zeal_of_optimizer("inline", zeal)
 }
 
 /// The same without exceptions, with loops that are entered by baseline frames and every allocation
@@ -112,11 +108,9 @@ pub fn gc() -> Mode {
 /// The same with the optimising compiler.
 #[must_use]
 pub fn gc_optimizer() -> Mode {
-    let mut mode = optimizer();
     let mut zeal = Zeal::none();
     zeal.gc = true;
-    mode.config.zeal(zeal);
-    Mode { name: "gc-optimizer", ..mode }
+    with_zeal_of_optimizer("gc-optimizer", zeal)
 }
 
 /// The same with functions of both tiers, and few registers in the baseline.
@@ -156,6 +150,12 @@ pub fn all() -> [Mode; 12] {
 
 fn with_zeal(name: &'static str, zeal: Zeal) -> Mode {
     let Mode { mut config, .. } = baseline();
+    config.zeal(zeal);
+    Mode { name, config }
+}
+
+fn with_zeal_of_optimizer(name: &'static str, zeal: Zeal) -> Mode {
+    let Mode { mut config, .. } = optimizer();
     config.zeal(zeal);
     Mode { name, config }
 }

@@ -20,14 +20,7 @@ fn compile(bytes: &[u8], config: &CodegenConfig, reverse: bool) -> Vec<Compiled>
     let mut compiler = Compiler::new();
     let mut compile = |i: usize| {
         let func = DefinedFuncIndex(u32::try_from(i).expect("small modules"));
-        compiler.compile(&FunctionInput {
-            module: &module,
-            bytes,
-            layout: &layout,
-            func,
-            config,
-            calls: None,
-        })
+        compiler.compile(&FunctionInput::new((&module, bytes), &layout, func, config))
     };
     let count = module.bodies.len();
     if reverse {

@@ -14,14 +14,7 @@ fn compile(wat: &str, config: &CodegenConfig) -> (CompiledFunction, Vec<u32>) {
     let module = decode(&bytes, &options).unwrap();
     let layout = InstanceLayout::of(&module);
     let func = DefinedFuncIndex(0);
-    let input = FunctionInput {
-        module: &module,
-        bytes: &bytes,
-        layout: &layout,
-        func,
-        config,
-        calls: None,
-    };
+    let input = FunctionInput::new((&module, &bytes), &layout, func, config);
     let compiled = Compiler::new().compile(&input).unwrap();
     let start = module.bodies[0].range.start as u32;
     let loops = module.bodies[0].loops.iter().map(|scan| start + scan.offset).collect();

@@ -332,7 +332,6 @@ impl Config {
     /// which takes up to a fifth of the time of small ones. Changes generated code.
     pub fn signal_interruption(&mut self, enable: bool) -> &mut Self {
         self.signal_interruption = enable;
-        self.codegen.loop_polls = !enable || self.zeal.interrupt;
         self
     }
 
@@ -404,7 +403,6 @@ impl Config {
     pub fn zeal(&mut self, zeal: Zeal) -> &mut Self {
         self.zeal = zeal;
         self.codegen.zeal_spill = zeal.spill;
-        self.codegen.loop_polls = !self.signal_interruption || zeal.interrupt;
         self.codegen.zeal_exceptions = zeal.exceptions;
         self.codegen.zeal_inline = zeal.inline;
         self.heap.zeal = zeal.gc;
@@ -531,11 +529,13 @@ impl Config {
         }
     }
 
-    /// What the compilers read. Profiles of calls are for code that may be optimised.
+    /// What the compilers read: what was set, and what follows from several settings. Profiles of calls
+    /// are for code that may be optimised.
     pub(crate) fn codegen(&self) -> CodegenConfig {
         let mode = self.tier_settings().mode;
         let call_profiles = !matches!(mode, Mode::Baseline | Mode::Optimizer);
-        CodegenConfig { call_profiles, ..self.codegen.clone() }
+        let loop_polls = !self.signal_interruption || self.zeal.interrupt;
+        CodegenConfig { call_profiles, loop_polls, ..self.codegen.clone() }
     }
 
     /// Refuses what the engine cannot do.

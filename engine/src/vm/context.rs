@@ -91,7 +91,7 @@ impl Context {
             exit: UnsafeCell::new(None),
             osr: UnsafeCell::new(Handover::default()),
             raise_cache: UnsafeCell::new(RaiseCache::default()),
-            runner: Runner::new(settings.by_signal),
+            runner: Runner::default(),
             settings,
         });
         let host: *const ContextCell = Arc::as_ptr(&cell);

@@ -63,7 +63,7 @@ pub(crate) fn enter(
     // SAFETY: the store, which the caller has borrowed, owns the context.
     let cell = unsafe { cell.as_ref() };
     let outer = cell.host();
-    let guard = cell.runner().enter();
+    let runner = cell.settings().by_signal.then(|| cell.runner().enter());
     if outer.is_none() {
         cell.arm(stack_limit(cell.settings().max_stack_bytes));
     }
@@ -77,7 +77,9 @@ pub(crate) fn enter(
     // SAFETY: the caller vouches for callee and trampoline; the slots are checked above; the
     // context has a valid limit and knows its store.
     let left = unsafe { entry(cell.thread(), record.vmctx, record.code, slots.as_mut_ptr()) };
-    cell.runner().leave(guard);
+    if let Some(before) = runner {
+        cell.runner().leave(before);
+    }
     cell.set_host(outer);
     cell.replace_caller(caller);
     match left {

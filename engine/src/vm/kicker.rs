@@ -13,42 +13,32 @@ const PERIOD: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(8);
 
 /// Which thread runs machine code of a store, and whether it is in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Runner {
-    /// The thread's number; 0 while nothing runs.
+    /// The thread's number; 0 while nothing runs that signals interrupt.
     thread: AtomicU32,
     /// Whether it is in a runtime or host function that looks for requests when it returns; so a
     /// wrong answer costs time only.
     away: AtomicBool,
     /// Whether the kicker knows of the request at hand.
     watched: AtomicBool,
-    by_signal: bool,
 }
 
 /// What was so before an activation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outer {
     thread: u32,
     away: bool,
 }
 
 impl Runner {
-    /// Nobody runs.
-    pub(super) fn new(by_signal: bool) -> Self {
-        let (away, watched) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { thread: AtomicU32::new(0), away, watched, by_signal }
-    }
-
-    /// Whether some thread runs the store's code, for who asked for the store before.
+    /// Whether signals reach the store's code, for who asked for the store before.
     pub(super) fn is_reachable(&self) -> bool {
-        self.by_signal && self.thread.load(SeqCst) != 0
+        self.thread.load(SeqCst) != 0
     }
 
     /// This thread enters machine code; it looks for requests after this.
     pub(super) fn enter(&self) -> Outer {
-        if !self.by_signal {
-            return Outer::default();
-        }
         let away = self.away.swap(false, Relaxed);
         Outer { thread: self.thread.swap(this_thread(), SeqCst), away }
     }

@@ -184,25 +184,6 @@ extern "C" fn memory_fill(
     });
 }
 
-extern "C" fn memory_copy(
-    thread: Thread,
-    vmctx: *mut Instance,
-    indices: u64,
-    dst: u64,
-    src: u64,
-    len: u64,
-) {
-    if indices == 0
-        && let Some(memory) = memory0(thread, vmctx)
-        && memory.copy_small(dst, src, len)
-    {
-        return;
-    }
-    let (to, from) = unpack_indices(indices);
-    let memories = (MemoryIndex(to), MemoryIndex(from));
-    run(thread, (), |host| host.memory_copy(instance(vmctx), memories, dst, src, len));
-}
-
 /// The first memory, for an operator that is done without asking the store: it costs no fuel, and
 /// nobody asked for the store.
 fn memory0(thread: Thread, vmctx: *mut Instance) -> Option<MemoryPtr> {
@@ -215,9 +196,17 @@ fn memory0(thread: Thread, vmctx: *mut Instance) -> Option<MemoryPtr> {
     Some(MemoryPtr::from_ptr(unsafe { (*vmctx).memory0.def }))
 }
 
-/// Bulk operators between two places, which differ in what their two indices are.
+/// Whether `memory.copy` was done without asking the store.
+fn copy_quickly(thread: Thread, vmctx: *mut Instance, indices: u64, args: [u64; 3]) -> bool {
+    let [dst, src, len] = args;
+    let memory = if indices == 0 { memory0(thread, vmctx) } else { None };
+    memory.is_some_and(|memory| memory.copy_small(dst, src, len))
+}
+
+/// Bulk operators between two places, which differ in what their two indices are; one of them has a
+/// function that may have done it already.
 macro_rules! bulk {
-    ($($name:ident($first:ident, $second:ident);)*) => {$(
+    ($($name:ident($first:ident, $second:ident) $(unless $quick:ident)?;)*) => {$(
         extern "C" fn $name(
             thread: Thread,
             vmctx: *mut Instance,
@@ -226,6 +215,9 @@ macro_rules! bulk {
             src: u64,
             len: u64,
         ) {
+            $(if $quick(thread, vmctx, indices, [dst, src, len]) {
+                return;
+            })?
             let (first, second) = unpack_indices(indices);
             let indices = ($first(first), $second(second));
             run(thread, (), |host| host.$name(instance(vmctx), indices, dst, src, len));
@@ -234,6 +226,7 @@ macro_rules! bulk {
 }
 
 bulk! {
+    memory_copy(MemoryIndex, MemoryIndex) unless copy_quickly;
     memory_init(MemoryIndex, DataIndex);
     table_copy(TableIndex, TableIndex);
     table_init(TableIndex, ElemIndex);

@@ -25,14 +25,8 @@ fn loops(code: &ModuleCode) -> Vec<(DefinedFuncIndex, u32)> {
 
 fn publish(code: &ModuleCode, (func, offset): (DefinedFuncIndex, u32), effort: Effort) {
     let source = code.source();
-    let input = FunctionInput {
-        module: &source.module,
-        bytes: (*source.bytes).as_ref(),
-        layout: &source.layout,
-        func,
-        config: &source.config,
-        calls: None,
-    };
+    let module = (&*source.module, (*source.bytes).as_ref());
+    let input = FunctionInput::new(module, &source.layout, func, &source.config);
     let request = Request { entry: Entry::Loop { offset }, effort };
     let compiled = Compiler::new().compile(&input, request).unwrap();
     code.publish_osr(func, offset, compiled).unwrap();
