@@ -27,7 +27,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Map, Value};
 
 use crate::engine::Engine;
-use crate::suite::Suite;
+use crate::suite::{Size, Suite};
 
 /// Benchmarks of Upshift beside Wasmtime and V8.
 #[derive(Parser)]
@@ -49,6 +49,9 @@ struct Options {
     /// Compile every .wasm file of this directory for the table of compile throughput.
     #[arg(long, value_name = "DIR")]
     compile: Option<PathBuf>,
+    /// How much the programs of the table run do.
+    #[arg(long, default_value = "default")]
+    size: Size,
     /// Interleaved rounds per program; six or more give a 95 % interval.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -99,7 +102,13 @@ fn run(options: &Options) -> Result<bool> {
     for section in wanted(options) {
         let figures = match section {
             Section::Run => {
-                let outcome = run_time::measure(&suite, &tiers, &peers.for_running, options.rounds);
+                let outcome = run_time::measure(
+                    &suite,
+                    options.size,
+                    &tiers,
+                    &peers.for_running,
+                    options.rounds,
+                );
                 correct &= outcome.correct;
                 if let Some(path) = &options.svg {
                     write(path, &svg::draw(&outcome))?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{Engine, RunSample};
 use crate::stats::{Estimate, geometric_mean};
-use crate::suite::{Program, Suite};
+use crate::suite::{Program, Size, Suite};
 use crate::table::Table;
 
 /// Samples of one program: per engine one per round, none after the engine failed.
@@ -34,14 +34,20 @@ pub(crate) struct Outcome {
 type Figure = fn(&RunSample) -> f64;
 
 /// Runs the suite and prints the tables.
-pub(crate) fn measure(suite: &Suite, tiers: &[Engine], peers: &[Engine], rounds: usize) -> Outcome {
+pub(crate) fn measure(
+    suite: &Suite,
+    size: Size,
+    tiers: &[Engine],
+    peers: &[Engine],
+    rounds: usize,
+) -> Outcome {
     let engines: Vec<&Engine> = tiers.iter().chain(peers).collect();
     let names: Vec<String> = engines.iter().map(|engine| engine.name.clone()).collect();
     let mut programs = Vec::new();
     let mut correct = true;
     for program in &suite.programs {
         eprintln!("running {}", program.name);
-        let (measured, failed) = measure_program(program, &engines, rounds);
+        let (measured, failed) = measure_program(program, size, &engines, rounds);
         correct &= failed.iter().all(|&engine| engine >= tiers.len());
         programs.push(measured);
     }
@@ -56,6 +62,7 @@ pub(crate) fn measure(suite: &Suite, tiers: &[Engine], peers: &[Engine], rounds:
 /// The samples, and the engines that failed; a failure ends an engine's part in the program.
 fn measure_program(
     program: &Program,
+    size: Size,
     engines: &[&Engine],
     rounds: usize,
 ) -> (Measured, Vec<usize>) {
@@ -66,7 +73,7 @@ fn measure_program(
             if failed.contains(&index) {
                 continue;
             }
-            match checked_run(engine, program) {
+            match checked_run(engine, program, size) {
                 Ok(sample) => samples[index].push(sample),
                 Err(error) => {
                     eprintln!("{} on {}: {error:#}", program.name, engine.name);
@@ -79,10 +86,9 @@ fn measure_program(
     (Measured { name: program.name.clone(), samples }, failed)
 }
 
-fn checked_run(engine: &Engine, program: &Program) -> anyhow::Result<RunSample> {
-    let sample = engine.run(&program.module, &[])?;
-    let printed = sample.stdout.trim();
-    let expected = &program.expected;
+fn checked_run(engine: &Engine, program: &Program, size: Size) -> anyhow::Result<RunSample> {
+    let sample = engine.run(&program.module, program.args(size))?;
+    let (printed, expected) = (sample.stdout.trim(), program.output(size));
     anyhow::ensure!(printed == expected, "printed {printed}, expected {expected}");
     Ok(sample)
 }

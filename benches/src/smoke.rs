@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::engine::Engine;
-use crate::suite::{Program, Suite};
+use crate::suite::{Program, Size, Suite};
 
 /// True when all is well; every failure is printed.
 pub(crate) fn check(suite: &Suite, engines: &[Engine]) -> Result<bool> {
@@ -21,12 +21,8 @@ pub(crate) fn check(suite: &Suite, engines: &[Engine]) -> Result<bool> {
 }
 
 fn check_one(engine: &Engine, program: &Program) -> Result<()> {
-    let sample = engine.run(&program.module, &program.smoke_args)?;
-    let printed = sample.stdout.trim();
-    anyhow::ensure!(
-        printed == program.smoke_expected,
-        "printed {printed}, expected {}",
-        program.smoke_expected
-    );
+    let sample = engine.run(&program.module, program.args(Size::Tiny))?;
+    let (printed, expected) = (sample.stdout.trim(), program.output(Size::Tiny));
+    anyhow::ensure!(printed == expected, "printed {printed}, expected {expected}");
     Ok(())
 }
