@@ -19,6 +19,7 @@ pub mod config;
 pub mod conv;
 pub mod decode;
 pub mod eval;
+pub mod hotness;
 pub mod index;
 pub mod layout;
 pub mod methods;

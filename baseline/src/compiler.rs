@@ -21,6 +21,7 @@ use upshift_abi::code::{
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::conv::{CALLEE_SAVED, CallLayout, ValueLoc};
+use upshift_abi::hotness::ENTRY_COST;
 use upshift_abi::layout::{Instance, STACK_HEADROOM_BYTES, ThreadContext};
 use upshift_abi::ops::after_leb128;
 use upshift_abi::trap::Trap;
@@ -459,9 +460,6 @@ pub(crate) struct Prologue {
     /// Whether there is a stack check.
     pub(crate) checked: bool,
 }
-
-/// What an entry takes from the hotness counter.
-const ENTRY_COST: i32 = 8;
 
 impl Tables {
     fn clear(&mut self) {

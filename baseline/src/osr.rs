@@ -16,6 +16,7 @@ use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
 use upshift_abi::conv::CALLEE_SAVED;
+use upshift_abi::hotness::loop_cost;
 use upshift_abi::index::MemoryIndex;
 use upshift_abi::layout::{Instance, ThreadContext};
 use upshift_abi::module::Body;
@@ -28,12 +29,8 @@ const LOOP_GPRS: u32 = 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | CALLEE_SAVED_GPRS;
 const MAX_LOOP_GPRS: u32 = 7;
 /// How many vector registers a loop without calls may keep.
 const MAX_LOOP_XMMS: u32 = 10;
-/// Bytes of code that a unit of the hotness counter stands for.
-const COST_UNIT_BYTES: u32 = 16;
 /// Most operands of all OSR entries of a function together.
 const MAX_OSR_OPERANDS: usize = 1 << 20;
-/// Most that one turn of a loop takes from the counter.
-const MAX_LOOP_COST: u32 = 1000;
 
 impl<'a> FuncCompiler<'a> {
     /// The state at the header of the loop at hand.
@@ -131,8 +128,7 @@ impl<'a> FuncCompiler<'a> {
     /// Scales the cost of a turn with the size of the loop's code.
     pub(crate) fn patch_loop_cost(&mut self, frame: &Control, size: u32) {
         if frame.cost_at != 0 {
-            let cost = (size / COST_UNIT_BYTES).clamp(1, MAX_LOOP_COST);
-            self.asm.patch_i32(frame.cost_at, cost as i32);
+            self.asm.patch_i32(frame.cost_at, loop_cost(size));
         }
     }
 

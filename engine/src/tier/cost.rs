@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const BASE_NS: u64 = 150_000;
 /// Time for each byte of the body.
 const NS_PER_BYTE: u64 = 1_600;
-/// Machine code of the baseline takes about this long for a unit of the counters (16 bytes of
+/// Machine code of the baseline takes about this long for a unit of the counters (a byte of
 /// code), in picoseconds.
-const PS_PER_UNIT: u64 = 700;
+const PS_PER_UNIT: u64 = 44;
 /// The scale that leaves the estimate as it is.
 const ONE: u32 = 1024;
 /// Limits of the scale: a machine is neither ten times faster nor twenty times slower.
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn units_and_time_convert() {
-        assert_eq!(CostModel::ns_of_units(CostModel::units_of_ns(7_000_000)), 7_000_000);
+        assert_eq!(CostModel::ns_of_units(CostModel::units_of_ns(7_040_000)), 7_040_000);
         assert!(CostModel::units_of_ns(u64::MAX) > 0);
     }
 }

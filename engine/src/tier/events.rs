@@ -58,7 +58,7 @@ pub enum TierEventKind {
     },
     /// A counter ran down, and optimised code was asked for.
     Requested {
-        /// What all threads have counted, in units of 16 bytes of machine code.
+        /// What all threads have counted, in bytes of machine code.
         counted: u64,
         /// CPU time that the compilation is expected to take.
         expected: Duration,

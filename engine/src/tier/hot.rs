@@ -3,6 +3,9 @@
 //! Runs on the program's thread, so it only touches atomics and sends without waiting, unless the
 //! engine was told to compile right here.
 //!
+//! A function that was entered once or twice until it was hot, and is in a loop now, is one whose calls
+//! take long: the loop gets its OSR body first, and the function its code when it is entered again.
+//!
 //! Which loop gets an OSR body: its code contains all loops around it, too, but those would have a
 //! second way in, so the outermost loop that turns often is the best. When a loop's counter fires,
 //! the counter is left at zero for the next [`PROBE_FIRES`] headers to see which of them come by.
@@ -18,10 +21,11 @@ use super::controller::{Controller, Job, Mode};
 use super::cost::CostModel;
 use super::events::{TierEventKind, TierRejection};
 use super::module_tier::{ModuleTiering, Plan, Probe, Progress, ProgressCell};
-use super::policy::{MAX_OSR_BODIES, MAX_POLL_SHIFT, POLL_UNITS, PROBE_FIRES};
+use super::policy::{FEW_ENTRIES, MAX_OSR_BODIES, MAX_POLL_SHIFT, POLL_UNITS, PROBE_FIRES};
 use crate::code::{ModuleCode, thread_cpu_ns};
 use std::sync::Arc;
 use std::time::Duration;
+use upshift_abi::hotness::entries;
 use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::module::Body;
 use upshift_optimizer::{Effort, Entry, Request};
@@ -76,7 +80,12 @@ impl Site<'_> {
         match function.get() {
             Progress::Failed => return i32::MAX,
             Progress::Cold | Progress::Deferred => {
-                if let Some(more) = self.ask_for_function(function) {
+                if let Some(more) = self.missing(function) {
+                    return more;
+                }
+                if position.is_some_and(|position| self.loop_comes_first(position)) {
+                    function.advance(Progress::Cold, Progress::Deferred);
+                } else if let Some(more) = self.ask_for_function(function) {
                     return more;
                 }
             }
@@ -99,16 +108,38 @@ impl Site<'_> {
         self.poll_units()
     }
 
-    /// Asks for the function, unless it shall run a bit longer first: then how much.
+    /// How much longer the function shall run before anything is asked for; that is said once.
+    fn missing(&self, function: &ProgressCell) -> Option<i32> {
+        if function.get() != Progress::Cold {
+            return None;
+        }
+        let counted = self.code.counted(self.func);
+        let (model, bytes) = (self.controller().model(), self.body.range.len());
+        let more = self.tiering.rule().missing(model, bytes, counted)?;
+        function.advance(Progress::Cold, Progress::Deferred).then_some(more)
+    }
+
+    /// Whether the loop that runs now gets code before its function does: frames of the function stay
+    /// long, so that calls of it are rare.
+    fn loop_comes_first(&self, position: usize) -> bool {
+        if !matches!(self.controller().settings().mode, Mode::Tiered(_)) {
+            return false;
+        }
+        match self.osr(position).get() {
+            Progress::Failed => false,
+            Progress::Requested | Progress::Optimized => true,
+            Progress::Cold | Progress::Deferred => {
+                entries(self.code.counted(self.func)) <= FEW_ENTRIES
+                    || self.loops_that_are(Progress::Requested).next().is_some()
+            }
+        }
+    }
+
+    /// Asks for the function. When that cannot be now: what it shall run before the next try.
     fn ask_for_function(&self, function: &ProgressCell) -> Option<i32> {
         let counted = self.code.counted(self.func);
         let model = self.controller().model();
         let bytes = self.body.range.len();
-        if function.get() == Progress::Cold
-            && let Some(more) = self.tiering.rule().missing(model, bytes, counted)
-        {
-            return function.advance(Progress::Cold, Progress::Deferred).then_some(more);
-        }
         let won = function.advance(Progress::Cold, Progress::Requested)
             || function.advance(Progress::Deferred, Progress::Requested);
         if !won {

@@ -3,10 +3,11 @@
 use super::controller::{Controller, Job, Mode};
 use super::events::Subject;
 use super::hot::loop_position;
-use super::policy::{ENTRY_COST_UNITS, StartRule};
+use super::policy::StartRule;
 use crate::api::function_set::FunctionSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use upshift_abi::hotness::ENTRY_COST;
 use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::module::{Body, Module};
 
@@ -16,7 +17,7 @@ use upshift_abi::module::{Body, Module};
 pub(crate) enum Progress {
     /// Nobody asked.
     Cold,
-    /// Somebody asked, but it has to run a bit longer.
+    /// Somebody asked, but it has to run a bit longer, or a loop of it goes first.
     Deferred,
     /// It waits in the queue or is being compiled.
     Requested,
@@ -187,7 +188,7 @@ impl ModuleTiering {
             Mode::Tiered(_) => Plan::Counted(self.rule.units(body.range.len())),
             Mode::Deterministic { entries } => {
                 let entries = i32::try_from(entries).unwrap_or(i32::MAX);
-                Plan::Counted(ENTRY_COST_UNITS.saturating_mul(entries.saturating_sub(1).max(0)))
+                Plan::Counted(ENTRY_COST.saturating_mul(entries.saturating_sub(1).max(0)))
             }
             // A loop's OSR body is entered from baseline code only.
             Mode::Zeal { seed: None } if !body.loops.is_empty() => Plan::Counted(0),

@@ -3,6 +3,7 @@
 use super::cost::CostModel;
 use std::fmt;
 use std::str::FromStr;
+use upshift_abi::hotness::ENTRY_MODULUS;
 
 /// What tiering aims at. A value of [`Config::policy`](crate::Config::policy).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -79,23 +80,25 @@ pub(crate) struct Thresholds {
     pub(crate) upgrade: bool,
 }
 
-/// What the entry of a function takes from its counter. The baseline compiler emits it.
-pub(crate) const ENTRY_COST_UNITS: i32 = 8;
 /// Least start value: functions that are called a few times only are never worth a request, however
 /// small they are.
-const MIN_START_UNITS: u64 = 20_000;
-/// Largest start value, about a quarter of a second: an enormous function that runs for so long
-/// gets a quick compilation rather than none.
-const MAX_START_UNITS: u64 = 400_000_000;
+const MIN_START_UNITS: u64 = 320_000;
+/// Largest start value, about a tenth of a second: an enormous function that runs for so long, and
+/// the same once more, gets a quick compilation rather than none.
+const MAX_START_UNITS: u64 = 2_147_480_000;
 /// Units between two looks at a loop that waits for optimised code, a bit above a millisecond:
 /// rare enough that the slow path (one or two microseconds) does not show, often enough that the
 /// code is used soon after it is there.
-pub(crate) const POLL_UNITS: i32 = 2_000_000;
+pub(crate) const POLL_UNITS: i32 = 32_000_000;
 /// While a loop's code is being made each look doubles the time to the next, this often.
 pub(crate) const MAX_POLL_SHIFT: u8 = 5;
 /// How often the counter fires at each loop header in a row, to find out which loops around an
 /// inner one turn in a short time, and to wait for the header of a loop that has optimised code.
 pub(crate) const PROBE_FIRES: u32 = 48;
+/// A function that was entered at most so often (modulo [`ENTRY_MODULUS`]) while it ran as long as
+/// its start value says, and is in a loop now, most likely stays there: the loop's body comes before
+/// the function's code.
+pub(crate) const FEW_ENTRIES: u64 = 2;
 /// OSR bodies of one function: a function whose frames come back to the baseline more often than
 /// that has other troubles. Test modes have no such limit.
 pub(crate) const MAX_OSR_BODIES: usize = 8;
@@ -129,7 +132,7 @@ impl StartRule {
         let needed = start_units(percent, model.scale(), bytes);
         let raised = u64::try_from(needed).unwrap_or(0) * 100 > counted * RAISED_PERCENT;
         let missing = i64::from(needed) - i64::try_from(counted).unwrap_or(i64::MAX);
-        raised.then(|| i32::try_from(missing).unwrap_or(i32::MAX))
+        raised.then(|| multiple(i32::try_from(missing).unwrap_or(i32::MAX)))
     }
 }
 
@@ -139,7 +142,13 @@ fn start_units(percent: u32, scale: u32, bytes: usize) -> i32 {
     }
     let ns = CostModel::expected_ns_at(scale, bytes).saturating_mul(u64::from(percent)) / 100;
     let units = CostModel::units_of_ns(ns).clamp(MIN_START_UNITS, MAX_START_UNITS);
-    i32::try_from(units).unwrap_or(i32::MAX)
+    multiple(i32::try_from(units).unwrap_or(i32::MAX))
+}
+
+/// Counters are armed with multiples of [`ENTRY_MODULUS`], so that what was counted since tells the
+/// entries.
+fn multiple(units: i32) -> i32 {
+    units - units % ENTRY_MODULUS
 }
 
 #[cfg(test)]
@@ -162,7 +171,7 @@ mod tests {
 
     #[test]
     fn start_values_grow_with_the_body_and_the_caution() {
-        for bytes in [10, 1000, 100_000] {
+        for bytes in [10, 1000, 10_000] {
             let of = |policy| start(policy, bytes);
             assert_eq!(of(Policy::OptimizeEagerly), 0);
             assert!(of(Policy::Latency) < of(Policy::Balanced));

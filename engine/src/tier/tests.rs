@@ -106,7 +106,7 @@ fn a_hot_function_goes_through_all_steps() {
         TierEventKind::Requested { counted, .. } => Some(counted),
         _ => None,
     });
-    assert!(requested.unwrap() >= 20_000);
+    assert!(requested.unwrap() >= 320_000);
     assert_eq!((setup.tier(0), setup.tier(2)), ("optimized", "baseline"));
     let stats = setup.module.stats();
     assert_eq!((stats.baseline_functions, stats.optimizer_functions), (2, 1));
@@ -125,6 +125,22 @@ fn a_hot_loop_asks_for_a_body_of_its_own() {
     assert_eq!(names.iter().filter(|name| **name == "requested").count(), 1);
     assert_eq!(setup.tier(1), "optimized");
     assert_eq!(setup.call("sum", 10), 55);
+}
+
+#[test]
+fn a_loop_of_a_function_that_is_entered_once_comes_first() {
+    let first = |events: &[TierEvent]| {
+        let mut asked = events.iter().filter(|event| event.kind.name() == "requested");
+        asked.next().unwrap().loop_offset
+    };
+    let mut setup = Setup::new(stand_in, |config| config);
+    setup.call("sum", 100_000_000);
+    let events: Vec<_> = setup.engine.tier_events().into_iter().collect();
+    assert!(first(&events).is_some(), "{events:#?}");
+
+    let mut setup = Setup::new(stand_in, |config| config);
+    let events = setup.call_until("sum", 3, &["requested"]);
+    assert!(first(&events).is_none(), "{events:#?}");
 }
 
 #[test]

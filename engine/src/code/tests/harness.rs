@@ -17,6 +17,7 @@ use upshift_abi::builtin::Builtin;
 use upshift_abi::code::{CompileError, CompiledFunction, PcMap, Reloc, RelocTarget, TrapMap};
 use upshift_abi::config::{CodegenConfig, FunctionInput};
 use upshift_abi::decode::{DecodeOptions, decode as decode_module};
+use upshift_abi::hotness::ENTRY_COST;
 use upshift_abi::index::*;
 use upshift_abi::layout::{CanonTypeId, InstanceLayout, MAX_SUPERTYPES, Supertypes, ThreadContext};
 use upshift_abi::module::{Body, Module};
@@ -144,9 +145,6 @@ pub(super) fn baseline_code(wat: &str, config: CodegenConfig) -> Arc<ModuleCode>
     };
     ModuleCode::new(source, compile_baseline, None, None).unwrap()
 }
-
-/// What the baseline takes from a counter at a function's entry.
-const ENTRY_COST: i32 = 8;
 
 type OnInterrupt = Box<dyn FnMut(u32) -> Result<(), Error> + Send>;
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use upshift_abi::code::{CompiledFunction, PcMap, TrapMap};
 use upshift_abi::config::CodegenConfig;
 use upshift_abi::conv::CallLayout;
+use upshift_abi::hotness::ENTRY_MODULUS;
 use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
 use upshift_abi::layout::{FuncRef, ThreadContext};
 use upshift_abi::trap::Trap;
@@ -407,7 +408,7 @@ fn a_transfer_in_the_middle_goes_on_where_the_loop_was() {
     let code = baseline_code(SUM, CodegenConfig::default());
     let entries = AtomicU64::new(0);
     let mut store = TestStore::new(&code);
-    store.again = Some(100);
+    store.again = Some(100 * ENTRY_MODULUS);
     store.heat(0);
     // Without a body the loop goes on in the baseline and asks again.
     assert_eq!(store.run(0, &[10_000]).unwrap(), sum(10_000));

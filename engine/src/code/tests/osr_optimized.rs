@@ -9,6 +9,7 @@ use crate::code::ModuleCode;
 use crate::vm::Slot;
 use std::sync::Arc;
 use upshift_abi::config::{CodegenConfig, FunctionInput};
+use upshift_abi::hotness::{ENTRY_COST, ENTRY_MODULUS};
 use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
 use upshift_abi::trap::Trap;
 use upshift_optimizer::{Compiler, Effort, Entry, Request};
@@ -57,7 +58,7 @@ fn run(code: &Arc<ModuleCode>, how: Run<'_>) -> (Outcome, usize) {
     store.again = Some(how.period);
     store.context.set_fuel(how.fuel);
     for i in 0..code.source().module.bodies.len() {
-        store.set_counter(u32::try_from(i).unwrap(), how.period.saturating_add(8));
+        store.set_counter(u32::try_from(i).unwrap(), how.period.saturating_add(ENTRY_COST));
     }
     let ty = code.source().module.func_type(FuncIndex(0)).clone();
     let results = store.call(store.func(0), &ty, how.args).map_err(|exit| {
@@ -386,7 +387,7 @@ fn threads_in_the_same_loop_agree() {
             let (code, expected) = (&code, &expected);
             scope.spawn(move || {
                 for period in 0..60 {
-                    let how = Run { period: period * (i + 1), ..never };
+                    let how = Run { period: period * (i + 1) * ENTRY_MODULUS, ..never };
                     assert_eq!(&run(code, how).0.results, expected);
                 }
             });
