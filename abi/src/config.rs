@@ -30,14 +30,16 @@ pub struct CodegenConfig {
     pub memory_may_move: bool,
     /// Leave the baseline compiler only two allocatable registers of each class (a test mode).
     pub zeal_spill: bool,
+    /// Have baseline code take work from a budget of the thread, and charge a function's counter only when
+    /// that is used up: cheaper, and right on average ([`crate::hotness`]).
+    pub work_budget: bool,
     /// Keep the log of written objects that a generational collector needs.
     pub gc_barrier: bool,
     /// Have the optimising tier inline small functions.
     pub inlining: bool,
     /// Have it inline as much as it can (a test mode).
     pub zeal_inline: bool,
-    /// Have optimized code compare the stack limit at loop headers, as baseline code does, instead of
-    /// noting where they are ([`crate::code::CompiledFunction::polls`]).
+    /// Have loop headers compare the stack limit, instead of noting where they are ([`crate::code::CompiledFunction::polls`]).
     pub loop_polls: bool,
     /// Throw and catch an exception before calls of functions now and then (a test mode).
     pub zeal_exceptions: bool,
@@ -55,6 +57,7 @@ impl Default for CodegenConfig {
             memory_guard_bytes: 32 << 20,
             memory_may_move: true,
             zeal_spill: false,
+            work_budget: false,
             gc_barrier: true,
             inlining: true,
             zeal_inline: false,

@@ -1,14 +1,63 @@
-//! What baseline code takes from the hotness counters, so that a counter tells two things at once.
+//! What baseline code takes from the hotness counters.
 //!
 //! A unit is a byte of machine code that ran. Turns of loops take multiples of [`ENTRY_MODULUS`], an
-//! entry of the function takes one more than such a multiple: the remainder of what was counted is
-//! how often the function was entered, up to the modulus, at no cost.
+//! entry of a function with loops takes one more than such a multiple: the remainder of what was
+//! counted is how often the function was entered, up to the modulus, at no cost.
+//!
+//! # Budgets
+//! To find a counter takes two loads, and to count in memory takes four cycles at least, which shows in
+//! small functions and loops. With budgets, a counter is charged for much work at a time, and on average
+//! each function for what it did:
+//! - Entries of functions without loops take from the `work_budget` of the
+//!   [`ThreadContext`](crate::layout::ThreadContext). Who uses it up refills it with a random number and
+//!   charges its function's counter with [`BUDGET_CHARGE`], the mean of the refills. No program runs in
+//!   step with random numbers. The first budget of a thread is any part of a full one, so that work in
+//!   many short-lived stores counts as well.
+//! - Turns of loops take from a budget in the frame, which is in a register where possible. When that is
+//!   used up it gets [`FRAME_BUDGET`], and the counter is charged as much. At the function's entry it is
+//!   the counter modulo [`FRAME_BUDGET`]: as an entry takes an odd number, all such values come up
+//!   equally often, and what is left of a budget at the end need not be counted.
 
 /// What remains of a count is the entries, modulo this.
 pub const ENTRY_MODULUS: i32 = 16;
 
 /// What the entry of a function takes from its counter.
-pub const ENTRY_COST: i32 = 8 * ENTRY_MODULUS + 1;
+pub const ENTRY_COST: i8 = 7 * ENTRY_MODULUS as i8 + 1;
+
+/// The same for a function without loops, whose calls nobody tells from others.
+pub const PLAIN_ENTRY_COST: i8 = ENTRY_COST - 1;
+
+/// What a frame's budget gets when it is used up, a power of two.
+pub const FRAME_BUDGET: i32 = 1 << 15;
+
+/// What a refill of the thread's budget is at least.
+pub const LEAST_REFILL: i32 = 1 << 15;
+
+/// A refill has the random number shifted right by this on top.
+pub const REFILL_SHIFT: u8 = 17;
+
+/// What who refills the thread's budget charges: the mean refill.
+pub const BUDGET_CHARGE: i32 = LEAST_REFILL + (1 << (31 - REFILL_SHIFT as u32));
+
+/// Random numbers are made by a linear congruence modulo 2³² with this factor (Knuth, TAOCP 2,
+/// 3.3.4, table 1).
+pub const SEED_FACTOR: i32 = 1_664_525;
+
+/// See [`SEED_FACTOR`].
+pub const SEED_STEP: i32 = 1_013_904_223;
+
+const _: () = assert!(BUDGET_CHARGE % ENTRY_MODULUS == 0);
+const _: () = assert!(FRAME_BUDGET % ENTRY_MODULUS == 0);
+const _: () = assert!(MAX_LOOP_COST < FRAME_BUDGET.cast_unsigned());
+
+/// The first budget of a thread, and what the next random number is made from.
+#[must_use]
+pub fn first_budget(seed: u32) -> (i32, u32) {
+    let seed =
+        seed.wrapping_mul(SEED_FACTOR.cast_unsigned()).wrapping_add(SEED_STEP.cast_unsigned());
+    let part = (u64::from(seed) * u64::from(BUDGET_CHARGE.unsigned_abs())) >> 32;
+    (i32::try_from(part).unwrap_or(BUDGET_CHARGE), seed)
+}
 
 /// Most that one turn of a loop takes from the counter.
 const MAX_LOOP_COST: u32 = 1000 * ENTRY_MODULUS as u32;
@@ -32,10 +81,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn first_budgets_are_spread_evenly() {
+        let mut next = 1;
+        let mut sum = 0;
+        for _ in 0..1000 {
+            let (budget, seed) = first_budget(next);
+            assert!((0..BUDGET_CHARGE).contains(&budget));
+            (sum, next) = (sum + i64::from(budget), seed);
+        }
+        let mean = i64::from(BUDGET_CHARGE) / 2;
+        assert!((mean * 9 / 10..mean * 11 / 10).contains(&(sum / 1000)), "{sum}");
+    }
+
+    #[test]
     fn entries_are_told_from_turns() {
         let turns: i32 = [0, 1, 15, 16, 17, 500, 70_000, u32::MAX].map(loop_cost).iter().sum();
         for entered in 0..ENTRY_MODULUS {
-            let counted = turns + entered * ENTRY_COST;
+            let counted = turns + entered * i32::from(ENTRY_COST);
             assert_eq!(
                 entries(u64::from(counted.cast_unsigned())),
                 u64::from(entered.cast_unsigned())

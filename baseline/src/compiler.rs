@@ -21,8 +21,7 @@ use upshift_abi::code::{
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::conv::{CALLEE_SAVED, CallLayout, ValueLoc};
-use upshift_abi::hotness::ENTRY_COST;
-use upshift_abi::layout::{Instance, STACK_HEADROOM_BYTES, ThreadContext};
+use upshift_abi::layout::{STACK_HEADROOM_BYTES, ThreadContext};
 use upshift_abi::ops::after_leb128;
 use upshift_abi::trap::Trap;
 use upshift_abi::types::FuncType;
@@ -57,6 +56,7 @@ pub(crate) struct Tables {
     pub(crate) traps: Vec<(u32, Trap)>,
     pub(crate) pcs: Vec<(u32, u32)>,
     pub(crate) osr: Vec<(u32, OsrEntry)>,
+    pub(crate) polls: Vec<u32>,
     pub(crate) safepoints: Vec<Safepoint>,
     pub(crate) ref_slots: Vec<u32>,
     pub(crate) blocks: Vec<CountedBlock>,
@@ -107,6 +107,8 @@ pub(crate) struct FuncCompiler<'a> {
     pub(crate) dead: bool,
     /// Whether the function calls anything on an ordinary path.
     pub(crate) makes_calls: bool,
+    /// The local behind those of the function that has the frame's budget of work.
+    pub(crate) frame_budget: Option<u32>,
     /// Operands in OSR entries so far.
     pub(crate) osr_operands: usize,
     /// Where the vmctx, the base of memory 0 and that of the heap were found last.
@@ -150,6 +152,7 @@ impl<'a> FuncCompiler<'a> {
             refused: None,
             ref_operands: 0,
             hints: [Reg(0); 3],
+            frame_budget: None,
             osr_operands: 0,
             dead: false,
             makes_calls: false,
@@ -203,6 +206,7 @@ impl<'a> FuncCompiler<'a> {
                 self.frame.add_local(ty);
             }
         }
+        self.add_frame_budget();
         self.start_body();
         let mut reader = body.get_binary_reader_for_operators()?;
         while !reader.eof() {
@@ -278,17 +282,11 @@ impl<'a> FuncCompiler<'a> {
         let params = self.src.ty.params.len();
         let Some(first) = self.frame.locals.get(params) else { return };
         let start = first.slot - first.ty.slot_bytes();
-        let end = self.frame.operand_base();
+        let end = match self.frame_budget {
+            Some(budget) => self.frame.locals[budget as usize].slot - Ty::I32.slot_bytes(),
+            None => self.frame.operand_base(),
+        };
         self.asm.zero_slots(start, end);
-    }
-
-    fn entry_counter(&mut self) {
-        let vmctx = Reg(self.src.conv.vmctx).gpr();
-        let counters = offset_of!(Instance, counters) as i32;
-        self.asm.load_w(Width::W64, SCRATCH, Addr::Base(vmctx, counters));
-        let counter = Addr::Base(SCRATCH, self.src.input.func.0 as i32 * 4);
-        self.asm.sub_mi_patchable(Width::W32, counter, ENTRY_COST);
-        self.hot_slow_path(None);
     }
 
     /// Writes epilogue, slow paths, pool and prologue, and gathers the result.
@@ -400,7 +398,7 @@ impl<'a> FuncCompiler<'a> {
             pcs: PcMap::from_unsorted(tables.pcs.iter().map(shift_all).collect()),
             stack_maps,
             handlers,
-            polls: Vec::new(),
+            polls: tables.polls.iter().map(|at| at - shift).collect(),
             osr,
             blocks: tables.blocks.clone(),
             frame_bytes,
@@ -467,6 +465,7 @@ impl Tables {
         self.traps.clear();
         self.pcs.clear();
         self.osr.clear();
+        self.polls.clear();
         self.safepoints.clear();
         self.ref_slots.clear();
         self.blocks.clear();

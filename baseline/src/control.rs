@@ -387,7 +387,7 @@ impl FuncCompiler<'_> {
     fn end_loop(&mut self, index: usize) {
         let frame = self.control.frames[index];
         let size = self.asm.pos() - frame.loop_start;
-        self.patch_loop_cost(&frame, size);
+        self.patch_loop_cost(frame.cost_at, size);
         if frame.pads != handlers::NONE {
             self.loop_landing_pads(index);
         }

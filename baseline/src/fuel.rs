@@ -39,7 +39,7 @@ impl FuncCompiler<'_> {
         let fuel = Addr::Base(THREAD, offset_of!(ThreadContext, fuel) as i32);
         self.asm.sub_mi_patchable(Width::W64, fuel, 0);
         self.fuel.charge_at = self.asm.pos() - 4;
-        self.slow_call_if(Cond::S, Builtin::out_of_fuel, None);
+        self.slow_call_if(Cond::S, Builtin::out_of_fuel);
     }
 
     /// Ends the block at hand.

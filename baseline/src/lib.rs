@@ -26,6 +26,7 @@ mod counts;
 mod frame;
 mod fuel;
 mod handlers;
+mod hotness;
 mod masm;
 mod merge;
 mod ops;

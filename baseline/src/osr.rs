@@ -7,18 +7,16 @@
 //! optimised code can take over: an [`OsrEntry`] describes it.
 
 use crate::compiler::FuncCompiler;
-use crate::control::Control;
-use crate::frame::{RETURN_AREA_SLOT, SAVED_SLOTS, VMCTX_SLOT, slot_addr};
-use crate::masm::{Addr, Cond, SCRATCH, THREAD, Width};
+use crate::frame::{RETURN_AREA_SLOT, SAVED_SLOTS};
+use crate::masm::{Addr, Cond, THREAD};
 use crate::regs::{CALLEE_SAVED_GPRS, Holder, State, XMMS, regs_in};
 use crate::value::{Reg, Ty, Value};
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
 use upshift_abi::conv::CALLEE_SAVED;
-use upshift_abi::hotness::loop_cost;
 use upshift_abi::index::MemoryIndex;
-use upshift_abi::layout::{Instance, ThreadContext};
+use upshift_abi::layout::ThreadContext;
 use upshift_abi::module::Body;
 use upshift_abi::scan::LoopScan;
 
@@ -66,6 +64,13 @@ impl<'a> FuncCompiler<'a> {
             self.keep(&mut state, Holder::MEMORY0, false, &mut gprs);
             gprs_left -= 1;
         }
+        if gprs_left > 0
+            && !scan.has_call
+            && let Some(budget) = self.frame_budget
+        {
+            self.keep(&mut state, Holder::local(budget), true, &mut gprs);
+            gprs_left -= 1;
+        }
         if gprs_left > 0 {
             self.keep(&mut state, Holder::VMCTX, false, &mut gprs);
         }
@@ -101,34 +106,16 @@ impl<'a> FuncCompiler<'a> {
 
     /// Poll and hotness counter at the header of the loop whose frame is at `index`.
     pub(crate) fn loop_checks(&mut self, index: usize) {
-        let limit = Addr::Base(THREAD, offset_of!(ThreadContext, stack_limit) as i32);
-        self.asm.cmp_rsp(limit);
-        self.slow_call_if(Cond::B, Builtin::loop_poll, None);
-        if !self.src.input.config.counts_hotness() {
-            return;
+        if self.src.input.config.loop_polls {
+            let limit = Addr::Base(THREAD, offset_of!(ThreadContext, stack_limit) as i32);
+            self.asm.cmp_rsp(limit);
+            self.slow_call_if(Cond::B, Builtin::loop_poll);
+        } else {
+            self.tables.pcs.push((self.asm.pos(), self.src.pc as u32));
+            self.tables.polls.push(self.asm.pos());
         }
-        let state = &self.regs.state;
-        let vmctx = regs_in(state.used).find(|r| state.holders[r.index()] == Holder::VMCTX);
-        let base = match vmctx {
-            Some(r) => r.gpr(),
-            None => {
-                self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
-                SCRATCH
-            }
-        };
-        let counters = Addr::Base(base, offset_of!(Instance, counters) as i32);
-        self.asm.load_w(Width::W64, SCRATCH, counters);
-        let counter = Addr::Base(SCRATCH, self.src.input.func.0 as i32 * 4);
-        self.asm.sub_mi_patchable(Width::W32, counter, 1);
-        self.set_cost_place(index, self.asm.pos() - 4);
-        let osr = self.osr_entry();
-        self.hot_slow_path(osr);
-    }
-
-    /// Scales the cost of a turn with the size of the loop's code.
-    pub(crate) fn patch_loop_cost(&mut self, frame: &Control, size: u32) {
-        if frame.cost_at != 0 {
-            self.asm.patch_i32(frame.cost_at, loop_cost(size));
+        if self.src.input.config.counts_hotness() {
+            self.loop_counter(index);
         }
     }
 
@@ -147,14 +134,15 @@ impl<'a> FuncCompiler<'a> {
                 frame.saved[place] = slot;
             }
         }
-        let local_slots = self.frame.locals.iter().map(|local| local.slot).collect();
+        let locals = self.frame_budget.map_or(self.frame.locals.len(), |budget| budget as usize);
+        let local_slots = self.frame.locals[..locals].iter().map(|local| local.slot).collect();
         let entries = entries.into_iter().map(|(at, entry)| (at - shift, entry)).collect();
         OsrMap::new(frame, local_slots, entries)
     }
 
     /// Where everything is at the header at hand; nothing when all entries of the function together
     /// would become too large, so that no input makes the tables grow with its square.
-    fn osr_entry(&mut self) -> Option<OsrEntry> {
+    pub(crate) fn osr_entry(&mut self) -> Option<OsrEntry> {
         self.osr_operands += self.stack.len();
         if self.osr_operands > MAX_OSR_OPERANDS {
             return None;
@@ -162,6 +150,9 @@ impl<'a> FuncCompiler<'a> {
         let state = &self.regs.state;
         let locals = regs_in(state.used).filter_map(|r| {
             let local = state.holders[r.index()].as_local()?;
+            if Some(local) == self.frame_budget {
+                return None;
+            }
             let place = if r.is_float() { OsrPlace::Float(r.0 - 16) } else { OsrPlace::Int(r.0) };
             Some((local, place))
         });

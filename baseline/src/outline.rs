@@ -1,6 +1,7 @@
 //! Out-of-line code: what is rarely executed stands behind the function.
 
 use crate::compiler::{FuncCompiler, Prologue, Safepoint};
+use crate::hotness::{Budget, HotSite};
 use crate::masm::{Addr, Cond, Gpr, Label, RBP, THREAD};
 use crate::ops::object::Object;
 use std::mem::offset_of;
@@ -42,9 +43,15 @@ struct TrapSite {
 struct SlowCall {
     label: Label,
     back: u32,
-    builtin: Builtin,
     pc: u32,
-    osr: Option<OsrEntry>,
+    call: Slow,
+}
+
+/// What a slow path calls.
+#[derive(Debug)]
+enum Slow {
+    Builtin(Builtin),
+    Hot(HotSite),
 }
 
 /// A cold path of an operator on objects.
@@ -121,16 +128,23 @@ impl FuncCompiler<'_> {
     }
 
     /// Calls `builtin` out of line when `cond` holds, and comes back with all registers intact.
-    pub(crate) fn slow_call_if(&mut self, cond: Cond, builtin: Builtin, osr: Option<OsrEntry>) {
+    pub(crate) fn slow_call_if(&mut self, cond: Cond, builtin: Builtin) {
+        self.slow_path_if(cond, Slow::Builtin(builtin));
+    }
+
+    /// After a hotness counter, or a budget, went down: what happens below zero.
+    pub(crate) fn hot_slow_path(&mut self, budget: Budget, osr: Option<OsrEntry>) {
+        // A frame's budget was not below zero before, so it is when the subtraction borrows: this
+        // jump is one instruction with it to the processor.
+        let below = if matches!(budget, Budget::Frame(_)) { Cond::B } else { Cond::S };
+        self.slow_path_if(below, Slow::Hot(HotSite { budget, osr }));
+    }
+
+    fn slow_path_if(&mut self, cond: Cond, call: Slow) {
         let mut label = Label::new();
         self.asm.jcc(cond, &mut label);
         let (back, pc) = (self.asm.pos(), self.src.pc as u32);
-        self.outline.slow_calls.push(SlowCall { label, back, builtin, pc, osr });
-    }
-
-    /// After a hotness counter went down: asks for optimised code when it is below zero.
-    pub(crate) fn hot_slow_path(&mut self, osr: Option<OsrEntry>) {
-        self.slow_call_if(Cond::S, Builtin::hot_function, osr);
+        self.outline.slow_calls.push(SlowCall { label, back, pc, call });
     }
 
     /// Emits all slow paths.
@@ -140,10 +154,12 @@ impl FuncCompiler<'_> {
         }
         for mut slow in std::mem::take(&mut self.outline.slow_calls) {
             self.asm.bind(&mut slow.label);
-            self.tables.pcs.push((self.asm.pos(), slow.pc));
-            self.asm.call_mem(builtin_addr(slow.builtin));
-            if let Some(osr) = slow.osr {
-                self.tables.osr.push((self.asm.pos(), osr));
+            match slow.call {
+                Slow::Builtin(builtin) => {
+                    self.tables.pcs.push((self.asm.pos(), slow.pc));
+                    self.asm.call_mem(builtin_addr(builtin));
+                }
+                Slow::Hot(hot) => self.emit_hot(hot, slow.pc, slow.back),
             }
             self.asm.jmp_to(slow.back);
         }

@@ -57,6 +57,11 @@ pub struct ThreadContext {
     /// Where the next entry of the log of written objects goes; there is always room for one per
     /// object. An entry is the object's offset in the heap.
     pub gc_log: *mut u32,
+    /// Work that baseline code may do until it charges a function's counter
+    /// ([`crate::hotness`]); below zero when it must.
+    pub work_budget: i32,
+    /// What the next refill of the budget is drawn from.
+    pub work_seed: u32,
 
     /// The limit that `stack_limit` holds when nothing was requested.
     pub true_stack_limit: AtomicU64,
@@ -150,4 +155,4 @@ pub struct OsrTransfer {
 }
 
 const _: () = assert!(offset_of!(ThreadContext, stack_limit) == 0);
-const _: () = assert!(offset_of!(ThreadContext, gc_log) < HOT_FIELD_RANGE);
+const _: () = assert!(offset_of!(ThreadContext, work_seed) < HOT_FIELD_RANGE);

@@ -535,7 +535,10 @@ impl Config {
         let mode = self.tier_settings().mode;
         let call_profiles = !matches!(mode, Mode::Baseline | Mode::Optimizer);
         let loop_polls = !self.signal_interruption || self.zeal.interrupt;
-        CodegenConfig { call_profiles, loop_polls, ..self.codegen.clone() }
+        // Other modes, and a policy that asks at the first entry, need exact counts.
+        let work_budget = matches!(mode, Mode::Tiered(thresholds) if thresholds.start_percent > 0);
+        let counters = self.codegen.counters && !matches!(mode, Mode::Baseline | Mode::Optimizer);
+        CodegenConfig { counters, call_profiles, loop_polls, work_budget, ..self.codegen.clone() }
     }
 
     /// Refuses what the engine cannot do.

@@ -1,5 +1,6 @@
 //! Tests of stubs, entry, traps and publishing with hand-made machine code.
 
+mod budgets;
 mod calls;
 mod harness;
 mod interrupts;

@@ -188,7 +188,9 @@ impl ModuleTiering {
             Mode::Tiered(_) => Plan::Counted(self.rule.units(body.range.len())),
             Mode::Deterministic { entries } => {
                 let entries = i32::try_from(entries).unwrap_or(i32::MAX);
-                Plan::Counted(ENTRY_COST.saturating_mul(entries.saturating_sub(1).max(0)))
+                Plan::Counted(
+                    i32::from(ENTRY_COST).saturating_mul(entries.saturating_sub(1).max(0)),
+                )
             }
             // A loop's OSR body is entered from baseline code only.
             Mode::Zeal { seed: None } if !body.loops.is_empty() => Plan::Counted(0),

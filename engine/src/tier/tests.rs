@@ -117,7 +117,7 @@ fn a_hot_function_goes_through_all_steps() {
 #[test]
 fn a_hot_loop_asks_for_a_body_of_its_own() {
     let mut setup = Setup::new(stand_in, |config| config);
-    let events = setup.call_until("sum", 10_000, &["published", "rejected"]);
+    let events = setup.call_until("sum", 1_000_000, &["published", "rejected"]);
     let of_loop = events.iter().filter(|event| event.loop_offset.is_some());
     let of_loop: Vec<_> = of_loop.cloned().collect();
     let names = names(&of_loop);

@@ -22,13 +22,14 @@ use super::raise::RaiseCache;
 use super::step;
 use super::unwind;
 use anyhow::Error;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use upshift_abi::builtin::BUILTIN_COUNT;
+use upshift_abi::hotness;
 use upshift_abi::layout::{ActivationLink, Instance, Landing, ThreadContext};
 
 /// `stack_limit` of a context that shall poll.
@@ -453,7 +454,18 @@ impl ContextCell {
     }
 }
 
+/// The first budget of a store and its seed: those of the stores of a thread follow each other.
+fn first_budget() -> (i32, u32) {
+    thread_local! {
+        static SEED: Cell<u32> = const { Cell::new(1) };
+    }
+    let (budget, seed) = hotness::first_budget(SEED.get());
+    SEED.set(seed);
+    (budget, seed)
+}
+
 fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
+    let (work_budget, work_seed) = first_budget();
     ThreadContext {
         stack_limit: AtomicU64::new(POISON),
         fuel: 0,
@@ -476,6 +488,8 @@ fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
         landing: Landing::default(),
         exn_buffer: ptr::null_mut(),
         gc_log: ptr::null_mut(),
+        work_budget,
+        work_seed,
         gc_cards: ptr::null_mut(),
         alloc_request: 0,
         value: [0; 2],

@@ -6,7 +6,7 @@ use super::table::TablePtr;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::AtomicI32;
 use upshift_abi::index::{
     DefinedFuncIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
 };
@@ -113,15 +113,14 @@ impl InstanceRef {
         u32::try_from(host.addr()).expect("written from a u32")
     }
 
-    /// Sets the hotness counter of a function of the instance's module, in the instance's shard.
-    pub(crate) fn set_counter(self, func: DefinedFuncIndex, value: i32) {
+    /// The hotness counter of a function of the instance's module, in the instance's shard.
+    pub(crate) fn counter(&self, func: DefinedFuncIndex) -> &AtomicI32 {
         // SAFETY: the holder of the handle keeps the instance alive.
         let counters = unsafe { (*self.0.as_ptr()).counters };
         let counter = counters.wrapping_add(func.index());
         // SAFETY: a shard has a counter for each function of the module, which outlives the
         // instance; counters are only ever accessed whole.
-        let counter = unsafe { AtomicI32::from_ptr(counter) };
-        counter.store(value, Ordering::Relaxed);
+        unsafe { AtomicI32::from_ptr(counter) }
     }
 
     /// Connects a memory, imported or defined.

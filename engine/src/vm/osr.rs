@@ -109,7 +109,7 @@ impl Site<'_> {
         let index = self.function.index;
         let vmctx = ptr::with_exposed_provenance_mut::<Instance>(address(self.vmctx));
         let instance = InstanceRef::from_ptr(vmctx).expect("code has a vmctx");
-        instance.set_counter(index, i32::MAX);
+        instance.counter(index).store(i32::MAX, Ordering::Relaxed);
         let loop_offset = self.entry.map(|entry| entry.loop_offset);
         run(thread, None, |host| Ok(host.hot_function(instance, index, loop_offset)))
     }

@@ -221,12 +221,17 @@ impl TestStore {
 
     /// Lets the counter of a function go below zero at the first loop header after its next entry.
     pub(super) fn heat(&self, index: u32) {
-        self.set_counter(index, ENTRY_COST);
+        self.set_counter(index, ENTRY_COST.into());
     }
 
     /// Sets the counter of a function.
     pub(super) fn set_counter(&self, index: u32, value: i32) {
-        self.instance.instance().set_counter(DefinedFuncIndex(index), value);
+        self.instance.instance().counter(DefinedFuncIndex(index)).store(value, Ordering::Relaxed);
+    }
+
+    /// The counter of a function.
+    pub(super) fn counter(&self, index: u32) -> i32 {
+        self.instance.instance().counter(DefinedFuncIndex(index)).load(Ordering::Relaxed)
     }
 
     /// Calls function `index`, with integer parameters and one integer result.
@@ -484,7 +489,7 @@ impl VmHost for TestStore {
         self.hot.push((func, loop_offset));
         let body = loop_offset.and_then(|offset| self.code.osr_body(func, offset));
         if let (None, Some(again)) = (body, self.again) {
-            instance.set_counter(func, again);
+            instance.counter(func).store(again, Ordering::Relaxed);
         }
         body
     }

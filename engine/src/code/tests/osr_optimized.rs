@@ -58,7 +58,7 @@ fn run(code: &Arc<ModuleCode>, how: Run<'_>) -> (Outcome, usize) {
     store.again = Some(how.period);
     store.context.set_fuel(how.fuel);
     for i in 0..code.source().module.bodies.len() {
-        store.set_counter(u32::try_from(i).unwrap(), how.period.saturating_add(ENTRY_COST));
+        store.set_counter(u32::try_from(i).unwrap(), how.period.saturating_add(ENTRY_COST.into()));
     }
     let ty = code.source().module.func_type(FuncIndex(0)).clone();
     let results = store.call(store.func(0), &ty, how.args).map_err(|exit| {

@@ -1,0 +1,179 @@
+//! Hotness counters: what a function's entry and the turns of its loops cost
+//! ([`upshift_abi::hotness`]).
+//!
+//! Exactly, each goes down from the function's counter. With
+//! [`work_budget`](upshift_abi::config::CodegenConfig::work_budget), only entries of functions with loops
+//! do. Those of other functions go down from the thread's budget, and turns of loops from the frame's,
+//! which is a local of its own behind those of the function: so it has a register where one is left, and
+//! joins take care of it. Below zero, a few instructions behind the function refill the budget and charge
+//! the counter.
+
+use crate::compiler::FuncCompiler;
+use crate::frame::{VMCTX_SLOT, slot_addr};
+use crate::masm::{Addr, Cond, SCRATCH, THREAD, Width};
+use crate::outline::builtin_addr;
+use crate::regs::{Holder, regs_in};
+use crate::value::{Reg, Ty};
+use std::mem::offset_of;
+use upshift_abi::builtin::Builtin;
+use upshift_abi::code::OsrEntry;
+use upshift_abi::hotness::{
+    BUDGET_CHARGE, ENTRY_COST, FRAME_BUDGET, LEAST_REFILL, PLAIN_ENTRY_COST, REFILL_SHIFT,
+    SEED_FACTOR, SEED_STEP, loop_cost,
+};
+use upshift_abi::layout::{Instance, ThreadContext};
+
+const THREAD_BUDGET: Addr = Addr::Base(THREAD, offset_of!(ThreadContext, work_budget) as i32);
+const SEED: Addr = Addr::Base(THREAD, offset_of!(ThreadContext, work_seed) as i32);
+
+/// What went below zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Budget {
+    /// None: the counter itself.
+    Counter,
+    /// The thread's.
+    Thread,
+    /// The frame's, which is in this register or in its slot.
+    Frame(Option<Reg>),
+}
+
+/// Where something went below zero.
+#[derive(Debug)]
+pub(crate) struct HotSite {
+    pub(crate) budget: Budget,
+    /// The state, at a loop header.
+    pub(crate) osr: Option<OsrEntry>,
+}
+
+impl FuncCompiler<'_> {
+    /// Adds the local for the frame's budget, behind all others, when the function needs one.
+    pub(crate) fn add_frame_budget(&mut self) {
+        let config = self.src.input.config;
+        if config.counts_hotness() && config.work_budget && self.has_loops() {
+            self.frame_budget = Some(self.frame.locals.len() as u32);
+            self.frame.add_local(Ty::I32);
+        }
+    }
+
+    fn has_loops(&self) -> bool {
+        let input = &self.src.input;
+        !input.module.bodies[input.func.index()].loops.is_empty()
+    }
+
+    /// Takes the cost of the function's entry.
+    pub(crate) fn entry_counter(&mut self) {
+        if self.src.input.config.work_budget && !self.has_loops() {
+            self.asm.sub_mi8(Width::W32, THREAD_BUDGET, PLAIN_ENTRY_COST);
+            return self.hot_slow_path(Budget::Thread, None);
+        }
+        self.load_counters();
+        self.asm.sub_mi8(Width::W32, self.counter(), ENTRY_COST);
+        if let Some(budget) = self.frame_budget {
+            let r = self.alloc_gpr();
+            self.asm.load_w(Width::W32, r, self.counter());
+            self.hot_slow_path(Budget::Counter, None);
+            self.asm.and_ri(Width::W32, r, FRAME_BUDGET - 1);
+            self.bind_local(budget, r.into(), true);
+        } else {
+            self.hot_slow_path(Budget::Counter, None);
+        }
+    }
+
+    /// Takes the cost of a turn of the loop whose frame is at `index`.
+    pub(crate) fn loop_counter(&mut self, index: usize) {
+        // The cost is filled in when the size of the loop is known.
+        let budget = match self.frame_budget {
+            None => {
+                self.load_counters();
+                self.asm.sub_mi_patchable(Width::W32, self.counter(), 1);
+                Budget::Counter
+            }
+            Some(budget) => {
+                let local = self.frame.locals[budget as usize];
+                match local.reg {
+                    Some(r) => {
+                        self.asm.sub_ri_patchable(Width::W32, r.gpr(), 1);
+                        self.regs.state.dirty |= r.bit();
+                    }
+                    None => self.asm.sub_mi_patchable(Width::W32, slot_addr(local.slot), 1),
+                }
+                Budget::Frame(local.reg)
+            }
+        };
+        self.set_cost_place(index, self.asm.pos() - 4);
+        let osr = self.osr_entry();
+        self.hot_slow_path(budget, osr);
+    }
+
+    /// Scales the cost of a turn, whose place is known, with the size of the loop's code.
+    pub(crate) fn patch_loop_cost(&mut self, cost_at: u32, size: u32) {
+        if cost_at != 0 {
+            self.asm.patch_i32(cost_at, loop_cost(size));
+        }
+    }
+
+    /// Gets the counters' address into the scratch register.
+    fn load_counters(&mut self) {
+        let state = &self.regs.state;
+        let vmctx = regs_in(state.used).find(|r| state.holders[r.index()] == Holder::VMCTX);
+        let base = match vmctx {
+            Some(r) => r.gpr(),
+            None => {
+                self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
+                SCRATCH
+            }
+        };
+        let counters = Addr::Base(base, offset_of!(Instance, counters) as i32);
+        self.asm.load_w(Width::W64, SCRATCH, counters);
+    }
+
+    /// The function's counter, when the scratch register has the counters' address.
+    fn counter(&self) -> Addr {
+        Addr::Base(SCRATCH, self.src.input.func.0 as i32 * 4)
+    }
+
+    /// Out of line, where all registers but the scratch one are as they were at the site.
+    pub(crate) fn emit_hot(&mut self, hot: HotSite, pc: u32, back: u32) {
+        match hot.budget {
+            Budget::Counter => {}
+            Budget::Thread => {
+                self.refill_thread_budget();
+                self.charge_counter(BUDGET_CHARGE, back);
+            }
+            Budget::Frame(Some(r)) => {
+                self.asm.add_ri(Width::W32, r.gpr(), FRAME_BUDGET);
+                self.charge_counter(FRAME_BUDGET, back);
+            }
+            Budget::Frame(None) => {
+                let budget = self.frame_budget.expect("the site has one");
+                let slot = slot_addr(self.frame.locals[budget as usize].slot);
+                self.asm.sub_mi_patchable(Width::W32, slot, -FRAME_BUDGET);
+                self.charge_counter(FRAME_BUDGET, back);
+            }
+        }
+        self.tables.pcs.push((self.asm.pos(), pc));
+        self.asm.call_mem(builtin_addr(Builtin::hot_function));
+        if let Some(osr) = hot.osr {
+            self.tables.osr.push((self.asm.pos(), osr));
+        }
+    }
+
+    fn refill_thread_budget(&mut self) {
+        self.asm.load_w(Width::W32, SCRATCH, SEED);
+        self.asm.imul_rri(Width::W32, SCRATCH, SCRATCH, SEED_FACTOR);
+        self.asm.add_ri(Width::W32, SCRATCH, SEED_STEP);
+        self.asm.store_w(Width::W32, SEED, SCRATCH);
+        self.asm.shr_ri(Width::W32, SCRATCH, REFILL_SHIFT);
+        self.asm.add_ri(Width::W32, SCRATCH, LEAST_REFILL);
+        self.asm.add_mr(Width::W32, THREAD_BUDGET, SCRATCH);
+    }
+
+    /// Charges the function's counter; goes back when it is not below zero.
+    fn charge_counter(&mut self, work: i32, back: u32) {
+        self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
+        let counters = Addr::Base(SCRATCH, offset_of!(Instance, counters) as i32);
+        self.asm.load_w(Width::W64, SCRATCH, counters);
+        self.asm.sub_mi_patchable(Width::W32, self.counter(), work);
+        self.asm.jcc_to(Cond::NS, back);
+    }
+}

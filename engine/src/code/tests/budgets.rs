@@ -1,0 +1,86 @@
+//! Budgets charge functions on average for what they did.
+
+use super::harness::{TestStore, baseline_code};
+use upshift_abi::config::CodegenConfig;
+use upshift_abi::hotness::{ENTRY_COST, FRAME_BUDGET, PLAIN_ENTRY_COST};
+
+/// A function without loops, one with a loop, and a nest of loops with a call in the inner one and
+/// more locals than there are registers.
+const PROGRAM: &str = r#"(module
+    (func $leaf (export "leaf") (param i64) (result i64) (i64.add (local.get 0) (i64.const 1)))
+    (func (export "turns") (param i64) (result i64)
+        (loop $l
+            (br_if $l (i32.wrap_i64 (local.tee 0 (i64.sub (local.get 0) (i64.const 1))))))
+        (local.get 0))
+    (func (export "nest") (param i64) (result i64) (local i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)
+        (loop $outer
+            (local.set 1 (i64.const 7))
+            (loop $inner
+                (local.set 2 (call $leaf (local.get 2)))
+                (br_if $inner
+                    (i32.wrap_i64 (local.tee 1 (i64.sub (local.get 1) (i64.const 1))))))
+            (loop $busy
+                (local.set 3 (i64.add (local.get 4) (local.get 5)))
+                (local.set 6 (i64.add (local.get 7) (local.get 8)))
+                (local.set 9 (i64.add (local.get 10) (local.get 9)))
+                (local.set 4 (i64.add (local.get 5) (i64.const 1)))
+                (local.set 5 (i64.add (local.get 6) (i64.const 1)))
+                (local.set 7 (i64.add (local.get 8) (i64.const 1)))
+                (local.set 8 (i64.add (local.get 9) (i64.const 1)))
+                (br_if $busy (i64.ne (i64.rem_u (local.tee 4 (i64.add (local.get 4) (i64.const 1)))
+                    (i64.const 5)) (i64.const 0))))
+            (br_if $outer (i32.wrap_i64 (local.tee 0 (i64.sub (local.get 0) (i64.const 1))))))
+        (local.get 2)))"#;
+
+/// What counters start from.
+const START: i32 = 1 << 30;
+
+/// What `calls` calls of a function with an argument charge it and the first one, in `stores` stores
+/// each of which makes its part of the calls.
+fn charged(func: u32, argument: u64, calls: u32, stores: u32) -> [i64; 2] {
+    let config = CodegenConfig { work_budget: true, ..CodegenConfig::default() };
+    let code = baseline_code(PROGRAM, config);
+    // All stores of a thread count in the same place.
+    let counted = TestStore::new(&code);
+    for func in [0, func] {
+        counted.set_counter(func, START);
+    }
+    for _ in 0..stores {
+        let mut store = TestStore::new(&code);
+        for _ in 0..calls / stores {
+            store.run(func, &[argument]).unwrap();
+        }
+    }
+    [func, 0].map(|func| i64::from(START) - i64::from(counted.counter(func)))
+}
+
+/// Checks that so much was charged, give or take a twentieth.
+fn check(what: &str, charged: i64, expected: i64) {
+    assert!(expected > i64::from(FRAME_BUDGET) * 60, "{what}: {expected} is too little to tell");
+    let off = (charged - expected).abs();
+    assert!(off * 20 <= expected, "{what}: {charged} instead of {expected}");
+}
+
+#[test]
+fn entries_of_functions_without_loops_are_charged() {
+    for stores in [1, 4_000] {
+        let [charged, _] = charged(0, 1, 400_000, stores);
+        check("entries", charged, 400_000 * i64::from(PLAIN_ENTRY_COST));
+    }
+}
+
+#[test]
+fn turns_are_charged_however_short_the_calls_are() {
+    for func in [1, 2] {
+        let turns = 100_000;
+        let [long, entries] = charged(func, turns, 1, 1);
+        if func == 2 {
+            check("calls in loops", entries, 700_000 * i64::from(PLAIN_ENTRY_COST));
+        }
+        for (argument, stores) in [(1, 1), (3, 1), (3, 1_000), (1_000, 1)] {
+            let calls = u32::try_from(turns / argument * 3).unwrap();
+            let [charged, _] = charged(func, argument, calls, stores);
+            check("turns", charged, 3 * long + i64::from(calls) * i64::from(ENTRY_COST));
+        }
+    }
+}
