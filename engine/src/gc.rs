@@ -10,7 +10,9 @@
 //!    for some ([`Heap::refill`]). Only allocation collects.
 //! 2. The store gathers its roots ([`RootSet`]): slots of frames by the stack maps of their calls,
 //!    registers that a stub saved, globals, tables, handles of the host, fields of exceptions.
-//! 3. The collector follows them, and writes back where objects went.
+//! 3. The collector follows them, and writes back where objects went. When it looks at all objects,
+//!    exceptions are looked at like objects: the fields of those that are in use are roots, and the
+//!    others are freed.
 //! 4. The thread's cursor and limit are set to new room.
 
 pub(crate) mod access;
@@ -93,6 +95,20 @@ pub(crate) trait RootSet {
     /// returns. Words of functions and exceptions, which lie outside of the heap, have more than
     /// 32 bits; all others are references as machine code has them.
     fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64);
+
+    /// Begins to look for all that is in use: calls `visit` with the words of the roots but for the
+    /// fields of exceptions, of which some may not be in use.
+    fn mark(&mut self, visit: &mut dyn FnMut(u64));
+
+    /// The exceptions at these positions are in use: calls `visit` with the fields of all exceptions
+    /// that are in use and whose fields it was not called with before.
+    fn mark_exceptions(&mut self, positions: &[u32], visit: &mut dyn FnMut(u64));
+
+    /// Frees the exceptions that were not found in use.
+    fn free_exceptions(&mut self);
+
+    /// Whether there is an exception at a position.
+    fn has_exception(&self, position: u32) -> bool;
 }
 
 /// What a collector says of the references that are no objects, in a full collection.
@@ -102,8 +118,6 @@ pub(crate) struct Outside {
     pub(crate) complete: bool,
     /// Handles of host values.
     pub(crate) handles: NumberSet,
-    /// Positions in the table of exceptions.
-    pub(crate) exceptions: NumberSet,
 }
 
 /// What a collector works on.

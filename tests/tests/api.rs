@@ -14,6 +14,8 @@ mod config;
 mod errors;
 #[path = "api/exact.rs"]
 mod exact;
+#[path = "api/exception_cycles.rs"]
+mod exception_cycles;
 #[path = "api/exceptions.rs"]
 mod exceptions;
 #[path = "api/handles.rs"]

@@ -304,18 +304,27 @@ impl Generational {
         let mut marker = std::mem::take(&mut self.marker);
         self.old.clear_marks();
         marker.begin(self.young_end(), self.old.end());
-        roots.visit(&mut |word| {
-            marker.add_root(space, &mut self.old, word);
-            word
-        });
+        roots.mark(&mut |word| marker.add_root(space, &mut self.old, word));
         marker.run(space, &mut self.old);
+        loop {
+            let mut found = false;
+            roots.mark_exceptions(&marker.take_exceptions(), &mut |word| {
+                found = true;
+                marker.add_root(space, &mut self.old, word);
+            });
+            if !found {
+                break;
+            }
+            marker.run(space, &mut self.old);
+        }
+        roots.free_exceptions();
         Self::keep_log(space, &marker);
         self.keep_cards(space, &marker);
         self.old.sweep(space.memory);
         self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
-        let (outside, young_bytes) = marker.finish();
+        let (handles, young_bytes) = marker.finish();
         self.marker = marker;
-        (Outside { complete: true, ..outside }, young_bytes)
+        (Outside { complete: true, handles }, young_bytes)
     }
 
     /// Takes dead objects out of the log: their memory is about to be used again.
@@ -437,7 +446,11 @@ impl Collector for Generational {
             let shape = Self::shape(space, object);
             let mut found = Vec::new();
             let visit = |place| found.push(place);
-            for_each_reference(space.memory, space.engine, (object, shape), visit, |_| {});
+            let exception = |position| {
+                let there_is = position == 0 || roots.has_exception(position);
+                assert!(there_is, "{object:#x} holds an exception that was freed");
+            };
+            for_each_reference(space.memory, space.engine, (object, shape), visit, exception);
             for place in found {
                 check(space, space.memory.read_u32(place), &mut left);
             }

@@ -21,7 +21,7 @@
 use super::access::{first_element, for_each_reference, length_of, size_of_object, type_of};
 use super::numbers::NumberSet;
 use super::old::OldSpace;
-use super::{Outside, Space, is_reference_array};
+use super::{Space, is_reference_array};
 use crate::vm::{HeapMemory, TypeShape};
 use upshift_abi::layout::{HEADER_BYTES, HOST_BIT, HOST_SHIFT, I31_BIT, OBJECT_ALIGN, TypeKind};
 
@@ -57,8 +57,11 @@ pub(super) struct Marker {
     is_compact: bool,
     /// The segment from which on to look for one that was noted.
     next: usize,
-    /// What was found besides objects.
-    outside: Outside,
+    /// Handles of host values that were found.
+    handles: NumberSet,
+    /// Positions of exceptions that were found, and those of them that were not taken yet.
+    exceptions: NumberSet,
+    new_exceptions: Vec<u32>,
     /// Where young objects end.
     young_end: u32,
     /// Bytes of the young objects that are marked.
@@ -105,10 +108,15 @@ impl Marker {
         self.bits[word] & bit != 0
     }
 
-    /// Forgets all marks: what was found besides objects, and the bytes of young objects.
-    pub(super) fn finish(&mut self) -> (Outside, u64) {
-        let Self { outside, young_bytes, .. } = std::mem::take(self);
-        (outside, young_bytes)
+    /// The exceptions that objects hold and that were not taken before, by their positions.
+    pub(super) fn take_exceptions(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.new_exceptions)
+    }
+
+    /// Forgets all marks: the handles of host values that were found, and the bytes of young objects.
+    pub(super) fn finish(&mut self) -> (NumberSet, u64) {
+        let Self { handles, young_bytes, .. } = std::mem::take(self);
+        (handles, young_bytes)
     }
 
     /// Looks through all that waits but for long arrays.
@@ -181,13 +189,18 @@ impl Marker {
         if !self.has_room(MAX_FIELDS) {
             return self.note_segment(object);
         }
-        let mut exceptions = std::mem::take(&mut self.outside.exceptions);
+        let mut exceptions = std::mem::take(&mut self.exceptions);
+        let mut new_exceptions = std::mem::take(&mut self.new_exceptions);
         self.with_reached(|reached| {
             let visit = |place| reached.add(space.memory.read_u32(place));
-            let exception = |position| exceptions.insert(position);
+            let exception = |position| {
+                if exceptions.insert(position) {
+                    new_exceptions.push(position);
+                }
+            };
             for_each_reference(space.memory, space.engine, (object, shape), visit, exception);
         });
-        self.outside.exceptions = exceptions;
+        (self.exceptions, self.new_exceptions) = (exceptions, new_exceptions);
     }
 
     /// Adds what the elements of an array from `index` on refer to, or a part of them. Elements that
@@ -211,7 +224,7 @@ impl Marker {
             bits: &mut self.bits,
             objects: &mut self.waiting.objects,
             len: self.waiting.len,
-            handles: &mut self.outside.handles,
+            handles: &mut self.handles,
         }
     }
 
@@ -341,7 +354,8 @@ impl Reached<'_> {
     #[inline]
     fn add(&mut self, bits: u32) {
         if bits & (HOST_BIT | I31_BIT) == HOST_BIT {
-            return self.handles.insert(bits >> HOST_SHIFT);
+            self.handles.insert(bits >> HOST_SHIFT);
+            return;
         }
         self.objects[self.len] = bits;
         self.len += usize::from(bits & I31_BIT == 0 && bits != 0);
@@ -591,7 +605,7 @@ mod tests {
             let host = (i % 3 + 1) << HOST_SHIFT | HOST_BIT;
             heap.memory.write_u32(array + first_element(4) + 4 * i, host);
         }
-        let outside = heap.mark(array, 2 * ARRAY_PART as usize).finish().0;
-        assert_eq!(outside.handles.iter().collect::<Vec<_>>(), [1, 2, 3]);
+        let handles = heap.mark(array, 2 * ARRAY_PART as usize).finish().0;
+        assert_eq!(handles, [1, 2, 3].into_iter().collect());
     }
 }

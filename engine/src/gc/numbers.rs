@@ -7,13 +7,15 @@ pub(crate) struct NumberSet {
 }
 
 impl NumberSet {
-    /// Adds a number.
-    pub(crate) fn insert(&mut self, number: u32) {
+    /// Adds a number: whether it was not there before.
+    pub(crate) fn insert(&mut self, number: u32) -> bool {
         let (word, bit) = place(number);
         if word >= self.words.len() {
             self.words.resize(word + 1, 0);
         }
+        let is_new = self.words[word] & bit == 0;
         self.words[word] |= bit;
+        is_new
     }
 
     /// Whether a number was added.
@@ -21,20 +23,14 @@ impl NumberSet {
         let (word, bit) = place(number);
         self.words.get(word).is_some_and(|word| word & bit != 0)
     }
-
-    /// The numbers, the smallest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
-        let numbers = (0..).step_by(u64::BITS as usize);
-        self.words.iter().zip(numbers).flat_map(|(&word, first)| {
-            (0..u64::BITS).filter(move |bit| word >> bit & 1 != 0).map(move |bit| first + bit)
-        })
-    }
 }
 
 impl FromIterator<u32> for NumberSet {
     fn from_iter<T: IntoIterator<Item = u32>>(numbers: T) -> Self {
         let mut set = Self::default();
-        numbers.into_iter().for_each(|number| set.insert(number));
+        numbers.into_iter().for_each(|number| {
+            set.insert(number);
+        });
         set
     }
 }
@@ -50,8 +46,9 @@ mod tests {
     #[test]
     fn numbers_that_were_added_are_in_the_set() {
         let set: NumberSet = [64, 3, 1000, 3].into_iter().collect();
-        assert_eq!(set.iter().collect::<Vec<_>>(), [3, 64, 1000]);
-        assert!(set.contains(64) && !set.contains(65) && !set.contains(u32::MAX));
-        assert_eq!(NumberSet::default().iter().next(), None);
+        assert!([3, 64, 1000].into_iter().all(|number| set.contains(number)));
+        assert!(!set.contains(2) && !set.contains(65) && !set.contains(u32::MAX));
+        assert_eq!([3, 4, 4].map(|number| set.clone().insert(number)), [false, true, true]);
+        assert!(!NumberSet::default().contains(0));
     }
 }

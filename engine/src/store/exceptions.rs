@@ -1,10 +1,9 @@
 //! The exceptions of a store, and what keeps them.
 
 use super::StoreInner;
-use super::gc::Demand;
+use super::gc::{Demand, may_be_object};
 use crate::api::tag::Tag;
-use crate::gc::Outside;
-use crate::vm::{ExnHeap, ExnPtr, Marker, TagPtr};
+use crate::vm::{ExnHeap, ExnPtr, TablePtr, TagPtr};
 use crate::{Result, Trap};
 use std::collections::HashMap;
 use upshift_abi::index::{GlobalIndex, TableIndex};
@@ -65,7 +64,7 @@ impl StoreInner {
         let made = make(&mut self.exceptions.heap).ok_or(Trap::AllocationTooLarge)?;
         let zeal = self.heap.as_ref().is_some_and(|heap| heap.config().zeal);
         if self.exceptions.heap.wants_collection() || zeal {
-            self.collect_exceptions(made);
+            self.collect_exceptions(Some(made));
         }
         self.context.set_exn_table(self.exceptions.heap.positions());
         if self.exceptions.heap.is_full() {
@@ -86,52 +85,85 @@ impl StoreInner {
         self.exceptions.heap.len()
     }
 
-    /// Frees the exceptions that are not in use; `newest` is. Those that objects hold are found by
-    /// looking at all objects.
-    fn collect_exceptions(&mut self, newest: ExnPtr) {
-        let outside = match self.objects_hold_exceptions {
-            true => self.collect(Demand::full()),
-            false => Ok(Outside::default()),
-        };
-        // All exceptions stay that objects may hold.
-        let Ok(outside) = outside else { return };
+    /// Frees the exceptions that are not in use; `newest` is. When objects may hold exceptions, both
+    /// are looked at together.
+    pub(super) fn collect_exceptions(&mut self, newest: Option<ExnPtr>) {
+        if self.objects_hold_exceptions && self.has_heap() {
+            // Where nothing is collected, all exceptions stay, as objects may hold any.
+            let _ = self.collect(Demand { newest, ..Demand::full() });
+            return;
+        }
+        self.mark_exception_roots(newest);
+        while self.exceptions.heap.take_found().is_some() {}
+        self.exceptions.heap.sweep();
+    }
+
+    /// Begins to mark exceptions: those that something else than objects and exceptions refers to.
+    pub(super) fn mark_exception_roots(&mut self, newest: Option<ExnPtr>) {
         let mut heap = std::mem::take(&mut self.exceptions.heap);
-        heap.collect(|marker| {
-            marker.word(newest.bits());
-            marker.stack(&self.context);
-            self.roots.visit(&mut |bits| {
-                marker.word(bits);
-                bits
-            });
-            outside.exceptions.iter().for_each(|position| marker.position(position));
-            self.mark_entities(marker);
+        heap.begin_marking();
+        if let Some(newest) = newest {
+            heap.mark_word(newest.bits());
+        }
+        heap.mark_stack(&self.context);
+        self.roots.visit(&mut |bits| {
+            heap.mark_word(bits);
+            bits
         });
+        self.mark_entities(&mut heap);
         self.exceptions.heap = heap;
     }
 
-    fn mark_entities(&self, marker: &mut Marker<'_>) {
+    /// Marks the exceptions at these positions, and calls `visit` with references in the fields of
+    /// exceptions that were found in use.
+    pub(super) fn mark_exceptions(&mut self, positions: &[u32], visit: &mut dyn FnMut(u64)) {
+        positions.iter().for_each(|&position| self.exceptions.heap.mark_position(position));
+        while let Some(exn) = self.exceptions.heap.take_found() {
+            self.visit_fields(exn, &mut |bits| {
+                visit(bits);
+                bits
+            });
+        }
+    }
+
+    /// Frees the exceptions that are not marked.
+    pub(super) fn free_exceptions(&mut self) {
+        self.exceptions.heap.sweep();
+    }
+
+    /// Replaces the references to objects and values of the host in the fields of an exception.
+    pub(super) fn visit_fields(&self, exn: ExnPtr, visit: &mut dyn FnMut(u64) -> u64) {
+        let tag = self.exceptions.tag_of(exn).entry(self);
+        for (i, param) in tag.ty().params.iter().enumerate() {
+            if matches!(param, ValType::Ref(ty) if may_be_object(self, *ty)) {
+                exn.set_field(i, [visit(exn.field(i)[0]), 0]);
+            }
+        }
+    }
+
+    fn mark_entities(&self, heap: &mut ExnHeap) {
         for instance in self.entities.instances() {
             let (vm, module) = (instance.instance(), &instance.module);
             for (i, global) in module.declarations().globals.iter().enumerate() {
                 if matches!(global.ty.content, ValType::Ref(ty) if may_be_exception(ty)) {
-                    marker.word(vm.global(module.layout(), GlobalIndex::new(i)).get()[0]);
+                    heap.mark_word(vm.global(module.layout(), GlobalIndex::new(i)).get()[0]);
                 }
             }
             for (i, table) in module.declarations().tables.iter().enumerate() {
                 if may_be_exception(table.ty.element) {
-                    let table = vm.table(module.layout(), TableIndex::new(i));
-                    (0..table.len())
-                        .filter_map(|i| table.get(i))
-                        .for_each(|bits| marker.word(bits));
+                    mark_table(heap, vm.table(module.layout(), TableIndex::new(i)));
                 }
             }
         }
-        self.entities.host_globals().for_each(|(_, global)| marker.word(global.get()[0]));
+        self.entities.host_globals().for_each(|(_, global)| heap.mark_word(global.get()[0]));
         for table in self.entities.tables().filter(|table| may_be_exception(table.ty.element)) {
-            let table = table.table.ptr();
-            (0..table.len()).filter_map(|i| table.get(i)).for_each(|bits| marker.word(bits));
+            mark_table(heap, table.table.ptr());
         }
     }
+}
+
+fn mark_table(heap: &mut ExnHeap, table: TablePtr) {
+    (0..table.len()).filter_map(|i| table.get(i)).for_each(|bits| heap.mark_word(bits));
 }
 
 fn may_be_exception(ty: RefType) -> bool {

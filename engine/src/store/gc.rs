@@ -24,12 +24,14 @@ pub(crate) struct Demand {
     pub(crate) extent: Extent,
     /// Saved registers of the innermost frame.
     pub(crate) registers: Option<Registers>,
+    /// An exception that was just made.
+    pub(crate) newest: Option<ExnPtr>,
 }
 
 impl Demand {
     /// Looks at all objects.
     pub(crate) const fn full() -> Self {
-        Self { bytes: 0, extent: Extent::Full, registers: None }
+        Self { bytes: 0, extent: Extent::Full, registers: None, newest: None }
     }
 }
 
@@ -43,6 +45,11 @@ impl StoreInner {
             self.context.set_exn_table(self.exceptions.heap().positions());
         }
         Ok(self.heap.as_mut().expect("just made"))
+    }
+
+    /// Whether there is a heap.
+    pub(super) fn has_heap(&self) -> bool {
+        self.heap.is_some()
     }
 
     /// The heap of a store that has objects.
@@ -71,7 +78,8 @@ impl StoreInner {
         let Some(mut heap) = self.heap.take() else { return Ok(Outside::default()) };
         let engine = self.engine().clone();
         let what = (demand.extent, demand.bytes);
-        let mut roots = StoreRoots { store: self, registers: demand.registers };
+        let Demand { registers, newest, .. } = demand;
+        let mut roots = StoreRoots { store: self, registers, newest };
         let context = roots.store.context.clone();
         let collected = heap.collect(&context, &engine, what, &mut roots);
         self.heap = Some(heap);
@@ -96,7 +104,7 @@ impl StoreInner {
     /// Drops the values of the host that are not in use, in a store without objects.
     fn collect_host_values(&mut self) {
         let mut handles = NumberSet::default();
-        StoreRoots { store: self, registers: None }.visit(&mut |word| {
+        StoreRoots { store: self, registers: None, newest: None }.visit(&mut |word| {
             if let Ok(Reference::Host(handle)) = u32::try_from(word).map(Reference::from_bits) {
                 handles.insert(handle);
             }
@@ -111,6 +119,7 @@ impl StoreInner {
             return Ok(());
         }
         if self.heap.is_none() {
+            self.collect_exceptions(None);
             self.collect_host_values();
             return Ok(());
         }
@@ -132,7 +141,7 @@ impl StoreInner {
         if heap.extend(&self.context, bytes) {
             return Ok(());
         }
-        let demand = Demand { bytes, extent: Extent::Minor, registers };
+        let demand = Demand { bytes, extent: Extent::Minor, registers, newest: None };
         match self.collect(demand) {
             Ok(_) => Ok(()),
             Err(OutOfMemory) => Err(Trap::AllocationTooLarge.into()),
@@ -246,15 +255,43 @@ const MAX_YOUNG_BYTES: u32 = 16 << 10;
 struct StoreRoots<'a> {
     store: &'a mut StoreInner,
     registers: Option<Registers>,
+    newest: Option<ExnPtr>,
 }
 
 impl RootSet for StoreRoots<'_> {
     fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
+        self.visit_but_exceptions(visit);
+        let exceptions = self.store.exceptions.heap().objects();
+        exceptions.for_each(|exn| self.store.visit_fields(exn, visit));
+    }
+
+    fn mark(&mut self, visit: &mut dyn FnMut(u64)) {
+        self.visit_but_exceptions(&mut |word| {
+            visit(word);
+            word
+        });
+        self.store.mark_exception_roots(self.newest);
+    }
+
+    fn mark_exceptions(&mut self, positions: &[u32], visit: &mut dyn FnMut(u64)) {
+        self.store.mark_exceptions(positions, visit);
+    }
+
+    fn free_exceptions(&mut self) {
+        self.store.free_exceptions();
+    }
+
+    fn has_exception(&self, position: u32) -> bool {
+        self.store.exceptions.heap().at(position).is_some()
+    }
+}
+
+impl StoreRoots<'_> {
+    fn visit_but_exceptions(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
         self.store.context.visit_frames(self.registers, visit);
         self.store.roots.visit(visit);
         visit_globals(self.store, visit);
         visit_tables(self.store, visit);
-        visit_exceptions(self.store, visit);
         let instances = self.store.entities.instances_mut();
         instances.for_each(|instance| instance.visit_elem_values(visit));
     }
@@ -285,19 +322,8 @@ fn visit_tables(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
     }
 }
 
-fn visit_exceptions(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
-    for exn in store.exceptions.heap().objects() {
-        let tag = store.exceptions.tag_of(exn).entry(store);
-        for (i, param) in tag.ty().params.iter().enumerate() {
-            if matches!(param, ValType::Ref(ty) if may_be_object(store, *ty)) {
-                exn.set_field(i, [visit(exn.field(i)[0]), 0]);
-            }
-        }
-    }
-}
-
 /// Whether references of a type may lead to objects, or to host values.
-fn may_be_object(store: &StoreInner, ty: RefType) -> bool {
+pub(super) fn may_be_object(store: &StoreInner, ty: RefType) -> bool {
     match ty.heap {
         HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn => false,
         HeapType::Concrete(number) => {

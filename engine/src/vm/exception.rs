@@ -6,18 +6,22 @@
 //! reference ([`ExnHeap::copy_buffer`]).
 //!
 //! # Reclamation
-//! When twice as much is allocated as survived last time, what is not in use is freed. In use is
-//! the exception that was just made, what the roots name (globals, tables, host handles:
-//! [`Marker::word`]), what any word on the stack of the store's activations might name
-//! ([`Marker::stack`], registers included), and what the fields of these name. Taking an integer for
-//! a reference keeps an exception longer than needed, nothing else, for nothing moves.
+//! When twice as much is allocated as survived last time, and when all objects are collected, what
+//! is not in use is freed. In use is the exception that was just made, what the roots name (globals,
+//! tables, host handles: [`ExnHeap::mark_word`]), what any word on the stack of the store's
+//! activations might name ([`ExnHeap::mark_stack`], registers included), what objects in use hold
+//! ([`ExnHeap::mark_position`]), and what the fields of these name. Taking an integer for a
+//! reference keeps an exception longer than needed, nothing else, for nothing moves.
+//!
+//! Whoever marks takes out each exception that was found in use ([`ExnHeap::take_found`]) and looks
+//! for objects in its fields, which may hold further exceptions. So a cycle through objects is found
+//! in use only from outside of it.
 
 use super::context::Context;
 use super::entry::Slot;
 use super::func::TagPtr;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::arch::asm;
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr::NonNull;
@@ -94,7 +98,7 @@ struct ExnBox {
     exn: ExnPtr,
     capacity: usize,
     /// Whether it was found in use.
-    mark: Cell<bool>,
+    mark: bool,
 }
 
 impl fmt::Debug for ExnBox {
@@ -109,7 +113,7 @@ impl ExnBox {
         // SAFETY: the size is not 0.
         let memory = unsafe { alloc_zeroed(layout(fields)) };
         let exn = ExnPtr(NonNull::new(memory.cast::<ExnHeader>())?);
-        Some(Self { exn, capacity: fields, mark: Cell::new(false) })
+        Some(Self { exn, capacity: fields, mark: false })
     }
 
     fn bytes(&self) -> usize {
@@ -135,11 +139,6 @@ impl ExnBox {
             unsafe { self.exn.field_place(i).write(field) };
         }
     }
-
-    /// Sets the mark; what it was.
-    fn set_mark(&self, mark: bool) -> bool {
-        self.mark.replace(mark)
-    }
 }
 
 impl Drop for ExnBox {
@@ -164,6 +163,8 @@ pub(crate) struct ExnHeap {
     /// Exceptions by the position that stands for each in objects; the first is null.
     positions: Vec<Option<ExnPtr>>,
     free_positions: Vec<u32>,
+    /// Those that are marked and were not taken out yet.
+    found: Vec<ExnPtr>,
 }
 
 // SAFETY: the heap owns its exceptions, which the thread that has the store uses.
@@ -181,6 +182,7 @@ impl Default for ExnHeap {
             buffer: None,
             positions: vec![None],
             free_positions: Vec::new(),
+            found: Vec::new(),
         }
     }
 }
@@ -263,65 +265,38 @@ impl ExnHeap {
         self.objects.len()
     }
 
-    /// Frees what is not in use: `roots` tells what is.
-    pub(crate) fn collect(&mut self, roots: impl FnOnce(&mut Marker<'_>)) {
+    /// Begins to look for what is in use.
+    pub(crate) fn begin_marking(&mut self) {
         self.objects.sort_unstable_by_key(ExnBox::address);
-        let mut marker =
-            Marker { objects: &self.objects, positions: &self.positions, grey: Vec::new() };
-        if let Some(buffer) = &self.buffer {
-            marker.fields(buffer.exn);
+        if let Some(buffer) = self.buffer.as_ref().map(|buffer| buffer.exn) {
+            self.mark_fields(buffer);
         }
-        roots(&mut marker);
-        marker.drain();
-        let (positions, free) = (&mut self.positions, &mut self.free_positions);
-        self.objects.retain(|object| {
-            let marked = object.set_mark(false);
-            if !marked {
-                let position = object.exn.position();
-                positions[position as usize] = None;
-                free.push(position);
-            }
-            marked
-        });
-        self.bytes = self.objects.iter().map(ExnBox::bytes).sum();
-        self.threshold_bytes = (2 * self.bytes).max(MIN_THRESHOLD_BYTES);
     }
-}
 
-/// Marks the exceptions in use.
-pub(crate) struct Marker<'a> {
-    /// Ascending by address.
-    objects: &'a [ExnBox],
-    positions: &'a [Option<ExnPtr>],
-    /// Those that are marked and whose fields were not looked at yet.
-    grey: Vec<ExnPtr>,
-}
-
-impl Marker<'_> {
     /// Marks the exception that a word names, if it names any.
-    pub(crate) fn word(&mut self, word: u64) {
+    pub(crate) fn mark_word(&mut self, word: u64) {
         let Ok(address) = usize::try_from(word) else { return };
         let (Some(first), Some(last)) = (self.objects.first(), self.objects.last()) else { return };
         if address < first.address() || address > last.address() {
             return;
         }
-        let Ok(found) = self.objects.binary_search_by_key(&address, ExnBox::address) else {
-            return;
-        };
-        if !self.objects[found].set_mark(true) {
-            self.grey.push(self.objects[found].exn);
+        let Ok(at) = self.objects.binary_search_by_key(&address, ExnBox::address) else { return };
+        let object = &mut self.objects[at];
+        if !object.mark {
+            object.mark = true;
+            self.found.push(object.exn);
         }
     }
 
     /// Marks the exception at a position.
-    pub(crate) fn position(&mut self, position: u32) {
-        if let Some(Some(exn)) = self.positions.get(position as usize) {
-            self.word(exn.bits());
+    pub(crate) fn mark_position(&mut self, position: u32) {
+        if let Some(exn) = self.at(position) {
+            self.mark_word(exn.bits());
         }
     }
 
     /// Marks what any word on the stack of the store's activations names, or any register.
-    pub(crate) fn stack(&mut self, context: &Context) {
+    pub(crate) fn mark_stack(&mut self, context: &Context) {
         let mut registers = [0u64; 5];
         // SAFETY: stores registers to the array, nothing else.
         unsafe {
@@ -338,27 +313,44 @@ impl Marker<'_> {
         let end = context.outermost_frame();
         let mut at = registers.as_ptr().addr();
         for word in registers {
-            self.word(word);
+            self.mark_word(word);
         }
         while at < end {
             let place = std::ptr::with_exposed_provenance::<u64>(at);
             // SAFETY: `at` is aligned and lies between this frame and that of the outermost
             // activation, on this thread's stack.
-            self.word(unsafe { place.read_volatile() });
+            self.mark_word(unsafe { place.read_volatile() });
             at += size_of::<u64>();
         }
     }
 
-    fn fields(&mut self, exn: ExnPtr) {
-        for i in 0..exn.field_count() {
-            self.word(exn.field(i)[0]);
-        }
+    /// An exception that was marked and not taken out before; the exceptions that its fields name
+    /// are marked.
+    pub(crate) fn take_found(&mut self) -> Option<ExnPtr> {
+        let exn = self.found.pop()?;
+        self.mark_fields(exn);
+        Some(exn)
     }
 
-    fn drain(&mut self) {
-        while let Some(exn) = self.grey.pop() {
-            self.fields(exn);
-        }
+    fn mark_fields(&mut self, exn: ExnPtr) {
+        (0..exn.field_count()).for_each(|i| self.mark_word(exn.field(i)[0]));
+    }
+
+    /// Frees what is not marked, and takes the marks away.
+    pub(crate) fn sweep(&mut self) {
+        assert!(self.found.is_empty(), "the fields of all that is in use were looked through");
+        let (positions, free) = (&mut self.positions, &mut self.free_positions);
+        self.objects.retain_mut(|object| {
+            let marked = std::mem::take(&mut object.mark);
+            if !marked {
+                let position = object.exn.position();
+                positions[position as usize] = None;
+                free.push(position);
+            }
+            marked
+        });
+        self.bytes = self.objects.iter().map(ExnBox::bytes).sum();
+        self.threshold_bytes = (2 * self.bytes).max(MIN_THRESHOLD_BYTES);
     }
 }
 
@@ -373,6 +365,14 @@ mod tests {
         (heap, made)
     }
 
+    /// Frees what is not reached from these words.
+    fn collect(heap: &mut ExnHeap, roots: &[u64]) {
+        heap.begin_marking();
+        roots.iter().for_each(|&word| heap.mark_word(word));
+        while heap.take_found().is_some() {}
+        heap.sweep();
+    }
+
     #[test]
     fn fields_and_tags_are_kept() {
         let (_heap, made) = heap_of(3);
@@ -385,15 +385,10 @@ mod tests {
     #[test]
     fn what_is_not_marked_is_freed() {
         let (mut heap, made) = heap_of(100);
-        heap.collect(|marker| {
-            marker.word(made[7].bits());
-            marker.word(made[7].bits());
-            marker.word(made[8].bits() + 1);
-            marker.word(u64::MAX);
-        });
+        collect(&mut heap, &[made[7].bits(), made[7].bits(), made[8].bits() + 1, u64::MAX]);
         assert_eq!(heap.len(), 1);
         assert_eq!(made[7].field(0), [7, 0]);
-        heap.collect(|_| {});
+        collect(&mut heap, &[]);
         assert_eq!((heap.len(), heap.bytes), (0, 0));
     }
 
@@ -405,7 +400,7 @@ mod tests {
             last = heap.alloc(TagPtr(8), [[last.bits(), 0]].into_iter()).unwrap();
         }
         assert!(heap.wants_collection());
-        heap.collect(|marker| marker.word(last.bits()));
+        collect(&mut heap, &[last.bits()]);
         assert_eq!(heap.len(), 10_001);
         assert!(!heap.wants_collection());
     }

@@ -38,7 +38,7 @@ const GUEST: &str = r#"(module
     (global (export "kept") (mut anyref) (ref.null any))
     (table (export "table") 4 anyref))"#;
 
-fn all_modes() -> Vec<modes::Mode> {
+pub(super) fn all_modes() -> Vec<modes::Mode> {
     let mut modes = modes::all().to_vec();
     modes.extend([modes::gc(), modes::null_collector()]);
     modes
