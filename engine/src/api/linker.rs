@@ -311,7 +311,7 @@ impl<T: 'static> Linker<T> {
             if matches!(import.ty(), ExternType::Func(_)) {
                 self.func_for_import(&import, |_, _, _| Ok(()))?;
             } else {
-                let item = default_item(&mut store, import.ty())?;
+                let item = default_item(&mut store, &import)?;
                 self.define(&store, module, name, item)?;
             }
         }
@@ -369,10 +369,10 @@ impl<T: 'static> Linker<T> {
 
 fn default_item<T: 'static>(
     store: &mut impl AsContextMut<Data = T>,
-    ty: ExternType,
+    import: &ImportType<'_>,
 ) -> Result<Extern> {
     let no_default = |what: &dyn fmt::Display| anyhow::anyhow!("{what} has no default value");
-    Ok(match ty {
+    Ok(match import.ty() {
         ExternType::Global(ty) => {
             let value = Val::default_for_ty(ty.content).ok_or_else(|| no_default(&ty.content))?;
             crate::Global::new(store, ty, value)?.into()
@@ -387,7 +387,7 @@ fn default_item<T: 'static>(
             crate::SharedMemory::new(store.as_context().engine(), ty)?.into()
         }
         ExternType::Memory(ty) => crate::Memory::new(store, ty)?.into(),
-        ExternType::Tag(ty) => crate::Tag::new(store, &ty).into(),
-        ExternType::Func(ty) => Func::new(store, ty, |_, _, _| Ok(())).into(),
+        ExternType::Tag(_) => crate::Tag::for_import(store, import)?.into(),
+        ExternType::Func(_) => Func::for_import(store, import, |_, _, _| Ok(()))?.into(),
     })
 }

@@ -166,12 +166,12 @@ impl Module {
             module: &import.module,
             name: &import.name,
             ty: self.extern_type(import.item),
-            func: match import.item {
+            entry: match import.item {
                 ExternIndex::Func(index) => Some(self.func_type_entry(index)),
-                ExternIndex::Table(_)
-                | ExternIndex::Memory(_)
-                | ExternIndex::Global(_)
-                | ExternIndex::Tag(_) => None,
+                ExternIndex::Tag(index) => {
+                    Some(self.type_entry(self.declarations().tags[index.index()]))
+                }
+                ExternIndex::Table(_) | ExternIndex::Memory(_) | ExternIndex::Global(_) => None,
             },
         })
     }
@@ -382,14 +382,19 @@ pub struct ImportType<'a> {
     module: &'a str,
     name: &'a str,
     ty: ExternType,
-    /// The type of a function.
-    func: Option<&'a TypeEntry>,
+    /// The declared type of a function or tag.
+    entry: Option<&'a TypeEntry>,
 }
 
 impl<'a> ImportType<'a> {
-    /// The type of a function.
+    /// The declared type of a function.
     pub(crate) fn func_type_entry(&self) -> Option<&'a TypeEntry> {
-        self.func
+        self.entry.filter(|_| matches!(self.ty, ExternType::Func(_)))
+    }
+
+    /// The declared type of a tag.
+    pub(crate) fn tag_type_entry(&self) -> Option<&'a TypeEntry> {
+        self.entry.filter(|_| matches!(self.ty, ExternType::Tag(_)))
     }
 
     /// The module name.

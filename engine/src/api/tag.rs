@@ -1,9 +1,12 @@
 //! [`Tag`]: the identity and parameters of an exception.
 
+use super::module::ImportType;
 use super::store::{AsContext, AsContextMut};
+use crate::Result;
 use crate::canon::TypeEntry;
 use crate::store::{StoreId, StoreInner};
 use crate::vm::TagPtr;
+use anyhow::bail;
 use std::fmt;
 use std::sync::Arc;
 use upshift_abi::types::FuncType;
@@ -36,7 +39,8 @@ impl fmt::Debug for Tag {
 }
 
 impl Tag {
-    /// A new tag with the parameters of `ty`.
+    /// A new tag with the parameters of `ty`. [`Self::for_import`] makes one whose type is declared by a
+    /// module.
     ///
     /// # Panics
     /// When the type names a concrete type that the store's engine does not have.
@@ -48,6 +52,24 @@ impl Tag {
             Ok(entry) => Self::from_entry(inner, entry),
             Err(error) => panic!("a function type of another engine: {error}"),
         }
+    }
+
+    /// A new tag of exactly the type that an import of a module has. Types of modules may be declared
+    /// together with others, and are not the same then as a [`FuncType`] with the same parameters,
+    /// which stands alone.
+    ///
+    /// # Errors
+    /// When the import is no tag, or its module belongs to another engine than the store.
+    pub fn for_import(mut store: impl AsContextMut, import: &ImportType<'_>) -> Result<Self> {
+        let mut store = store.as_context_mut();
+        let inner = store.inner_mut();
+        let Some(entry) = import.tag_type_entry() else {
+            bail!("import `{}::{}` is no tag", import.module(), import.name())
+        };
+        if !inner.engine().types().owns(entry) {
+            bail!("the type belongs to another engine");
+        }
+        Ok(Self::from_entry(inner, entry.clone()))
     }
 
     /// The parameters.

@@ -2,8 +2,8 @@
 
 use super::instantiate;
 use upshift::{
-    Caller, Engine, Extern, ExternType, Func, Global, GlobalType, Instance, LinkError, Linker,
-    Memory, MemoryType, Module, Store, Val, ValType,
+    Caller, Engine, ExnRef, Extern, ExternType, Func, Global, GlobalType, Instance, LinkError,
+    Linker, Memory, MemoryType, Module, Store, Tag, Val, ValType,
 };
 
 const NEEDS: &str = r#"(module
@@ -249,6 +249,46 @@ fn functions_for_imports_have_the_types_of_the_module() {
     let mut other = Store::new(&Engine::default(), ());
     let import = module.imports().next().unwrap();
     assert!(Func::for_import(&mut other, &import, body).is_err());
+}
+
+#[test]
+fn tags_for_imports_have_the_types_of_the_module() {
+    let engine = Engine::default();
+    let wat = r#"(module
+        (rec (type $other (func)) (type $declared (func (param i32))))
+        (import "host" "tag" (tag $tag (type $declared)))
+        (import "host" "func" (func))
+        (func $throw (throw $tag (i32.const 7)))
+        (func (export "run") (result i32)
+            (block $caught (result i32)
+                (try_table (catch $tag $caught) (call $throw))
+                unreachable)))"#;
+    let module = Module::new(&engine, wat).unwrap();
+    let mut store = Store::new(&engine, ());
+    let imports: Vec<_> = module.imports().collect();
+    let ExternType::Tag(ty) = imports[0].ty() else { panic!("a tag") };
+    let nothing = Func::wrap(&mut store, || {}).into();
+    // A tag with the same parameters has another type.
+    let alone = Tag::new(&mut store, &ty).into();
+    assert!(Instance::new(&mut store, &module, &[alone, nothing]).is_err());
+    let tag = Tag::for_import(&mut store, &imports[0]).unwrap();
+    assert_eq!(tag.ty(&store), ty);
+    let nothing = Func::wrap(&mut store, || {}).into();
+    let instance = Instance::new(&mut store, &module, &[tag.clone().into(), nothing]).unwrap();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, ()).unwrap(), 7);
+    let exn = ExnRef::new(&mut store, &tag, &[Val::I32(8)]).unwrap();
+    assert_eq!(exn.field(&mut store, 0).unwrap().unwrap_i32(), 8);
+    // A function is no tag, and another engine has none of these types.
+    assert!(Tag::for_import(&mut store, &imports[1]).is_err());
+    let mut other = Store::new(&Engine::default(), ());
+    assert!(Tag::for_import(&mut other, &imports[0]).is_err());
+    // Stand-ins have them, too.
+    let mut linker = Linker::new(&engine);
+    linker.define_unknown_imports_as_default_values(&mut store, &module).unwrap();
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, ()).unwrap(), 7);
 }
 
 #[test]
