@@ -121,30 +121,33 @@ struct Guest {
 impl Guest {
     fn new(engine: &Engine) -> Self {
         let mut store = Store::new(engine, ());
-        let module = Module::new(engine, MODULE).unwrap();
+        let module = Module::new(engine, MODULE).expect("the test is right");
         let values = Arc::new(AtomicUsize::new(0));
         let counter = values.clone();
         let value = Func::wrap(&mut store, move |mut caller: upshift::Caller<'_, ()>| {
             counter.fetch_add(1, Ordering::Relaxed);
             ExternRef::new(caller.as_context_mut(), Counted(counter.clone())).map(Some)
         });
-        let instance = Instance::new(&mut store, &module, &[value.into()]).unwrap();
+        let instance =
+            Instance::new(&mut store, &module, &[value.into()]).expect("the test is right");
         Self { store, instance, values }
     }
 
     fn call(&mut self, name: &str, argument: i32) {
-        let func: TypedFunc<i32, ()> = self.instance.get_typed_func(&mut self.store, name).unwrap();
-        func.call(&mut self.store, argument).unwrap();
+        let func: TypedFunc<i32, ()> =
+            self.instance.get_typed_func(&mut self.store, name).expect("the test is right");
+        func.call(&mut self.store, argument).expect("the test is right");
     }
 
     fn number(&mut self, name: &str) -> i32 {
-        let func: TypedFunc<(), i32> = self.instance.get_typed_func(&mut self.store, name).unwrap();
-        func.call(&mut self.store, ()).unwrap()
+        let func: TypedFunc<(), i32> =
+            self.instance.get_typed_func(&mut self.store, name).expect("the test is right");
+        func.call(&mut self.store, ()).expect("the test is right")
     }
 
     /// The numbers of exceptions and of the host's values that are left by a collection.
     fn left(&mut self) -> (usize, usize) {
-        self.store.gc().unwrap();
+        self.store.gc().expect("the test is right");
         (self.store.exception_count(), self.values.load(Ordering::Relaxed))
     }
 }
@@ -152,7 +155,7 @@ impl Guest {
 /// All modes that collect.
 fn in_every_mode(mut check: impl FnMut(Guest, i32, &str)) {
     for mode in all_modes().into_iter().filter(|mode| mode.name != "null-collector") {
-        let engine = Engine::new(&mode.config).unwrap();
+        let engine = Engine::new(&mode.config).expect("the test is right");
         // Enough that young and old objects are among them; every allocation collects in some modes.
         let collects = mode.name.contains("gc") || mode.name == "inline-tier";
         let count = if collects { 100 } else { 20_000 };
