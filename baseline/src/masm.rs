@@ -45,6 +45,8 @@ pub(crate) const RAX: Gpr = Gpr(0);
 pub(crate) const RCX: Gpr = Gpr(1);
 /// Upper half of dividends and products.
 pub(crate) const RDX: Gpr = Gpr(2);
+/// Second argument.
+pub(crate) const RSI: Gpr = Gpr(6);
 /// First argument.
 pub(crate) const RDI: Gpr = Gpr(7);
 /// The stack pointer.

@@ -7,7 +7,7 @@ use crate::ops::object::Object;
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::OsrEntry;
-use upshift_abi::index::DefinedFuncIndex;
+use upshift_abi::index::{DefinedFuncIndex, TypeIndex};
 use upshift_abi::layout::ThreadContext;
 use upshift_abi::trap::Trap;
 
@@ -67,13 +67,21 @@ pub(crate) struct ColdSite {
     pub(crate) cold: Cold,
 }
 
-/// What a cold path does; all registers are as they were when it goes back.
+/// What a cold path does; but for arrays, all registers are as they were when it goes back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cold {
     /// Makes room for a new object.
     Refill {
         /// Its size.
         bytes: u32,
+        /// What holds references there.
+        map: Safepoint,
+    },
+    /// Has the runtime make an array whose length is where [`Builtin::array_alloc`] takes it; only the
+    /// result's register is as it should be afterwards.
+    NewArray {
+        /// Its type.
+        ty: TypeIndex,
         /// What holds references there.
         map: Safepoint,
     },
@@ -178,6 +186,7 @@ impl FuncCompiler<'_> {
             self.tables.pcs.push((self.asm.pos(), site.pc));
             match site.cold {
                 Cold::Refill { bytes, map } => self.emit_refill(bytes, map),
+                Cold::NewArray { ty, map } => self.emit_new_array(ty, map),
                 Cold::Barrier { object, element } => self.emit_barrier(object, element, site.back),
                 Cold::FuncIndex { record, position } => self.emit_func_index(record, position),
                 Cold::CallTarget { site, record } => self.emit_call_target(site, record),

@@ -1,15 +1,25 @@
 //! Arrays.
 
-use super::object::{MAX_INLINE_BYTES, MAX_UNROLLED_BYTES, Object, thread_field};
-use crate::compiler::FuncCompiler;
-use crate::masm::{Cond, Gpr, Width};
+use super::object::{
+    MAX_CLEARED_BYTES, MAX_INLINE_BYTES, MAX_UNROLLED_BYTES, Object, thread_field,
+};
+use crate::compiler::{FuncCompiler, Safepoint};
+use crate::frame::{VMCTX_SLOT, slot_addr};
+use crate::masm::{Addr, Cond, Gpr, Label, RAX, RCX, RDI, RDX, RSI, THREAD, Width};
 use crate::ops::call::BuiltinArg;
+use crate::outline::{Cold, builtin_addr};
 use crate::value::{Operand, Reg, Ty, Value};
 use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, pack_indices};
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{ArrayLayout, Cell, LENGTH_OFFSET, MAX_ARRAY_LENGTH, ThreadContext};
+use upshift_abi::layout::{
+    ARRAY_HEADER_BYTES, ArrayLayout, Cell, Instance, LENGTH_OFFSET, MAX_ARRAY_LENGTH,
+    MIN_OBJECT_BYTES, OBJECT_ALIGN, ThreadContext,
+};
 use upshift_abi::trap::Trap;
+
+/// Where [`Builtin::array_alloc`] takes the length.
+const LENGTH: Gpr = RCX;
 
 impl FuncCompiler<'_> {
     fn array(&self, ty: TypeIndex) -> ArrayLayout {
@@ -51,8 +61,11 @@ impl FuncCompiler<'_> {
             return self.push_gpr(object.offset, Ty::Ref);
         }
         let length = self.pop();
-        let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Operand(length)];
-        self.call_builtin(Builtin::array_alloc, &args, Some(Ty::Ref));
+        if self.is_zero_on_top() && !self.src.input.config.fuel {
+            self.pop();
+            return self.allocate_cleared(ty, length);
+        }
+        self.allocate_cleared(ty, length);
         let object = self.pop_object();
         let value = self.pop();
         self.pass_value(layout.element, value);
@@ -86,8 +99,94 @@ impl FuncCompiler<'_> {
             return self.push_gpr(object.offset, Ty::Ref);
         }
         let length = self.pop();
-        let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Operand(length)];
-        self.call_builtin(Builtin::array_alloc, &args, Some(Ty::Ref));
+        self.allocate_cleared(ty, length);
+    }
+
+    /// Whether the operand on top of the stack is null or 0, of a type of which constants are known.
+    fn is_zero_on_top(&self) -> bool {
+        let top = self.stack.last();
+        top.is_some_and(|top| top.ty() != Ty::V128 && top.value() == Value::Const(0))
+    }
+
+    /// Pushes a new array of a popped length, its elements 0: made inline when it is short and there
+    /// is room, else by the runtime.
+    fn allocate_cleared(&mut self, ty: TypeIndex, length: Operand) {
+        if self.src.input.config.fuel {
+            // The runtime charges for what it clears.
+            let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Operand(length)];
+            return self.call_builtin(Builtin::array_alloc, &args, Some(Ty::Ref));
+        }
+        // Both ways leave what a call would leave, so that they may meet.
+        self.flush_for_call(false);
+        self.plan_operand(LENGTH.into(), length);
+        self.emit_moves();
+        let mut label = Label::new();
+        self.make_short(ty, &mut label);
+        let map = self.slot_safepoint();
+        self.add_cold(label, self.asm.pos(), Cold::NewArray { ty, map });
+        self.end_call();
+        self.push_gpr(RAX, Ty::Ref);
+        self.charge_fuel();
+    }
+
+    /// Makes a short array of the length in [`LENGTH`]: its reference is in `rax`. When it is long or
+    /// there is no room, `label` is gone to.
+    fn make_short(&mut self, ty: TypeIndex, label: &mut Label) {
+        const ALIGN: i32 = OBJECT_ALIGN as i32;
+        // What is aligned is not shorter than the shortest object, and its first word ends with or
+        // before the first element's.
+        const _: () = assert!(ARRAY_HEADER_BYTES + 4 == MIN_OBJECT_BYTES);
+        let layout = self.array(ty);
+        let shift = layout.element_shift();
+        let (end, heap, at) = (RDX, RSI, RDI);
+        self.asm.cmp_ri(Width::W32, LENGTH, ((MAX_CLEARED_BYTES - layout.first) >> shift) as i32);
+        self.asm.jcc(Cond::A, label);
+        self.asm.mov_rr(Width::W32, end, LENGTH);
+        if shift > 0 {
+            self.asm.shl_ri(Width::W32, end, shift);
+        }
+        self.asm.lea_disp(Width::W64, end, end, layout.first as i32 + ALIGN - 1);
+        self.asm.and_ri(Width::W64, end, -ALIGN);
+        let cursor = thread_field(offset_of!(ThreadContext, alloc_cursor));
+        self.asm.load_w(Width::W64, RAX, cursor);
+        self.asm.add_rr(Width::W64, end, RAX);
+        let limit = thread_field(offset_of!(ThreadContext, alloc_limit));
+        self.asm.cmp_rm(Width::W64, end, limit);
+        self.asm.jcc(Cond::A, label);
+        self.asm.store_w(Width::W64, cursor, end);
+        self.asm.load_w(Width::W64, heap, slot_addr(VMCTX_SLOT));
+        self.asm.load_w(Width::W64, at, Addr::Base(heap, offset_of!(Instance, type_ids) as i32));
+        self.asm.load_w(Width::W32, at, Addr::Base(at, ty.0 as i32 * 4));
+        self.asm.load_w(Width::W64, heap, Addr::Base(heap, offset_of!(Instance, heap) as i32));
+        let object = Object { heap, offset: RAX };
+        // The gc word of a new object is 0.
+        self.asm.store_w(Width::W64, object.at(0), at);
+        self.asm.store_w(Width::W32, object.at(LENGTH_OFFSET), LENGTH);
+        self.asm.store_imm(4, object.at(ARRAY_HEADER_BYTES), 0);
+        self.asm.lea_disp(Width::W64, at, RAX, MIN_OBJECT_BYTES as i32);
+        self.clear_words(heap, (at, end));
+    }
+
+    /// Sets the words from one offset up to another one to 0.
+    fn clear_words(&mut self, heap: Gpr, (at, end): (Gpr, Gpr)) {
+        self.asm.cmp_rr(Width::W64, at, end);
+        let done = self.asm.jcc_short(Cond::AE);
+        let mut turn = Label::new();
+        self.asm.bind(&mut turn);
+        self.asm.store_imm(8, Addr::Indexed(heap, at, 0), 0);
+        self.asm.add_ri(Width::W64, at, 8);
+        self.asm.cmp_rr(Width::W64, at, end);
+        self.asm.jcc(Cond::B, &mut turn);
+        self.asm.end_short(done);
+    }
+
+    /// The cold path of [`Self::allocate_cleared`], up to where it goes back.
+    pub(crate) fn emit_new_array(&mut self, ty: TypeIndex, map: Safepoint) {
+        self.asm.mov_ri(RDX, ty.0.into());
+        self.asm.load_w(Width::W64, RSI, slot_addr(VMCTX_SLOT));
+        self.asm.mov_rr(Width::W64, RDI, THREAD);
+        self.asm.call_mem(builtin_addr(Builtin::array_alloc));
+        self.push_slot_safepoint(map);
     }
 
     /// `array.new_fixed`

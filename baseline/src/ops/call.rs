@@ -186,8 +186,13 @@ impl FuncCompiler<'_> {
 
     /// Everything that a call changes: registers, calls seen, the stack map.
     fn after_call(&mut self) {
-        self.makes_calls = true;
         self.note_safepoint();
+        self.end_call();
+    }
+
+    /// Registers hold what a call left in them.
+    pub(crate) fn end_call(&mut self) {
+        self.makes_calls = true;
         self.forget_after_call();
         self.regs.locked = 0;
     }
@@ -321,21 +326,16 @@ impl FuncCompiler<'_> {
         self.charge_fuel();
     }
 
-    /// Records which operand slots hold references at the call that was just emitted; those of
-    /// locals hold at every call.
+    /// Records which operand slots hold references at the call that was just emitted.
     fn note_safepoint(&mut self) {
-        if self.ref_operands == 0 || self.has_too_many_slots() {
-            return;
-        }
-        let start = self.tables.ref_slots.len() as u32;
-        let refs = self.stack.iter().filter(|operand| operand.ty() == Ty::Ref);
-        for operand in refs.filter(|operand| operand.value() == Value::Slot) {
-            self.tables.ref_slots.push(operand.slot());
-        }
-        let end = self.tables.ref_slots.len() as u32;
-        if end > start {
-            let at = self.asm.pos();
-            self.tables.safepoints.push(Safepoint { at, start, end, registers: 0 });
+        let map = self.slot_safepoint();
+        self.push_slot_safepoint(map);
+    }
+
+    /// Records what [`Self::slot_safepoint`] gave, at the call that was just emitted.
+    pub(crate) fn push_slot_safepoint(&mut self, map: Safepoint) {
+        if map.end > map.start {
+            self.tables.safepoints.push(Safepoint { at: self.asm.pos(), ..map });
         }
     }
 

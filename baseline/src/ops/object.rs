@@ -21,6 +21,8 @@ use upshift_abi::trap::Trap;
 pub(crate) const MAX_INLINE_BYTES: u64 = 128 << 10;
 /// Largest memory that is filled with single stores.
 pub(crate) const MAX_UNROLLED_BYTES: u64 = 256;
+/// Largest array of a length known at run time that is made inline.
+pub(crate) const MAX_CLEARED_BYTES: u32 = 512;
 
 /// An object that an operator works on; both registers are locked.
 #[derive(Clone, Copy, Debug)]
@@ -83,9 +85,9 @@ impl FuncCompiler<'_> {
         object
     }
 
-    /// What holds references now, at a call that preserves registers: the entry of a stack map,
-    /// but for the place.
-    fn register_safepoint(&mut self) -> Safepoint {
+    /// Which operand slots hold references now: the entry of a stack map, but for the place. Those of
+    /// locals hold at every call.
+    pub(crate) fn slot_safepoint(&mut self) -> Safepoint {
         let start = self.tables.ref_slots.len() as u32;
         if self.ref_operands > 0 && !self.has_too_many_slots() {
             let refs = self.stack.iter().filter(|operand| operand.ty() == Ty::Ref);
@@ -93,6 +95,12 @@ impl FuncCompiler<'_> {
                 self.tables.ref_slots.push(operand.slot());
             }
         }
+        Safepoint { at: 0, start, end: self.tables.ref_slots.len() as u32, registers: 0 }
+    }
+
+    /// The same at a call that preserves registers, and which of these hold references.
+    fn register_safepoint(&mut self) -> Safepoint {
+        let slots = self.slot_safepoint();
         let mut registers = 0;
         for r in regs_in(self.regs.state.used & GPRS) {
             let holder = self.regs.holder(r);
@@ -105,7 +113,7 @@ impl FuncCompiler<'_> {
                 registers |= 1 << r.0;
             }
         }
-        Safepoint { at: 0, start, end: self.tables.ref_slots.len() as u32, registers }
+        Safepoint { registers, ..slots }
     }
 
     /// A cold path that `label` leads to and that goes back to `back`.

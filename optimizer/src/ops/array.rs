@@ -7,7 +7,7 @@ use crate::memory_flags::Region;
 use crate::ops::call::BuiltinArg;
 use crate::translate::{Operand, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlagsData, Value, ValueDef, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, pack_indices};
 use upshift_abi::index::TypeIndex;
@@ -36,12 +36,9 @@ impl Translator<'_, '_> {
     /// The length on top of the stack when it is a constant small enough to unroll the array.
     fn small_length(&self, ty: TypeIndex) -> Option<u32> {
         let Operand::Value(value) = *self.stack.last()? else { return None };
-        let dfg = &self.builder.func.dfg;
-        let ValueDef::Result(inst, 0) = dfg.value_def(dfg.resolve_aliases(value)) else {
-            return None;
-        };
-        let InstructionData::UnaryImm { imm, .. } = dfg.insts[inst] else { return None };
-        let length = u32::try_from(imm.bits()).ok().filter(|&length| length <= MAX_ARRAY_LENGTH)?;
+        let length = u32::try_from(self.constant(value)?)
+            .ok()
+            .filter(|&length| length <= MAX_ARRAY_LENGTH)?;
         (self.array(ty).size_bytes(length) <= MAX_UNROLLED_BYTES).then_some(length)
     }
 
@@ -65,8 +62,11 @@ impl Translator<'_, '_> {
             return self.push_ref(reference);
         }
         let length = self.pop();
-        let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Value(length)];
-        self.call_collecting(Builtin::array_alloc, &args);
+        if self.is_zero_on_top() && !self.src.input.config.fuel {
+            self.pop();
+            return self.push_cleared(ty, length);
+        }
+        self.push_cleared(ty, length);
         let array = self.pop();
         let value = self.pop();
         self.pass_value(layout.element, value);
@@ -106,6 +106,17 @@ impl Translator<'_, '_> {
             return self.push_ref(reference);
         }
         let length = self.pop();
+        self.push_cleared(ty, length);
+    }
+
+    /// Whether the operand on top of the stack is null or an integer 0.
+    fn is_zero_on_top(&self) -> bool {
+        let Some(&Operand::Value(value)) = self.stack.last() else { return false };
+        self.constant(value) == Some(0)
+    }
+
+    /// Pushes a new array of a length known at run time, its elements 0.
+    fn push_cleared(&mut self, ty: TypeIndex, length: Value) {
         if self.src.input.config.fuel {
             // The runtime charges for what it clears.
             let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Value(length)];
