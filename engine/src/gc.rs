@@ -18,6 +18,7 @@
 pub(crate) mod access;
 mod generational;
 mod mark;
+mod mark_bits;
 mod null;
 pub(crate) mod numbers;
 mod old;

@@ -23,6 +23,7 @@ use super::access::{
     Reference, first_element, for_each_reference, length_of, size_of_object, type_of,
 };
 use super::mark::Marker;
+use super::mark_bits::MarkBits;
 use super::old::{BLOCK_BYTES, MAX_SMALL_BYTES, OldSpace};
 use super::{
     Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space, card_of,
@@ -302,45 +303,50 @@ impl Generational {
     /// and the bytes of live young objects.
     fn mark_and_sweep(&mut self, space: &mut Space<'_>, roots: &mut dyn RootSet) -> (Outside, u64) {
         let mut marker = std::mem::take(&mut self.marker);
-        self.old.clear_marks();
-        marker.begin(self.young_end(), self.old.end());
-        roots.mark(&mut |word| marker.add_root(space, &mut self.old, word));
-        marker.run(space, &mut self.old);
+        marker.begin(self.old.end());
+        roots.mark(&mut |word| marker.add_root(space, word));
+        marker.run(space);
         loop {
             let mut found = false;
             roots.mark_exceptions(&marker.take_exceptions(), &mut |word| {
                 found = true;
-                marker.add_root(space, &mut self.old, word);
+                marker.add_root(space, word);
             });
             if !found {
                 break;
             }
-            marker.run(space, &mut self.old);
+            marker.run(space);
         }
         roots.free_exceptions();
-        Self::keep_log(space, &marker);
-        self.keep_cards(space, &marker);
+        let bits = marker.bits();
+        Self::keep_log(space, bits);
+        self.keep_cards(space, bits);
+        let size = |object| size_of_object(space.memory, object, Self::shape(space, object));
+        let young = bits.objects(0..MarkBits::word_of(self.young_end()));
+        let young_bytes = young.filter(|&object| object != 0).map(|object| u64::from(size(object)));
+        let young_bytes = young_bytes.sum();
+        self.old.gather_marks(bits, size);
         self.old.sweep(space.memory);
         self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
-        let (handles, young_bytes) = marker.finish();
+        let handles = marker.finish();
         self.marker = marker;
         (Outside { complete: true, handles }, young_bytes)
     }
 
     /// Takes dead objects out of the log: their memory is about to be used again.
-    fn keep_log(space: &mut Space<'_>, marker: &Marker) {
+    fn keep_log(space: &mut Space<'_>, marks: &MarkBits) {
         for object in space.memory.take_log(space.context) {
-            if marker.is_marked(object) {
+            if marks.contains(object) {
                 space.memory.log(space.context, object);
             }
         }
     }
 
     /// Forgets dead arrays with cards.
-    fn keep_cards(&mut self, space: &mut Space<'_>, marker: &Marker) {
+    fn keep_cards(&mut self, space: &mut Space<'_>, marks: &MarkBits) {
         let mut unused = Vec::new();
         self.card_arrays.retain(|&array| {
-            let live = marker.is_marked(array);
+            let live = marks.contains(array);
             if !live {
                 let last = card_of(array, length_of(space.memory, array) - 1);
                 space.memory.take_cards(card_of(array, 0)..last + 1, &mut unused);

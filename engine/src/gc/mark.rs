@@ -9,7 +9,8 @@
 //!
 //! An object is marked when it is taken from the stack, and what it refers to is pushed then, unless
 //! it is null. (To look whether it is marked already would take more time than taking it twice, but
-//! for the elements of arrays, of which many may be the same.) Before, there must be room for all it
+//! for the elements of arrays, of which many may be the same. Structures that elements refer to are
+//! marked at once: an array tells early enough what to fetch.) Before, there must be room for all it
 //! refers to. When there is none, objects that wait twice or are marked are taken out; when that does
 //! not help, the segment is noted, and all marked objects of the segment are looked through again
 //! when nothing waits any more. Long arrays are looked through by parts, each when nothing else waits.
@@ -18,15 +19,14 @@
 //! It seldom takes longer for that: half of [`MAX_WAITING`] objects are marked, or taken out, from
 //! one time that there is no room to the next.
 
-use super::access::{first_element, for_each_reference, length_of, size_of_object, type_of};
+use super::access::{first_element, for_each_reference, length_of, type_of};
+use super::mark_bits::{MarkBits, Marks};
 use super::numbers::NumberSet;
-use super::old::OldSpace;
 use super::{Space, is_reference_array};
-use crate::vm::{HeapMemory, TypeShape};
-use upshift_abi::layout::{HEADER_BYTES, HOST_BIT, HOST_SHIFT, I31_BIT, OBJECT_ALIGN, TypeKind};
+use crate::vm::{HeapMemory, TypeShape, TypeTable};
+use smallvec::SmallVec;
+use upshift_abi::layout::{HEADER_BYTES, HOST_BIT, HOST_SHIFT, I31_BIT, TypeKind};
 
-/// log2 of the bytes of the heap that a word of bits stands for.
-const WORD_SHIFT: u32 = OBJECT_ALIGN.ilog2() + u64::BITS.ilog2();
 /// log2 of the words of bits of a segment.
 const SEGMENT_SHIFT: u32 = 6;
 /// Most elements of an array that are looked through at once.
@@ -49,7 +49,7 @@ const _: () = assert!(MAX_WAITING > MAX_FIELDS && MAX_WAITING > ARRAY_PART as us
 /// See the module head.
 #[derive(Debug, Default)]
 pub(super) struct Marker {
-    bits: Vec<u64>,
+    bits: MarkBits,
     waiting: Waiting,
     arrays: Vec<(u32, u32)>,
     again: Vec<bool>,
@@ -62,35 +62,27 @@ pub(super) struct Marker {
     /// Positions of exceptions that were found, and those of them that were not taken yet.
     exceptions: NumberSet,
     new_exceptions: Vec<u32>,
-    /// Where young objects end.
-    young_end: u32,
-    /// Bytes of the young objects that are marked.
-    young_bytes: u64,
 }
 
 impl Marker {
-    /// Marking begins: of a heap that ends at `end` and whose young objects end at `young_end`.
-    pub(super) fn begin(&mut self, young_end: u32, end: u64) {
-        let words = usize::try_from(end >> WORD_SHIFT).expect("addresses have 64 bits");
-        self.bits = vec![0; words + 1];
-        // Nothing lies at 0.
-        self.bits[0] = 1;
-        self.young_end = young_end;
+    /// Marking begins, of a heap that ends at `end`.
+    pub(super) fn begin(&mut self, end: u64) {
+        self.bits = MarkBits::new(end);
     }
 
     /// Adds what a word of the roots refers to.
-    pub(super) fn add_root(&mut self, space: &Space<'_>, old: &mut OldSpace, word: u64) {
+    pub(super) fn add_root(&mut self, space: &Space<'_>, word: u64) {
         let Ok(bits) = u32::try_from(word) else { return };
         if !self.waiting.has_room(1) {
-            self.drain(space, old);
+            self.drain(space);
         }
         self.with_reached(|reached| reached.add(bits));
     }
 
     /// Marks all that is reached from what was added.
-    pub(super) fn run(&mut self, space: &Space<'_>, old: &mut OldSpace) {
+    pub(super) fn run(&mut self, space: &Space<'_>) {
         loop {
-            self.drain(space, old);
+            self.drain(space);
             self.is_compact = false;
             if let Some((array, index)) = self.arrays.pop() {
                 self.look_into_array(space, array, index);
@@ -102,10 +94,9 @@ impl Marker {
         }
     }
 
-    /// Whether an object was reached.
-    pub(super) fn is_marked(&self, object: u32) -> bool {
-        let (word, bit) = bit_of(object);
-        self.bits[word] & bit != 0
+    /// The marks.
+    pub(super) fn bits(&self) -> &MarkBits {
+        &self.bits
     }
 
     /// The exceptions that objects hold and that were not taken before, by their positions.
@@ -113,23 +104,16 @@ impl Marker {
         std::mem::take(&mut self.new_exceptions)
     }
 
-    /// Forgets all marks: the handles of host values that were found, and the bytes of young objects.
-    pub(super) fn finish(&mut self) -> (NumberSet, u64) {
-        let Self { handles, young_bytes, .. } = std::mem::take(self);
-        (handles, young_bytes)
+    /// Forgets all marks: the handles of host values that were found.
+    pub(super) fn finish(&mut self) -> NumberSet {
+        std::mem::take(self).handles
     }
 
     /// Looks through all that waits but for long arrays.
-    fn drain(&mut self, space: &Space<'_>, old: &mut OldSpace) {
+    fn drain(&mut self, space: &Space<'_>) {
         let mut queue = Queue { objects: [0; FETCHED], first: 0, count: 0 };
-        while let Some(object) = self.drain_structures(space, old, &mut queue) {
+        while let Some(object) = self.drain_structures(space, &mut queue) {
             let shape = space.types.shape(type_of(space.memory, object));
-            let bytes = size_of_object(space.memory, object, shape);
-            if object < self.young_end {
-                self.young_bytes += u64::from(bytes);
-            } else {
-                old.mark(object, bytes);
-            }
             self.look_into(space, object, shape);
         }
     }
@@ -137,34 +121,28 @@ impl Marker {
     /// Marks structures and looks through them, until there is something else or little room: that
     /// object, which is marked.
     #[inline]
-    fn drain_structures(
-        &mut self,
-        space: &Space<'_>,
-        old: &mut OldSpace,
-        queue: &mut Queue,
-    ) -> Option<u32> {
-        let memory = &*space.memory;
-        let young_end = self.young_end;
+    fn drain_structures(&mut self, space: &Space<'_>, queue: &mut Queue) -> Option<u32> {
+        let (memory, types) = (&*space.memory, space.types);
         let mut reached = self.reached();
-        let mut young_bytes = 0;
+        // Positions that only this function has stay in registers.
+        let Queue { objects, first, count } = queue;
+        let mut fetched = Fetched { objects, first: *first, count: *count };
         let found = loop {
-            let Some(object) = queue.next(memory, &mut reached) else { break None };
-            if !reached.mark(object) {
+            let Some(object) = fetched.next(memory, &mut reached) else { break None };
+            if !reached.marks.insert(object) {
                 continue;
             }
-            let shape = space.types.shape(type_of(memory, object));
-            if shape.kind != TypeKind::Struct || reached.room() <= STRUCT_REFERENCES {
-                break Some(object);
+            let shape = types.shape(type_of(memory, object));
+            match shape.kind {
+                TypeKind::Struct | TypeKind::Array if shape.references == 0 => {}
+                TypeKind::Struct if reached.room() > STRUCT_REFERENCES => {
+                    reached.add_fields(memory, object, shape.references);
+                }
+                _ => break Some(object),
             }
-            if object < young_end {
-                young_bytes += u64::from(shape.size_bytes);
-            } else {
-                old.mark(object, shape.size_bytes);
-            }
-            reached.add_fields(memory, object, shape.references);
         };
+        (*first, *count) = (fetched.first, fetched.count);
         self.waiting.len = reached.len;
-        self.young_bytes += young_bytes;
         found
     }
 
@@ -216,12 +194,12 @@ impl Marker {
             self.arrays.push((array, index + part));
         }
         let elements = space.memory.words(array + first_element(4) + 4 * index, part);
-        self.with_reached(|reached| reached.add_elements(elements));
+        self.with_reached(|reached| reached.add_elements((space.memory, space.types), elements));
     }
 
     fn reached(&mut self) -> Reached<'_> {
         Reached {
-            bits: &mut self.bits,
+            marks: self.bits.marks(),
             objects: &mut self.waiting.objects,
             len: self.waiting.len,
             handles: &mut self.handles,
@@ -238,10 +216,7 @@ impl Marker {
     fn has_room(&mut self, count: usize) -> bool {
         if !self.waiting.has_room(count) && !self.is_compact {
             let bits = &self.bits;
-            self.waiting.compact(|object| {
-                let (word, bit) = bit_of(object);
-                bits[word] & bit != 0
-            });
+            self.waiting.compact(|object| bits.contains(object));
             self.is_compact = self.waiting.len > self.waiting.most / 2;
         }
         self.waiting.has_room(count)
@@ -251,8 +226,8 @@ impl Marker {
     #[cold]
     fn note_segment(&mut self, object: u32) {
         let words_per_segment = 1 << SEGMENT_SHIFT;
-        self.again.resize(self.bits.len().div_ceil(words_per_segment), false);
-        self.again[bit_of(object).0 / words_per_segment] = true;
+        self.again.resize(self.bits.word_count().div_ceil(words_per_segment), false);
+        self.again[MarkBits::word_of(object) / words_per_segment] = true;
     }
 
     /// A segment that was noted, which it is not any more.
@@ -267,10 +242,9 @@ impl Marker {
     /// Adds what the marked objects of a segment refer to.
     fn look_again(&mut self, space: &Space<'_>, segment: usize) {
         for word in segment << SEGMENT_SHIFT..(segment + 1) << SEGMENT_SHIFT {
-            let mut left = self.bits.get(word).copied().unwrap_or(0);
-            while left != 0 {
-                let object = object_of(word, left.trailing_zeros());
-                left &= left - 1;
+            // Nothing is marked meanwhile.
+            let objects: SmallVec<[u32; 64]> = self.bits.objects(word..word + 1).collect();
+            for object in objects {
                 let shape = space.types.shape(type_of(space.memory, object));
                 self.look_into(space, object, shape);
             }
@@ -325,7 +299,7 @@ impl Waiting {
 
 /// What marking writes for each reference, at hand.
 struct Reached<'a> {
-    bits: &'a mut [u64],
+    marks: Marks<'a>,
     /// The stack of what waits.
     objects: &'a mut [u32],
     len: usize,
@@ -337,16 +311,6 @@ impl Reached<'_> {
     #[inline]
     fn room(&self) -> usize {
         self.objects.len() - self.len
-    }
-
-    /// Marks an object: whether it was not before.
-    #[inline]
-    fn mark(&mut self, object: u32) -> bool {
-        let (word, bit) = bit_of(object);
-        let word = &mut self.bits[word];
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        is_new
     }
 
     /// Adds what a reference leads to, for which there is room. Which are null is in no order, so
@@ -371,26 +335,56 @@ impl Reached<'_> {
         }
     }
 
-    /// The same of elements, unless they are marked. Those that lie one behind the other are often
-    /// the same, as in an array that is filled with one value, or mostly null.
-    fn add_elements(&mut self, elements: &[u32]) {
+    /// The same of elements, for each of which there is room. Structures are not added but marked, and
+    /// what they refer to is added: they are fetched while those of the elements before are marked.
+    fn add_elements(&mut self, of: (&HeapMemory, &TypeTable), elements: &[u32]) {
+        let (mut fetched, mut fetched_count) = ([0; ELEMENTS_COMPARED], 0);
         let mut before = 0;
         for chunk in elements.chunks(ELEMENTS_COMPARED) {
             if chunk.iter().fold(0, |differences, &bits| differences | (bits ^ before)) == 0 {
                 continue;
             }
-            for &bits in chunk {
-                if bits & (HOST_BIT | I31_BIT) == HOST_BIT {
-                    self.handles.insert(bits >> HOST_SHIFT);
-                    continue;
-                }
-                // Null is marked from the beginning.
-                let object = if bits & I31_BIT == 0 { bits } else { 0 };
-                let (word, bit) = bit_of(object);
-                self.objects[self.len] = object;
-                self.len += usize::from(self.bits[word] & bit == 0);
-            }
             before = chunk[chunk.len() - 1];
+            let mut found = [0; ELEMENTS_COMPARED];
+            let count = self.list_unmarked(chunk, &mut found);
+            found[..count].iter().for_each(|&object| fetch(of.0, object));
+            self.mark_listed(of, &fetched[..fetched_count]);
+            (fetched, fetched_count) = (found, count);
+        }
+        self.mark_listed(of, &fetched[..fetched_count]);
+    }
+
+    /// The objects that elements refer to and that are not marked: their number.
+    #[inline]
+    fn list_unmarked(&mut self, elements: &[u32], found: &mut [u32; ELEMENTS_COMPARED]) -> usize {
+        let mut count = 0;
+        for &bits in elements {
+            if bits & (HOST_BIT | I31_BIT) == HOST_BIT {
+                self.handles.insert(bits >> HOST_SHIFT);
+                continue;
+            }
+            // Null is marked from the beginning.
+            let object = if bits & I31_BIT == 0 { bits } else { 0 };
+            found[count % ELEMENTS_COMPARED] = object;
+            count += usize::from(!self.marks.contains(object));
+        }
+        count
+    }
+
+    /// Marks structures and adds what they refer to, while more than a part of an array fits behind
+    /// that; adds all other objects.
+    #[inline]
+    fn mark_listed(&mut self, (memory, types): (&HeapMemory, &TypeTable), objects: &[u32]) {
+        for &object in objects {
+            let shape = types.shape(type_of(memory, object));
+            let fits =
+                shape.references == 0 || self.room() > STRUCT_REFERENCES + ARRAY_PART as usize;
+            if shape.kind != TypeKind::Struct || !fits {
+                self.objects[self.len] = object;
+                self.len += 1;
+            } else if self.marks.insert(object) {
+                self.add_fields(memory, object, shape.references);
+            }
         }
     }
 
@@ -409,7 +403,14 @@ struct Queue {
     count: usize,
 }
 
-impl Queue {
+/// The same while objects are taken out and put in.
+struct Fetched<'a> {
+    objects: &'a mut [u32; FETCHED],
+    first: usize,
+    count: usize,
+}
+
+impl Fetched<'_> {
     /// The next object to look at.
     #[inline]
     fn next(&mut self, memory: &HeapMemory, reached: &mut Reached<'_>) -> Option<u32> {
@@ -441,26 +442,13 @@ fn fetch(memory: &HeapMemory, object: u32) {
     memory.prefetch(object.wrapping_add(2 * HEADER_BYTES));
 }
 
-/// The word of an object's bit, and the bit.
-#[inline]
-fn bit_of(object: u32) -> (usize, u64) {
-    ((object >> WORD_SHIFT) as usize, 1 << (object / OBJECT_ALIGN % u64::BITS))
-}
-
-/// The object of a bit.
-fn object_of(word: usize, bit: u32) -> u32 {
-    let word = u32::try_from(word).expect("bits are of the heap");
-    (word << WORD_SHIFT) + bit * OBJECT_ALIGN
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Engine;
-    use crate::vm::{Context, Settings, TypeTable};
-    use upshift_abi::layout::{
-        CanonTypeId, DISPLAY_LENGTH, LENGTH_OFFSET, NULL_GUARD_BYTES, TypeDescriptor,
-    };
+    use crate::gc::old::OldSpace;
+    use crate::vm::{Context, Settings};
+    use upshift_abi::layout::{CanonTypeId, DISPLAY_LENGTH, LENGTH_OFFSET, TypeDescriptor};
 
     /// A structure of eight references.
     const NODE: CanonTypeId = CanonTypeId(1);
@@ -527,15 +515,16 @@ mod tests {
             let space = Space { memory, context, engine, types };
             let mut marker = Marker::default();
             marker.waiting.most = most;
-            marker.begin(NULL_GUARD_BYTES, self.old.end());
-            marker.add_root(&space, &mut self.old, root.into());
-            marker.run(&space, &mut self.old);
+            marker.begin(self.old.end());
+            marker.add_root(&space, root.into());
+            marker.run(&space);
             assert!(marker.waiting.objects.capacity() <= most && marker.arrays.capacity() <= most);
             marker
         }
 
         fn assert_all_marked(&self, marker: &Marker) {
-            let missing = self.objects.iter().filter(|&&object| !marker.is_marked(object)).count();
+            let missing =
+                self.objects.iter().filter(|&&object| !marker.bits().contains(object)).count();
             assert_eq!(missing, 0, "of {} objects", self.objects.len());
         }
     }
@@ -558,7 +547,7 @@ mod tests {
             heap.objects.pop();
             let marker = heap.mark(first, WAITING);
             heap.assert_all_marked(&marker);
-            assert!(!marker.is_marked(garbage));
+            assert!(!marker.bits().contains(garbage));
         }
     }
 
@@ -605,7 +594,7 @@ mod tests {
             let host = (i % 3 + 1) << HOST_SHIFT | HOST_BIT;
             heap.memory.write_u32(array + first_element(4) + 4 * i, host);
         }
-        let handles = heap.mark(array, 2 * ARRAY_PART as usize).finish().0;
+        let handles = heap.mark(array, 2 * ARRAY_PART as usize).finish();
         assert_eq!(handles, [1, 2, 3].into_iter().collect());
     }
 }

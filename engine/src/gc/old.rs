@@ -10,7 +10,9 @@
 //! Objects never move. A full collection marks lines anew; blocks without any are free, and the
 //! others' holes are filled again. Free blocks are given back to the system beyond a reserve.
 
+use super::mark_bits::{BLOCK_WORDS, MarkBits};
 use crate::vm::HeapMemory;
+use upshift_abi::layout::OBJECT_ALIGN;
 
 /// log2 of the size of a block.
 const BLOCK_SHIFT: u32 = 15;
@@ -46,8 +48,6 @@ pub(super) struct OldSpace {
     blocks: Vec<Block>,
     /// Marked lines of each block of small objects, since the last sweep.
     lines: Vec<u128>,
-    /// A byte for each line, not 0 when it is marked: what marking writes.
-    marks: Vec<u8>,
     /// Blocks of small objects whose holes were not used yet, the next one last.
     partial: Vec<u32>,
     /// Free blocks, the next one last.
@@ -75,7 +75,6 @@ impl OldSpace {
             start,
             blocks: Vec::new(),
             lines: Vec::new(),
-            marks: Vec::new(),
             partial: Vec::new(),
             free: Vec::new(),
             cursor: 0,
@@ -174,7 +173,6 @@ impl OldSpace {
         let block = u32::try_from(self.blocks.len()).expect("few blocks");
         self.blocks.push(Block::Free { touched: false });
         self.lines.push(0);
-        self.marks.extend([0; LINES as usize]);
         block
     }
 
@@ -214,43 +212,23 @@ impl OldSpace {
         Some(first)
     }
 
-    /// Forgets all marks: marking begins.
-    pub(super) fn clear_marks(&mut self) {
-        self.marks.fill(0);
-        for block in &mut self.blocks {
-            if let Block::Large { marked, .. } = block {
-                *marked = false;
+    /// Notes which lines of small objects, and which large objects, are marked. A line is when a
+    /// marked object starts there, or when the last one of a line before reaches that far, for which
+    /// alone the size of an object is looked at, where no other marked object starts behind it.
+    pub(super) fn gather_marks(&mut self, marks: &MarkBits, size: impl Fn(u32) -> u32) {
+        let start = self.start;
+        for ((block, lines), i) in self.blocks.iter_mut().zip(&mut self.lines).zip(0..) {
+            let at = start + (i << BLOCK_SHIFT);
+            match block {
+                Block::Large { marked, .. } => *marked = marks.contains(at),
+                Block::Small => *lines = marked_lines(marks.block(at), at, &size),
+                Block::Free { .. } | Block::Rest => {}
             }
         }
     }
 
-    /// Marks where an object lies.
-    #[inline]
-    pub(super) fn mark(&mut self, offset: u32, bytes: u32) {
-        let first = ((offset - self.start) >> LINE_SHIFT) as usize;
-        let last = ((offset - self.start + bytes - 1) >> LINE_SHIFT) as usize;
-        if bytes <= 1 << LINE_SHIFT {
-            self.marks[first] = 1;
-            self.marks[last] = 1;
-            return;
-        }
-        let block = self.block_of(offset) as usize;
-        match &mut self.blocks[block] {
-            Block::Large { marked, .. } => *marked = true,
-            _ => self.marks[first..=last].fill(1),
-        }
-    }
-
-    /// Makes sets of the marks of lines.
-    fn gather_marks(&mut self) {
-        for (lines, marks) in self.lines.iter_mut().zip(self.marks.chunks_exact(LINES as usize)) {
-            *lines = marks.iter().rev().fold(0, |lines, &mark| lines << 1 | u128::from(mark));
-        }
-    }
-
-    /// Frees what was not marked, and starts to fill the holes from the first block on.
+    /// Frees what [`Self::gather_marks`] did not find marked, and starts to fill the holes from the first block on.
     pub(super) fn sweep(&mut self, memory: &mut HeapMemory) {
-        self.gather_marks();
         self.partial.clear();
         self.free.clear();
         (self.cursor, self.limit, self.hole) = (0, 0, None);
@@ -308,7 +286,6 @@ impl OldSpace {
             self.blocks.pop();
             self.lines.pop();
         }
-        self.marks.truncate(self.lines.len() * LINES as usize);
         let len = self.blocks.len();
         self.free.retain(|&block| (block as usize) < len);
         self.free.reverse();
@@ -328,6 +305,35 @@ impl OldSpace {
             Some(Block::Free { .. } | Block::Rest) | None => false,
         }
     }
+}
+
+/// The lines of the block at an offset that hold marked objects, by the words of its marks.
+fn marked_lines(words: &[u64], at: u32, size: impl Fn(u32) -> u32) -> u128 {
+    const _: () = assert!(BLOCK_WORDS * 2 == LINES as usize, "a word stands for two lines");
+    let (low, high) = words.split_at(BLOCK_WORDS / 2);
+    let starts = u128::from(line_starts(low)) | u128::from(line_starts(high)) << (LINES / 2);
+    let mut lines = starts;
+    // The last object of a block ends within it.
+    let mut left = starts & !(starts >> 1) & !(1 << (LINES - 1));
+    while left != 0 {
+        let line = left.trailing_zeros();
+        left &= left - 1;
+        let word = words[(line / 2) as usize];
+        let bits = if line.is_multiple_of(2) { word << 32 } else { word };
+        let last = at + ((line + 1) << LINE_SHIFT) - OBJECT_ALIGN * (bits.leading_zeros() + 1);
+        let end = (last + size(last) - 1 - at) >> LINE_SHIFT;
+        let reached = (1u128 << (end - line)).wrapping_sub(1);
+        lines |= reached << line << 1;
+    }
+    lines
+}
+
+/// A bit for each half of up to 32 words that is not 0.
+fn line_starts(words: &[u64]) -> u64 {
+    words.iter().rev().fold(0, |lines, &word| {
+        let (low, high) = (word << 32 != 0, word >> 32 != 0);
+        lines << 2 | u64::from(high) << 1 | u64::from(low)
+    })
 }
 
 /// The first run of lines from `line` on that are not marked: its first line and the one behind.
@@ -367,15 +373,36 @@ mod tests {
         let (mut old, mut memory) = space();
         let objects: Vec<u32> = (0..256).map(|_| old.allocate_small(256).unwrap()).collect();
         assert_eq!(old.used_bytes(), 2 * u64::from(BLOCK_BYTES));
-        old.clear_marks();
+        let mut marks = MarkBits::new(old.end());
         for object in objects.iter().skip(1).step_by(2) {
-            old.mark(*object, 256);
+            marks.marks().insert(*object);
         }
+        old.gather_marks(&marks, |_| 256);
         old.sweep(&mut memory);
         let again: Vec<u32> = (0..128).map(|_| old.allocate_small(256).unwrap()).collect();
         assert_eq!(old.used_bytes(), 2 * u64::from(BLOCK_BYTES));
         let free: Vec<u32> = objects.iter().step_by(2).copied().collect();
         assert_eq!(again, free);
+    }
+
+    #[test]
+    fn lines_are_marked_as_far_as_objects_reach() {
+        const AT: u32 = 1 << 20;
+        let lines = |objects: &[(u32, u32)]| {
+            let mut marks = MarkBits::new(u64::from(AT + BLOCK_BYTES));
+            objects.iter().for_each(|&(offset, _)| assert!(marks.marks().insert(AT + offset)));
+            let size = |object| objects.iter().find(|&&(at, _)| AT + at == object).unwrap().1;
+            marked_lines(marks.block(AT), AT, size)
+        };
+        assert_eq!(lines(&[]), 0);
+        assert_eq!(lines(&[(0, 16), (240, 16)]), 0b1);
+        assert_eq!(lines(&[(240, 24)]), 0b11);
+        assert_eq!(lines(&[(248, 16), (512, 256)]), 0b111);
+        assert_eq!(lines(&[(256, 1024), (3 * 256 + 8 + 512, 16)]), 0b11_1110);
+        assert_eq!(lines(&[(504, 1000)]), 0b11_1110);
+        assert_eq!(lines(&[(BLOCK_BYTES - 16, 16)]), 1 << 127);
+        assert_eq!(lines(&[(BLOCK_BYTES / 2, BLOCK_BYTES / 2)]), !0 << 64);
+        assert_eq!(lines(&[(0, BLOCK_BYTES / 2), (BLOCK_BYTES / 2, BLOCK_BYTES / 2)]), !0);
     }
 
     #[test]
@@ -385,8 +412,9 @@ mod tests {
         let second = old.allocate_large(u64::from(BLOCK_BYTES)).unwrap();
         assert_eq!(second - first, 4 * BLOCK_BYTES);
         assert_eq!(old.allocate_large(96 * u64::from(BLOCK_BYTES)), None);
-        old.clear_marks();
-        old.mark(second, BLOCK_BYTES);
+        let mut marks = MarkBits::new(old.end());
+        marks.marks().insert(second);
+        old.gather_marks(&marks, |_| BLOCK_BYTES);
         old.sweep(&mut memory);
         assert_eq!(old.used_bytes(), u64::from(BLOCK_BYTES));
         let small = old.allocate_small(16).unwrap();
