@@ -122,7 +122,6 @@ impl FuncCompiler<'_> {
 
     /// Opens a scope with the clauses of a `try_table` and the control frames they go to.
     pub(crate) fn handler_scope(&mut self, clauses: &[(Clause, usize)]) -> u32 {
-        self.save_callee_saved();
         let parent = self.scope();
         let scope = self.handlers.open_scope(parent);
         let first = self.handlers.clauses.len();
@@ -138,7 +137,7 @@ impl FuncCompiler<'_> {
     }
 
     /// A landing pad restores nothing that the caller of the function wants preserved.
-    pub(crate) fn save_callee_saved(&mut self) {
+    fn save_callee_saved(&mut self) {
         self.regs.saved |= CALLEE_SAVED_GPRS;
     }
 
@@ -159,6 +158,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn note_handlers(&mut self) {
         let scope = self.scope();
         if scope != NONE {
+            self.save_callee_saved();
             self.handlers.sites.push((self.asm.pos(), scope));
         }
     }

@@ -251,7 +251,9 @@ fn handlers(
                 }
             }
         }
-        let Some(vmctx) = vmctx else { continue };
+        if found.is_empty() {
+            continue;
+        }
         let fp_to_sp = call.frame_offset.expect("frames have a fixed size");
         if map.is_empty() && scopes.is_empty() {
             map = HandlerMap::new(fp_to_sp);
@@ -260,7 +262,8 @@ fn handlers(
         let scope = *scopes
             .entry(found)
             .or_insert_with_key(|found| map.add_scope(None, found.iter().copied()));
-        let (return_offset, vmctx_slot) = (call.ret_addr + shift, fp_to_sp - vmctx);
+        let return_offset = call.ret_addr + shift;
+        let vmctx_slot = vmctx.map_or(0, |at| fp_to_sp - at);
         sites.push(HandlerSite { return_offset, scope, vmctx_slot });
     }
     map.set_sites(sites);

@@ -198,7 +198,11 @@ impl Translator<'_, '_> {
         let results: SmallVec<[BlockArg; 4]> = results.collect();
         let dfg = &mut self.builder.func.dfg;
         let normal_call = dfg.block_call(normal, &results);
-        let mut items = vec![ir::ExceptionTableItem::Context(self.vmctx)];
+        // Whose tags they are, the vmctx tells; who catches all needs none.
+        let clauses = &self.handlers.clauses;
+        let by_tag = handlers.iter().any(|&number| clauses[number as usize].tag.is_some());
+        let context = by_tag.then_some(ir::ExceptionTableItem::Context(self.vmctx));
+        let mut items: Vec<_> = context.into_iter().collect();
         for &number in handlers {
             let pad = self.handlers.pads[number as usize].block;
             let call = dfg.block_call(pad, &[BlockArg::TryCallExn(0)]);

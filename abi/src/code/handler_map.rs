@@ -35,7 +35,7 @@ pub struct HandlerSite {
     pub return_offset: u32,
     /// The innermost scope around it.
     pub scope: u32,
-    /// Where the frame's vmctx is, in bytes below the frame pointer.
+    /// Where the frame's vmctx is, in bytes below the frame pointer; only when a handler has a tag.
     pub vmctx_slot: u32,
 }
 

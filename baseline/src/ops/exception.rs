@@ -88,7 +88,6 @@ impl FuncCompiler<'_> {
 
     /// `try`
     pub(crate) fn try_(&mut self, ty: BlockType) {
-        self.save_callee_saved();
         let scope = self.handlers.open_scope(self.scope());
         let index = self.open(Kind::Try, ty);
         let frame = self.control.frame_mut(index);

@@ -127,10 +127,11 @@ impl Caught {
 
 fn match_frame(map: &HandlerMap, known: &Known, fp: usize, tag: TagPtr) -> Option<Caught> {
     let vmctx = ptr::with_exposed_provenance::<usize>(fp - known.site.vmctx_slot as usize);
-    // SAFETY: the frame is alive, and its vmctx is where the compiler says.
-    let vmctx = unsafe { vmctx.read() };
     let handler = map.handlers(known.site).find(|handler| {
         handler.tag.is_none_or(|offset| {
+            // SAFETY: the frame is alive, and its vmctx is where the compiler says, as a handler has
+            // a tag.
+            let vmctx = unsafe { vmctx.read() };
             let identity = ptr::with_exposed_provenance::<usize>(vmctx + offset as usize);
             // SAFETY: the instance is alive, and has the tag's identity there.
             unsafe { identity.read() == tag.0 }

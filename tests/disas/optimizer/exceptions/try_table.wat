@@ -1,6 +1,7 @@
 ;; What a try_table costs that nothing is thrown in: `$try` saves the callee-saved registers, which a
 ;; throw does not restore, and nothing at the call; `$plain` is the same call without. A callee that
-;; never throws is inlined or called as without a handler, and a local throw is a jump.
+;; never throws is inlined or called as without a handler, and a local throw is a jump. Where a tag is
+;; compared, the vmctx is kept at the call, which tells whose tag it is; `$try_all` keeps none.
 (module
   (import "" "f" (func $f (param i32) (result i32)))
   (tag $e (param i32))
@@ -12,6 +13,11 @@
     (block $caught (result i32)
       (try_table (result i32) (catch $e $caught) (call $f (local.get 0))))
     (i32.add (local.get 1)))
+  (func $try_all (param i32 i32) (result i32)
+    (block $caught
+      (return (i32.add (local.get 1)
+        (try_table (result i32) (catch_all $caught) (call $f (local.get 0))))))
+    (i32.const -1))
   (func $try_nothrow (param i32 i32) (result i32)
     (block $caught (result i32)
       (try_table (result i32) (catch $e $caught) (call $nothrow (local.get 0))))
@@ -94,7 +100,50 @@
 ;;    7e  call qword ptr [r15+0xf8]
 ;;    85  pop rbp
 ;;    86  jmp 0x10
-;; function 4 try_nothrow
+;; function 4 try_all
+;;     0  cmp rsp, [r15]
+;;     3  jb 0x8e
+;;     9  nop [rax]
+;;    10  push rbp
+;;    11  mov rbp, rsp
+;;    14  sub rsp, 0x30
+;;    18  mov [rsp+0x10], rbx
+;;    1d  mov [rsp+0x18], r12
+;;    22  mov [rsp+0x20], r13
+;;    27  mov [rsp+0x28], r14
+;;    2c  mov [rsp], rdx
+;;    30  mov rax, [rdi+0x40]
+;;    34  mov rcx, [rdi+0x48]
+;;    38  mov r8, r15
+;;    3b  mov [r8+0x38], rdi
+;;    3f  mov rdi, rcx
+;;    42  call rax
+;;    44  mov rdx, [rsp]
+;;    48  add eax, edx
+;;    4a  mov rbx, [rsp+0x10]
+;;    4f  mov r12, [rsp+0x18]
+;;    54  mov r13, [rsp+0x20]
+;;    59  mov r14, [rsp+0x28]
+;;    5e  add rsp, 0x30
+;;    62  mov rsp, rbp
+;;    65  pop rbp
+;;    66  ret
+;;    67  mov eax, 0xffffffff
+;;    6c  mov rbx, [rsp+0x10]
+;;    71  mov r12, [rsp+0x18]
+;;    76  mov r13, [rsp+0x20]
+;;    7b  mov r14, [rsp+0x28]
+;;    80  add rsp, 0x30
+;;    84  mov rsp, rbp
+;;    87  pop rbp
+;;    88  ret
+;;    89  jmp 0x67
+;;    8e  push rbp
+;;    8f  mov rbp, rsp
+;;    92  call qword ptr [r15+0xf8]
+;;    99  pop rbp
+;;    9a  jmp 0x10
+;; function 5 try_nothrow
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  mov r9, rdx
@@ -106,7 +155,7 @@
 ;;    16  mov rsp, rbp
 ;;    19  pop rbp
 ;;    1a  ret
-;; function 5 local
+;; function 6 local
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  test esi, esi
