@@ -23,6 +23,8 @@ pub struct CodegenConfig {
     /// Count exactly how often each basic block is entered, instead of [`Self::counters`]. Only the
     /// baseline compiler can.
     pub block_counts: bool,
+    /// Count entries of functions and turns of loops in the code of both tiers ([`crate::profile`]).
+    pub turn_counts: bool,
     /// Bytes of inaccessible address space behind the 4 GiB of a 32-bit memory;
     /// 0 makes every memory [`MemoryStyle::Checked`].
     pub memory_guard_bytes: u64,
@@ -54,6 +56,7 @@ impl Default for CodegenConfig {
             counters: true,
             call_profiles: true,
             block_counts: false,
+            turn_counts: false,
             memory_guard_bytes: 32 << 20,
             memory_may_move: true,
             zeal_spill: false,
@@ -78,6 +81,12 @@ impl CodegenConfig {
     #[must_use]
     pub const fn profiles_calls(&self) -> bool {
         self.call_profiles && self.counts_hotness()
+    }
+
+    /// Whether both tiers count entries and turns. Exact counts take the place of these.
+    #[must_use]
+    pub const fn counts_turns(&self) -> bool {
+        self.turn_counts && !self.block_counts
     }
 
     /// How accesses to a memory of type `ty` are bounded.

@@ -71,6 +71,7 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Module, DecodeErr
     let validated = bodies::validate(pending, module.code_section.len(), options.parallel)
         .map_err(|e| e.with_name(bytes, module.name_section.clone()))?;
     (module.bodies, module.uses_objects) = (validated.bodies, validated.use_objects);
+    bodies::number_loops(&mut module.bodies);
     module.call_sites = validated.call_sites.into_iter().take(MAX_SITES).collect();
     outcome?;
     hints.attach(&mut module);

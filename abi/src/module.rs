@@ -361,7 +361,28 @@ pub struct Body {
     pub range: Range<usize>,
     /// What the pre-scan found: which locals each loop touches most.
     pub loops: Box<[LoopScan]>,
+    /// Loops of the bodies before it.
+    pub first_loop: u32,
     /// Branch hints in the order of their offsets (relative to the start of `range`):
     /// `true` for likely taken.
     pub branch_hints: Box<[(u32, bool)]>,
+}
+
+impl Body {
+    /// The position in [`Self::loops`] of the loop whose operator is at this offset in the module.
+    #[must_use]
+    pub fn loop_position(&self, module_offset: u32) -> Option<usize> {
+        let offset = module_offset.checked_sub(u32::try_from(self.range.start).ok()?)?;
+        self.loops.binary_search_by_key(&offset, |scan| scan.offset).ok()
+    }
+
+    /// The offset in the module of the operator of the loop at a position.
+    ///
+    /// # Panics
+    /// When there is no such loop.
+    #[must_use]
+    pub fn loop_offset(&self, position: usize) -> u32 {
+        let start = u32::try_from(self.range.start).unwrap_or(u32::MAX);
+        start.saturating_add(self.loops[position].offset)
+    }
 }

@@ -12,8 +12,17 @@
 //! `record` is the low half of the distance from the instance to the function's record, so that it
 //! means the same in all instances of a module. A record of another instance is at a distance that is
 //! most likely none of a record; whoever uses a profile compares with the record anyway.
+//!
+//! Behind the sites, when [`turn_counts`](crate::config::CodegenConfig::turn_counts) asks for it, each
+//! function has one counter of its entries, and one for each of its loops, of their turns. Bodies
+//! that were inlined count as what they are:
+//!
+//! ```text
+//! counter:  [ in the baseline | in optimised code ]      64 bits each
+//! ```
 
-use crate::index::FuncIndex;
+use crate::index::{DefinedFuncIndex, FuncIndex};
+use crate::module::Module;
 use smallvec::SmallVec;
 use std::fmt;
 
@@ -33,6 +42,39 @@ pub const fn site_word(functions: usize, site: usize) -> usize {
     let groups = functions.div_ceil(COUNTER_GROUP);
     let counters = if groups == 0 { COUNTER_GROUP } else { groups * COUNTER_GROUP };
     counters + site * SITE_WORDS
+}
+
+/// 32-bit words of a counter of entries or turns.
+const TURN_WORDS: usize = 4;
+
+/// Where the counters of entries and turns begin.
+fn first_turn_word(module: &Module) -> usize {
+    site_word(module.bodies.len(), module.call_sites.len()).next_multiple_of(TURN_WORDS)
+}
+
+/// The word behind the counters of entries and turns.
+#[must_use]
+pub fn turn_words_end(module: &Module) -> usize {
+    let last = module.bodies.last();
+    let loops = last.map_or(0, |body| body.first_loop as usize + body.loops.len());
+    first_turn_word(module) + TURN_WORDS * (module.bodies.len() + loops)
+}
+
+/// Where the counter of a function's entries is, or of the turns of its loop with this position in
+/// [`Body::loops`](crate::module::Body::loops); in the baseline or in optimised code.
+///
+/// # Panics
+/// When the module has no such function.
+#[must_use]
+pub fn turn_word(
+    module: &Module,
+    func: DefinedFuncIndex,
+    position: Option<usize>,
+    optimized: bool,
+) -> usize {
+    let before = func.index() + module.bodies[func.index()].first_loop as usize;
+    let counter = before + position.map_or(0, |position| position + 1);
+    first_turn_word(module) + TURN_WORDS * counter + if optimized { TURN_WORDS / 2 } else { 0 }
 }
 
 /// Whom a site has called.

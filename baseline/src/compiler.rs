@@ -242,6 +242,7 @@ impl<'a> FuncCompiler<'a> {
         if self.src.input.config.counts_hotness() {
             self.entry_counter();
         }
+        self.count_entry();
         self.control.push(Control::function());
         self.charge_fuel();
     }

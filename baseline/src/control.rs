@@ -249,6 +249,7 @@ impl FuncCompiler<'_> {
         self.asm.bind(&mut self.control.frames[index].label);
         self.control.frames[index].loop_start = self.asm.pos();
         self.loop_checks(index);
+        self.count_loop_turn();
         self.charge_fuel();
     }
 

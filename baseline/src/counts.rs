@@ -4,6 +4,9 @@
 //! Blocks are those of fuel: one begins behind every label, branch and call, and at the entry.
 //! [`CountedBlock`] says what a block is made of; the counters lie where hotness counters lie
 //! otherwise, so the instance is the same.
+//!
+//! With [`turn_counts`](upshift_abi::config::CodegenConfig::turn_counts), only entries and turns of loops
+//! are, behind the hotness counters ([`upshift_abi::profile`]).
 
 use crate::compiler::FuncCompiler;
 use crate::frame::{VMCTX_SLOT, slot_addr};
@@ -11,8 +14,43 @@ use crate::masm::{Addr, SCRATCH, Width};
 use std::mem::offset_of;
 use upshift_abi::code::CountedBlock;
 use upshift_abi::layout::Instance;
+use upshift_abi::profile::turn_word;
 
 impl FuncCompiler<'_> {
+    /// Counts an entry of the function.
+    pub(crate) fn count_entry(&mut self) {
+        self.count_turn(None);
+    }
+
+    /// Counts a turn of the loop at hand. Behind the place where an OSR body takes over, which counts
+    /// its first turn itself.
+    pub(crate) fn count_loop_turn(&mut self) {
+        let input = self.src.input;
+        if input.config.counts_turns() {
+            let body = &input.module.bodies[input.func.index()];
+            if let Some(position) = body.loop_position(self.src.pc as u32) {
+                self.count_turn(Some(position));
+            }
+        }
+    }
+
+    fn count_turn(&mut self, position: Option<usize>) {
+        let input = self.src.input;
+        if !input.config.counts_turns() {
+            return;
+        }
+        let word = turn_word(input.module, input.func, position, false);
+        self.add_one(word as i32 * 4);
+    }
+
+    /// Adds to the 64-bit counter at this place among the instance's counters.
+    fn add_one(&mut self, at: i32) {
+        self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
+        let counters = offset_of!(Instance, counters) as i32;
+        self.asm.load_w(Width::W64, SCRATCH, Addr::Base(SCRATCH, counters));
+        self.asm.sub_mi_patchable(Width::W64, Addr::Base(SCRATCH, at), -1);
+    }
+
     /// Begins the block behind the operator at hand, or the first one.
     pub(crate) fn count_block(&mut self) {
         if !self.src.input.config.block_counts {
@@ -29,11 +67,7 @@ impl FuncCompiler<'_> {
         }
         let block = CountedBlock { after, end: after };
         self.tables.blocks.push(block);
-        self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
-        let counters = offset_of!(Instance, counters) as i32;
-        self.asm.load_w(Width::W64, SCRATCH, Addr::Base(SCRATCH, counters));
-        let counter = block.counter(module) as i32 * 8;
-        self.asm.sub_mi_patchable(Width::W64, Addr::Base(SCRATCH, counter), -1);
+        self.add_one(block.counter(module) as i32 * 8);
     }
 
     /// The operator at hand belongs to the block at hand.

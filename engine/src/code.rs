@@ -1,9 +1,11 @@
 //! Machine code: the stubs of the process, the code of each module, and what an address means.
 
 mod block_counts;
+mod claim;
 pub(crate) mod common;
 mod compile;
 mod counters;
+mod first_entries;
 mod frames;
 mod function_table;
 mod module_code;

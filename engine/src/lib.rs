@@ -66,7 +66,10 @@ pub use api::linker::Linker;
 pub use api::memory::{Memory, MemoryAccessError};
 pub use api::module::{ExportType, ImportType, Module};
 pub use api::module_stats::{CodeDump, CompileStats, InlinedBody, ModuleStats};
-pub use api::profiling::{ActivationProbe, BlockCount, CodeLocation, CodeRange, is_machine_code};
+pub use api::profiling::{
+    ActivationProbe, BlockCount, CodeLocation, CodeRange, ExceptionStats, ThrowSite, TurnCount,
+    is_machine_code,
+};
 pub use api::shared_memory::{SharedMemory, WaitResult};
 pub use api::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use api::structref::{StructRef, StructType};

@@ -82,6 +82,7 @@ impl StoreInner {
             max_stack_bytes: config.max_wasm_stack,
             by_signal: !engine.codegen().loop_polls,
             fuel: engine.codegen().fuel,
+            times_throws: engine.tiers().events().enabled(),
         });
         let interrupts = Arc::new(InterruptState::new(&engine, context.interrupter()));
         Self {

@@ -190,6 +190,7 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(header);
         self.push_label_values(self.control.len() - 1);
         self.poll();
+        self.count_loop_turn();
         self.charge_fuel();
     }
 

@@ -180,6 +180,7 @@ impl<'a> Translator<'a, '_> {
         self.declare_locals(&body, &args)?;
         self.inlining.bodies.push(self.control.len());
         self.open_body(Kind::Inlined);
+        self.count_entry();
         self.charge_fuel();
         self.operators(&body)?;
         self.inlining.bodies.pop();

@@ -10,6 +10,7 @@
 
 mod bounds;
 mod control;
+mod counts;
 mod emit;
 mod facts;
 mod fuel;

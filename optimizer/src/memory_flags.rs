@@ -33,6 +33,8 @@ pub(crate) enum Region {
     HeapIndices,
     /// The log of written objects.
     Log,
+    /// Counters of entries and turns.
+    Counters,
     /// Elements of arrays, by how they lie there.
     ArrayElements(Cell),
     /// Fields of structures at an offset: a type's fields are where its supertype has them, so
@@ -67,6 +69,7 @@ impl Region {
             Self::Lengths => 11,
             Self::HeapIndices => 12,
             Self::Log => 13,
+            Self::Counters => 14,
             // Cells of one size may be seen as one another by bulk operators only, which are calls.
             Self::ArrayElements(cell) => 3 * MOST_DISTINCT + cell as u32,
             Self::Field(offset) => 3 * MOST_DISTINCT + 64 + offset,

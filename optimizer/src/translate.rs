@@ -187,6 +187,7 @@ impl<'a> Translator<'a, '_> {
         let params = self.enter();
         self.declare_locals(&body, &params)?;
         self.open_body(Kind::Func);
+        self.count_entry();
         self.charge_fuel();
         self.operators(&body)
     }

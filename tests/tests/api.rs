@@ -40,6 +40,8 @@ mod objects;
 mod signals;
 #[path = "api/threads.rs"]
 mod threads;
+#[path = "api/throw_counts.rs"]
+mod throw_counts;
 #[path = "api/tiering.rs"]
 mod tiering;
 

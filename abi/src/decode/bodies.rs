@@ -64,6 +64,15 @@ pub(super) fn validate(
     Ok(all)
 }
 
+/// Tells each body how many loops are before it.
+pub(super) fn number_loops(bodies: &mut [Body]) {
+    let mut loops = 0;
+    for body in bodies {
+        body.first_loop = loops;
+        loops += u32::try_from(body.loops.len()).expect("a module has fewer loops than bytes");
+    }
+}
+
 /// Splits the bodies in their order into chunks of at least `chunk_bytes`.
 fn split(pending: Vec<PendingBody<'_>>, chunk_bytes: usize) -> Vec<Vec<PendingBody<'_>>> {
     let mut chunks = Vec::new();
@@ -91,7 +100,8 @@ fn validate_chunk(chunk: Vec<PendingBody<'_>>) -> Result<Validated, DecodeError>
         let loops = validate_body(&mut validator, &body, &mut scanner)
             .map_err(|e| DecodeError::from(e).in_func(index))?;
         allocations = validator.into_allocations();
-        bodies.push(Body { range: to_range(body.range()), loops, branch_hints: Box::default() });
+        let (range, first_loop) = (to_range(body.range()), 0);
+        bodies.push(Body { range, loops, first_loop, branch_hints: Box::default() });
     }
     let call_sites = scanner.take_call_sites();
     Ok(Validated { bodies, use_objects: scanner.takes_objects(), call_sites })

@@ -481,6 +481,14 @@ impl Config {
         self
     }
 
+    /// Whether the code of both tiers counts entries of functions and turns of loops, for
+    /// [`Module::turn_counts`](crate::Module::turn_counts). An instruction at each. Exact counts take
+    /// the place of these. Off by default.
+    pub fn turn_counts(&mut self, enable: bool) -> &mut Self {
+        self.codegen.turn_counts = enable;
+        self
+    }
+
     /// Whether the engine keeps what happens to functions for
     /// [`Engine::tier_events`](crate::Engine::tier_events). Off by default.
     pub fn tier_events(&mut self, enable: bool) -> &mut Self {

@@ -22,7 +22,7 @@ use upshift_abi::index::FuncIndex;
 use upshift_abi::layout::{CanonTypeId, Cell, InstanceLayout, ObjectLayout};
 use upshift_abi::module::ExternIndex;
 
-/// Largest code section for exact counts: each of its bytes has a counter of eight.
+/// Largest code section whose blocks or turns are counted: each of its bytes may have a counter of eight.
 const MAX_COUNTED_BYTES: usize = 128 << 20;
 
 /// A module. Cheap to clone; may be used by many stores of its engine on many threads.
@@ -109,8 +109,9 @@ impl Module {
         let content = (*bytes).as_ref();
         let file_bytes = content.len();
         let mut module = decode(content, &decode_options(engine))?;
-        if engine.codegen().block_counts && module.code_section.len() > MAX_COUNTED_BYTES {
-            bail!("exact counts are for code sections up to {MAX_COUNTED_BYTES} bytes");
+        let counts = engine.codegen().block_counts || engine.codegen().turn_counts;
+        if counts && module.code_section.len() > MAX_COUNTED_BYTES {
+            bail!("counts are for code sections up to {MAX_COUNTED_BYTES} bytes");
         }
         let types = engine.types().register_module(&mut module);
         let type_ids = types.iter().map(TypeEntry::id).collect();
@@ -119,7 +120,7 @@ impl Module {
         let layout = Arc::new(InstanceLayout::of(&module));
         let config = Arc::clone(engine.codegen());
         let (module, names) = (Arc::new(module), Arc::default());
-        let counters = Arc::new(Counters::of(&module));
+        let counters = Arc::new(Counters::of(&module, config.counts_turns()));
         let source = ModuleSource { module, bytes, layout, config, names, counters };
         let tiering = Some(tiering(engine, &source));
         let observer = engine.config().code_observer.clone();

@@ -2,10 +2,11 @@
 //! code of a store was left.
 
 use super::module::Module;
-use super::store::AsContext;
+use super::store::{AsContext, Store};
 use crate::code::observer::CodeKind;
-use crate::vm::{self, Probe};
+use crate::vm::{self, Probe, SiteCounts};
 use std::marker::PhantomData;
+use std::time::Duration;
 use upshift_abi::index::DefinedFuncIndex;
 
 /// What an address in a module's machine code stands for.
@@ -45,6 +46,71 @@ pub struct BlockCount {
     pub end: u32,
     /// How often it was entered.
     pub count: u64,
+}
+
+/// How often a function was entered, or one of its loops turned, by the tier whose code that was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnCount {
+    /// Index of the function, imports count.
+    pub func: u32,
+    /// Offset of the `loop` operator in the module; none for entries of the function.
+    pub loop_offset: Option<u32>,
+    /// In code of the baseline.
+    pub baseline: u64,
+    /// In optimised code, whether inlined or entered at a loop or not.
+    pub optimized: u64,
+}
+
+/// The exceptions of a store so far.
+///
+/// They count where the engine looks for a handler. A `throw` whose handler is in the same function, after
+/// inlining, may be a branch, of which nobody hears. One that passes a host function counts on either
+/// side of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExceptionStats {
+    /// How many were thrown.
+    pub thrown: u64,
+    /// How many were caught; the others left the code that the host had called.
+    pub caught: u64,
+    /// About what it took to find the handlers; none unless somebody wants events
+    /// ([`Config::tier_events`](crate::Config::tier_events)).
+    pub searching: Option<Duration>,
+    /// Where.
+    pub sites: Vec<ThrowSite>,
+}
+
+/// A call that exceptions were thrown from, or that handlers are around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThrowSite {
+    /// The last byte of the call, for [`Module::code_frames`].
+    pub address: usize,
+    /// Exceptions that were thrown here: by an operator, or by a function of the host that it called.
+    pub thrown: u64,
+    /// Exceptions of what it called that were caught here.
+    pub caught: u64,
+}
+
+impl<T: 'static> Store<T> {
+    /// The exceptions that were thrown and caught so far.
+    #[must_use]
+    pub fn exception_stats(&self) -> ExceptionStats {
+        let store = self.as_context();
+        let counts = store.inner().context().throw_counts();
+        let site = |(&pc, counts): (&usize, &SiteCounts)| ThrowSite {
+            address: pc.saturating_sub(1),
+            thrown: counts.thrown,
+            caught: counts.caught,
+        };
+        let sites: Vec<ThrowSite> = counts.sites.iter().map(site).collect();
+        let timed = store.inner().engine().tiers().events().enabled();
+        ExceptionStats {
+            thrown: sites.iter().map(|site| site.thrown).sum(),
+            caught: sites.iter().map(|site| site.caught).sum(),
+            searching: timed.then_some(counts.searching),
+            sites,
+        }
+    }
 }
 
 /// Whether an address lies in the machine code of some module. Async-signal-safe.
@@ -122,6 +188,29 @@ impl Module {
             })
         });
         blocks.collect()
+    }
+
+    /// How often functions were entered and loops turned, those that were, in the order of their
+    /// offsets; nothing without [`Config::turn_counts`](crate::Config::turn_counts). A turn of a loop
+    /// begins at its head, so the first one counts. All instances count together; threads as with exact
+    /// counts.
+    #[must_use]
+    pub fn turn_counts(&self) -> Vec<TurnCount> {
+        let code = self.code();
+        if !code.source().config.counts_turns() {
+            return Vec::new();
+        }
+        let bodies = self.declarations().bodies.iter().enumerate();
+        let places = bodies.flat_map(|(i, body)| {
+            let loops = (0..body.loops.len()).map(move |at| (Some(at), Some(body.loop_offset(at))));
+            std::iter::once((None, None)).chain(loops).map(move |place| (i, place))
+        });
+        let count = |(i, (position, loop_offset))| {
+            let func = DefinedFuncIndex::new(i);
+            let [baseline, optimized] = code.turns(func, position);
+            TurnCount { func: self.func_number(func), loop_offset, baseline, optimized }
+        };
+        places.map(count).filter(|count| count.baseline + count.optimized > 0).collect()
     }
 
     /// All code that the module has by now, in the order in which it was made.

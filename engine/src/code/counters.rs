@@ -1,13 +1,14 @@
 //! Hotness counters: one for each function, in [`Shards`] of cache lines of their own. A counter
 //! starts from a value that depends on the function; a look at a function sums what all shards have
-//! counted. Behind them are the profiles of calls ([`upshift_abi::profile`]).
+//! counted. Behind them are the profiles of calls, and counters of entries and turns
+//! ([`upshift_abi::profile`]).
 
 use super::module_code::ModuleSource;
 use super::shards::Shards;
 use std::sync::atomic::{AtomicI32, Ordering};
 use upshift_abi::module::Module;
 use upshift_abi::profile::{
-    COUNTER_GROUP, CallProfile, MAX_TARGETS, SITE_WORDS, Targets, site_word,
+    COUNTER_GROUP, CallProfile, MAX_TARGETS, SITE_WORDS, Targets, site_word, turn_words_end,
 };
 
 /// Two cache lines, as processors fetch them in pairs.
@@ -27,18 +28,21 @@ const COUNTERS: usize = COUNTER_GROUP;
 pub(crate) struct Counters {
     shards: Shards<Lines>,
     functions: usize,
-    sites: usize,
+    /// Words of a shard.
+    words: usize,
 }
 
 impl Counters {
-    /// The counters of a module.
-    pub(crate) fn of(module: &Module) -> Self {
-        Self::new(module.bodies.len(), module.call_sites.len())
+    /// The counters of a module; with those of entries and turns if its code has them.
+    pub(crate) fn of(module: &Module, turns: bool) -> Self {
+        let counters = Self::new(module.bodies.len(), module.call_sites.len());
+        let words = if turns { turn_words_end(module) } else { counters.words };
+        Self { words, ..counters }
     }
 
     /// Counters for `functions` functions and `sites` calls.
     fn new(functions: usize, sites: usize) -> Self {
-        Self { shards: Shards::new(), functions, sites }
+        Self { shards: Shards::new(), functions, words: site_word(functions, sites) }
     }
 
     /// The shard of this thread: what an instance's `counters` field points to. Its counters start
@@ -51,7 +55,7 @@ impl Counters {
                     AtomicI32::new(if func < self.functions { start(func) } else { 0 })
                 }),
             };
-            (0..site_word(self.functions, self.sites).div_ceil(COUNTERS)).map(line).collect()
+            (0..self.words.div_ceil(COUNTERS)).map(line).collect()
         })
     }
 
@@ -71,6 +75,16 @@ impl Counters {
         for counter in self.all(func) {
             counter.store(value, Ordering::Relaxed);
         }
+    }
+
+    /// What all shards have counted in the 64 bits at a word.
+    pub(super) fn sum(&self, word: usize) -> u64 {
+        let half = |lines: &[Lines], word: usize| {
+            u64::from(word_of(lines, word).load(Ordering::Relaxed).cast_unsigned())
+        };
+        let counts =
+            self.shards.used().map(|lines| half(lines, word) | half(lines, word + 1) << 32);
+        counts.fold(0, u64::wrapping_add)
     }
 
     fn all(&self, func: usize) -> impl Iterator<Item = &AtomicI32> {

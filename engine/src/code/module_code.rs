@@ -10,21 +10,24 @@
 //!    to the thunk. Whoever calls the function, directly through the slot or through the stub's
 //!    first half (`jmp [slot]`), comes there.
 //! 2. The thunk adds the module's address and goes to the process-wide `lazy_common`, which saves
-//!    the arguments and calls [`ModuleCode::ensure_compiled`].
+//!    the arguments and calls [`ModuleCode::enter`].
 //! 3. One thread wins the function's state and compiles; others that come meanwhile sleep on it.
 //! 4. The code is placed behind all other code, its tables become findable by address, and last
 //!    the slot gets its address in one atomic store: the function is published.
 //! 5. `lazy_common` restores the arguments and jumps to the code.
 //! 6. When the function is hot, [`crate::tier`] compiles it again; that code is placed in the same
 //!    way and takes over with the same store to the slot. Frames in the old code go on there, or
-//!    leave it at a loop for an OSR body ([`ModuleCode::osr_body`]).
+//!    leave it at a loop for an OSR body ([`ModuleCode::osr_body`]). When somebody wants events, the
+//!    first caller comes by the stub once more ([`super::first_entries`]).
 //!
 //! With a tier plan that says so, step 3 optimises at once.
 
 use super::block_counts::BlockCounts;
+use super::claim::{Claim, state, wait};
 use super::common;
 use super::compile::CompileFn;
 use super::counters::Counters;
+use super::first_entries::FirstEntries;
 use super::function_table::{FunctionCode, FunctionTable, Tier};
 use super::observer::{CodeObserver, PublishedCode};
 use super::osr_bodies::{OsrBodies, OsrBody};
@@ -34,7 +37,6 @@ use crate::tier::{ModuleTiering, Plan};
 use crate::vm::CodePtr;
 use crate::vm::code_map::Registration;
 use crate::vm::code_memory::{CodeArena, MAX_ARENA_BYTES};
-use rustix::thread::futex;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -46,6 +48,7 @@ use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
 use upshift_abi::layout::InstanceLayout;
 use upshift_abi::module::{ExternIndex, Module};
 use upshift_abi::names::NameSection;
+use upshift_abi::profile::turn_word;
 use upshift_abi::trap::Trap;
 use upshift_baseline::stubs;
 use upshift_optimizer::{Effort, Entry, Request};
@@ -121,6 +124,7 @@ pub(crate) struct ModuleCode {
     compile: CompileFn,
     functions: FunctionTable,
     osr_bodies: OsrBodies,
+    first_entries: FirstEntries,
     /// Held while code is placed, so that addresses and table entries ascend together.
     placing: Mutex<()>,
     states: Box<[AtomicU32]>,
@@ -131,18 +135,6 @@ pub(crate) struct ModuleCode {
     /// Hears of code that is about to be published.
     observer: Option<Arc<dyn CodeObserver>>,
     arena: CodeArena,
-}
-
-/// States of a function.
-mod state {
-    /// Not compiled and nobody compiles it.
-    pub(super) const IDLE: u32 = 0;
-    /// A thread compiles it.
-    pub(super) const COMPILING: u32 = 1;
-    /// A thread compiles it and others wait.
-    pub(super) const AWAITED: u32 = 2;
-    /// Its slot has the address of its code.
-    pub(super) const DONE: u32 = 3;
 }
 
 impl ModuleCode {
@@ -171,6 +163,7 @@ impl ModuleCode {
                 compile,
                 functions: FunctionTable::default(),
                 osr_bodies: OsrBodies::default(),
+                first_entries: FirstEntries::default(),
                 placing: Mutex::new(()),
                 states: (0..count).map(|_| AtomicU32::new(state::IDLE)).collect(),
                 block_counts: BlockCounts::new(wasm_bytes),
@@ -232,6 +225,14 @@ impl ModuleCode {
         let blocks = (self.compile)(&self.source.input(func)).map_or(Vec::new(), |f| f.blocks);
         let counted = |block: CountedBlock| (block, self.block_counts.sum(block.counter(module)));
         blocks.into_iter().map(counted).collect()
+    }
+
+    /// How often a function was entered, or the loop at this position in it turned, in the baseline and
+    /// in optimised code.
+    pub(crate) fn turns(&self, func: DefinedFuncIndex, position: Option<usize>) -> [u64; 2] {
+        let module = &self.source.module;
+        [false, true]
+            .map(|optimized| self.source.counters.sum(turn_word(module, func, position, optimized)))
     }
 
     /// What a function's counters start from.
@@ -418,7 +419,7 @@ impl ModuleCode {
         let state = &self.states[index.index()];
         loop {
             match state.load(Ordering::Acquire) {
-                state::DONE => return self.publish(index, Tier::Optimized, compiled),
+                state::DONE => return self.replace(index, compiled),
                 state::IDLE => {
                     let (from, to) = (state::IDLE, state::COMPILING);
                     let won =
@@ -444,7 +445,35 @@ impl ModuleCode {
         compiled: CompiledFunction,
     ) -> Result<usize, CompileError> {
         let address = self.place(index, tier, compiled)?;
-        self.arena.words()[index.index()].store(address, Ordering::Release);
+        self.slot(index).store(address, Ordering::Release);
+        Ok(address)
+    }
+
+    /// Places optimised code of a function that has code, to be entered by the next caller.
+    fn replace(
+        &self,
+        index: DefinedFuncIndex,
+        compiled: CompiledFunction,
+    ) -> Result<usize, CompileError> {
+        if !self.tiering.as_ref().is_some_and(|tiering| tiering.controller().events().enabled()) {
+            return self.publish(index, Tier::Optimized, compiled);
+        }
+        let address = self.place(index, Tier::Optimized, compiled)?;
+        self.first_entries.expect((index, address), self.slot(index), self.lazy_entry(index));
+        Ok(address)
+    }
+
+    /// A caller came by the stub: the code it goes on in.
+    pub(crate) fn enter(&self, index: DefinedFuncIndex) -> Result<usize, CompileError> {
+        self.ensure_compiled(index)?;
+        let address = self.slot(index).load(Ordering::Acquire);
+        if address != self.lazy_entry(index) {
+            return Ok(address);
+        }
+        let (address, first) = self.first_entries.enter(index, self.slot(index));
+        if first {
+            self.emit(index, || TierEventKind::FirstEntered);
+        }
         Ok(address)
     }
 
@@ -519,7 +548,21 @@ impl ModuleCode {
 
     /// The current entry point of a function: its code, or its lazy stub.
     fn entry(&self, index: DefinedFuncIndex) -> usize {
-        self.arena.words()[index.index()].load(Ordering::Acquire)
+        let address = self.slot(index).load(Ordering::Acquire);
+        if address != self.lazy_entry(index) {
+            return address;
+        }
+        self.first_entries.next(index, self.slot(index))
+    }
+
+    fn slot(&self, index: DefinedFuncIndex) -> &AtomicUsize {
+        &self.arena.words()[index.index()]
+    }
+
+    /// The part of a function's stub that comes to the engine.
+    fn lazy_entry(&self, index: DefinedFuncIndex) -> usize {
+        let stub = index.index() * stubs::LAZY_STUB_BYTES;
+        self.arena.text_address() + stub + stubs::LAZY_STUB_SLOW
     }
 
     /// Offset of an address in the arena's text.
@@ -576,34 +619,6 @@ impl ModuleCode {
         let function = self.function_at(address)?;
         Some((function, address, self.arena.text(function.start, function.len)))
     }
-}
-
-/// The right to compile a function; leaving it wakes who waits.
-struct Claim<'a> {
-    state: &'a AtomicU32,
-    /// The state it leaves behind: idle again, unless the code was published.
-    next: u32,
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        if self.state.swap(self.next, Ordering::Release) == state::AWAITED {
-            // A failing wake means there is nobody; waiters look at the state themselves.
-            let _ = futex::wake(self.state, futex::Flags::PRIVATE, u32::MAX >> 1);
-        }
-    }
-}
-
-/// Sleeps until the state is no longer `seen`, one of the compiling ones. May wake early.
-fn wait(state: &AtomicU32, seen: u32) {
-    let (from, to) = (state::COMPILING, state::AWAITED);
-    if seen == from
-        && state.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_err()
-    {
-        return;
-    }
-    // Interruptions and a state that changed meanwhile are reasons to look again, as is a wake-up.
-    let _ = futex::wait(state, futex::Flags::PRIVATE, to, None);
 }
 
 /// Writes all lazy stubs and the thunk, and points the slots to them.

@@ -1,17 +1,17 @@
 //! What happens to functions on their way through the tiers, as events for the host.
 //!
-//! Off, an event costs one predictable branch, never in machine code. On, it goes into a bounded
-//! ring without a lock; when nobody reads, the oldest events give way and are counted. An observer hears
-//! of it on the thread where it happens.
+//! Off, an event costs one predictable branch, never in machine code. On, it goes into a queue without a
+//! lock that grows as it is filled, up to a bound; when nobody reads, the oldest events give way and are
+//! counted. An observer hears of it on the thread where it happens.
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Events that the ring holds.
+/// Events that are kept.
 const CAPACITY: usize = 1 << 16;
 /// One in so many slow paths is measured: to read the CPU clock takes as long as a slow path.
 const MEASURED: u32 = 32;
@@ -83,6 +83,8 @@ pub enum TierEventKind {
     },
     /// The next call, or the next turn of the loop, enters the code.
     Published,
+    /// Optimised code that took the place of other code is called for the first time.
+    FirstEntered,
     /// Execution goes over from the baseline to optimised code at a loop header.
     OsrEntered,
     /// The function stays as it is for now, or for good.
@@ -112,6 +114,7 @@ impl TierEventKind {
             Self::Dequeued { .. } => "dequeued",
             Self::Compiled { .. } => "compiled",
             Self::Published => "published",
+            Self::FirstEntered => "first-entered",
             Self::OsrEntered => "osr-entered",
             Self::Rejected { .. } => "rejected",
             Self::SlowPath { .. } => "slow-path",
@@ -167,45 +170,42 @@ pub(crate) struct Subject {
 #[derive(Debug)]
 pub(crate) struct Events {
     start: Instant,
-    ring: Option<Ring>,
+    kept: Option<Kept>,
     observer: Option<Arc<dyn TierEventObserver>>,
     slow_paths: AtomicU32,
 }
 
 #[derive(Debug)]
-struct Ring {
+struct Kept {
     sender: Sender<TierEvent>,
     receiver: Receiver<TierEvent>,
     lost: AtomicU64,
 }
 
-impl Ring {
+impl Kept {
     fn keep(&self, event: TierEvent) {
-        let mut sent = self.sender.try_send(event);
-        while let Err(full) = sent {
-            // Others may fill the place at once; then the next oldest goes.
-            if self.receiver.try_recv().is_ok() {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-            }
-            sent = self.sender.try_send(full.into_inner());
+        if self.sender.len() >= CAPACITY && self.receiver.try_recv().is_ok() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
         }
+        // The receiver is here, so there always is one.
+        let _ = self.sender.send(event);
     }
 }
 
 impl Events {
     /// Events that are kept when `enabled`, and that the observer hears of.
     pub(crate) fn new(enabled: bool, observer: Option<Arc<dyn TierEventObserver>>) -> Self {
-        let ring = enabled.then(|| {
-            let (sender, receiver) = bounded(CAPACITY);
-            Ring { sender, receiver, lost: AtomicU64::new(0) }
+        let kept = enabled.then(|| {
+            let (sender, receiver) = unbounded();
+            Kept { sender, receiver, lost: AtomicU64::new(0) }
         });
-        Self { start: Instant::now(), ring, observer, slow_paths: AtomicU32::new(0) }
+        Self { start: Instant::now(), kept, observer, slow_paths: AtomicU32::new(0) }
     }
 
     /// Whether anybody wants events: what an event takes to make is only worth it then.
     #[inline]
     pub(crate) fn enabled(&self) -> bool {
-        self.ring.is_some() || self.observer.is_some()
+        self.kept.is_some() || self.observer.is_some()
     }
 
     /// How many slow paths the one that begins now stands for; `None` when it is not measured. The
@@ -236,19 +236,19 @@ impl Events {
         if let Some(observer) = &self.observer {
             observer.event(&event);
         }
-        if let Some(ring) = &self.ring {
-            ring.keep(event);
+        if let Some(kept) = &self.kept {
+            kept.keep(event);
         }
     }
 
     /// Takes all events out, in the order in which they were kept.
     pub(crate) fn drain(&self) -> Vec<TierEvent> {
-        self.ring.as_ref().map(|ring| ring.receiver.try_iter().collect()).unwrap_or_default()
+        self.kept.as_ref().map(|kept| kept.receiver.try_iter().collect()).unwrap_or_default()
     }
 
     /// How many events gave way to younger ones.
     pub(crate) fn lost(&self) -> u64 {
-        self.ring.as_ref().map_or(0, |ring| ring.lost.load(Ordering::Relaxed))
+        self.kept.as_ref().map_or(0, |kept| kept.lost.load(Ordering::Relaxed))
     }
 }
 
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_share_the_ring() {
+    fn threads_share_the_queue() {
         let events = Events::new(true, None);
         std::thread::scope(|scope| {
             for _ in 0..4 {

@@ -46,7 +46,7 @@ pub(crate) fn hot(code: &ModuleCode, func: DefinedFuncIndex, loop_offset: Option
     let count = events.measured_slow_path();
     let start = count.map(|count| (thread_cpu_ns(), count));
     let body = &code.source().module.bodies[func.index()];
-    let position = loop_offset.and_then(|offset| loop_position(body, offset));
+    let position = loop_offset.and_then(|offset| body.loop_position(offset));
     let site = Site { code, tiering, func, body };
     let next = site.fired(position);
     code.rearm(func, next);
@@ -54,12 +54,6 @@ pub(crate) fn hot(code: &ModuleCode, func: DefinedFuncIndex, loop_offset: Option
         let cpu = Duration::from_nanos(thread_cpu_ns().saturating_sub(start));
         events.emit(tiering.subject(func, loop_offset), || TierEventKind::SlowPath { cpu, count });
     }
-}
-
-/// Position in [`Body::loops`] of the loop whose operator is at `offset` in the module.
-pub(super) fn loop_position(body: &Body, offset: u32) -> Option<usize> {
-    let offset = offset.checked_sub(u32::try_from(body.range.start).ok()?)?;
-    body.loops.binary_search_by_key(&offset, |scan| scan.offset).ok()
 }
 
 /// A function whose counter fired.
@@ -319,8 +313,7 @@ impl Site<'_> {
     }
 
     fn loop_offset(&self, position: usize) -> u32 {
-        let start = u32::try_from(self.body.range.start).unwrap_or(u32::MAX);
-        start.saturating_add(self.body.loops[position].offset)
+        self.body.loop_offset(position)
     }
 
     fn controller(&self) -> &Arc<Controller> {

@@ -2,7 +2,6 @@
 
 use super::controller::{Controller, Job, Mode};
 use super::events::Subject;
-use super::hot::loop_position;
 use super::policy::StartRule;
 use crate::api::function_set::FunctionSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -222,7 +221,7 @@ impl ModuleTiering {
     /// How far what a job is about is.
     pub(super) fn progress(&self, module: &Module, job: &Job) -> &ProgressCell {
         let body = &module.bodies[job.func.index()];
-        let position = job.subject.loop_offset.and_then(|offset| loop_position(body, offset));
+        let position = job.subject.loop_offset.and_then(|offset| body.loop_position(offset));
         match position {
             Some(position) => self.osr_body(module, job.func, position),
             None => self.function(job.func),

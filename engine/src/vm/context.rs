@@ -18,7 +18,7 @@ use super::exception::ExnPtr;
 use super::host::{Exit, ExitReason, VmHost};
 use super::kicker::{self, Runner};
 use super::osr::Handover;
-use super::raise::RaiseCache;
+use super::raise::{RaiseCache, ThrowCounts};
 use super::step;
 use super::unwind;
 use anyhow::Error;
@@ -62,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) by_signal: bool,
     /// Whether operators cost fuel.
     pub(crate) fuel: bool,
+    /// Whether searches for handlers of exceptions are timed.
+    pub(crate) times_throws: bool,
 }
 
 // SAFETY: other threads reach the cell only through `Interrupter`, which touches nothing but the
@@ -100,6 +102,13 @@ impl Context {
         let thread = unsafe { &mut *cell.thread.get() };
         thread.host = host.cast_mut().cast::<c_void>();
         Self { cell }
+    }
+
+    /// Exceptions that were thrown so far.
+    pub(crate) fn throw_counts(&self) -> ThrowCounts {
+        // SAFETY: the field belongs to the thread that has the store, which is this one, and nothing is
+        // thrown meanwhile.
+        unsafe { &*self.cell.raise_cache() }.counts()
     }
 
     /// Fuel left; negative or zero when it is used up.
@@ -324,7 +333,7 @@ impl ContextCell {
         ExnPtr::from_bits(buffer.expose_provenance() as u64)
     }
 
-    /// What throwing knows of return addresses.
+    /// What throwing knows of return addresses, and has counted.
     pub(super) fn raise_cache(&self) -> *mut RaiseCache {
         self.raise_cache.get()
     }

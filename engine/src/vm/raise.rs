@@ -14,12 +14,17 @@
 //! 5. Without a handler the activation is left as by a trap, with the exception as an error. When
 //!    the host function that made the inner call returns that error, it goes on at 2, in the outer
 //!    activation. No frame of the host is ever unwound.
+//!
+//! Each entry of the cache counts the exceptions that were thrown from its call and those that its call's
+//! handlers caught, so that to count costs an addition ([`ThrowCounts`]).
 
 use super::code_map;
 use super::context::ContextCell;
 use super::exception::ExnPtr;
 use super::func::TagPtr;
+use std::collections::BTreeMap;
 use std::ptr;
+use std::time::{Duration, Instant};
 use upshift_abi::code::{HandlerMap, HandlerSite};
 use upshift_abi::layout::Landing;
 
@@ -35,6 +40,14 @@ struct Known {
     site: HandlerSite,
     /// Address of the function's code.
     code: usize,
+    counts: SiteCounts,
+}
+
+/// Exceptions at a return address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SiteCounts {
+    pub(crate) thrown: u64,
+    pub(crate) caught: u64,
 }
 
 const NOTHING: Known = Known {
@@ -42,23 +55,78 @@ const NOTHING: Known = Known {
     map: ptr::null(),
     site: HandlerSite { return_offset: 0, scope: 0, vmctx_slot: 0 },
     code: 0,
+    counts: SiteCounts { thrown: 0, caught: 0 },
 };
+
+/// One search in so many is timed: to read the clock twice takes a good part of a search.
+const TIMED: u64 = 32;
+
+/// Exceptions of a store so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ThrowCounts {
+    /// By return address.
+    pub(crate) sites: BTreeMap<usize, SiteCounts>,
+    /// What the searches for handlers took; zero when they are not timed.
+    pub(crate) searching: Duration,
+}
+
+impl ThrowCounts {
+    fn add(&mut self, known: &Known) {
+        if known.counts != SiteCounts::default() {
+            let site = self.sites.entry(known.pc).or_default();
+            site.thrown += known.counts.thrown;
+            site.caught += known.counts.caught;
+        }
+    }
+}
 
 /// Handlers by return address, direct-mapped.
 #[derive(Debug, Default)]
-pub(super) struct RaiseCache(Vec<Known>);
+pub(super) struct RaiseCache {
+    known: Vec<Known>,
+    /// What entries had counted that are no longer there.
+    before: ThrowCounts,
+    searches: u64,
+}
 
 impl RaiseCache {
-    fn get(&mut self, pc: usize) -> Known {
-        if self.0.is_empty() {
-            self.0 = vec![NOTHING; 1 << CACHE_LOG2];
+    fn get(&mut self, pc: usize) -> &mut Known {
+        if self.known.is_empty() {
+            self.known = vec![NOTHING; 1 << CACHE_LOG2];
         }
         let hash = pc ^ pc >> CACHE_LOG2;
-        let place = &mut self.0[hash & ((1 << CACHE_LOG2) - 1)];
+        let place = &mut self.known[hash & ((1 << CACHE_LOG2) - 1)];
         if place.pc != pc {
+            self.before.add(place);
             *place = look_up(pc);
         }
-        *place
+        place
+    }
+
+    fn count_throw(&mut self, pc: usize) {
+        self.get(pc).counts.thrown += 1;
+    }
+
+    /// What was counted so far.
+    pub(super) fn counts(&self) -> ThrowCounts {
+        let mut counts = self.before.clone();
+        self.known.iter().for_each(|known| counts.add(known));
+        counts
+    }
+
+    /// When the search that begins now is one that is timed, the time.
+    fn begin(&mut self, timed: bool) -> Option<Instant> {
+        self.searches += 1;
+        (timed && self.searches % TIMED == 1).then(Instant::now)
+    }
+
+    fn end(&mut self, begun: Option<Instant>) {
+        if let Some(begun) = begun {
+            // The first one is cold, and stands for itself.
+            let stands_for = if self.searches == 1 { 1 } else { TIMED };
+            let stands_for = u32::try_from(stands_for).unwrap_or(1);
+            self.before.searching += begun.elapsed() * stands_for;
+        }
     }
 }
 
@@ -70,7 +138,7 @@ fn look_up(pc: usize) -> Known {
         let offset = module.text_offset(pc)? - function.start;
         let map = &function.tables.handlers;
         let site = map.lookup(u32::try_from(offset).ok()?)?;
-        Some(Known { pc, map: &raw const *map, site, code: pc - offset })
+        Some(Known { pc, map: &raw const *map, site, code: pc - offset, counts: NOTHING.counts })
     });
     found.flatten().unwrap_or(Known { pc, ..NOTHING })
 }
@@ -86,18 +154,37 @@ pub(super) struct Caught {
 }
 
 impl ContextCell {
-    /// The handler of an exception that is thrown where machine code of this context was left.
+    /// The handler of an exception that is thrown where machine code of this context was left. Without
+    /// one, whoever asked last counts the exception.
     pub(super) fn find_handler(&self, tag: TagPtr) -> Option<Caught> {
-        let (mut fp, mut pc) = self.exit_frame();
-        let entry_fp = self.entry_frame();
         // SAFETY: the field belongs to the thread that has the store, and nobody else uses it now.
         let cache = unsafe { &mut *self.raise_cache() };
+        let begun = cache.begin(self.settings().times_throws);
+        let caught = self.search(cache, tag);
+        cache.end(begun);
+        if caught.is_some() {
+            cache.count_throw(self.exit_frame().1);
+        }
+        caught
+    }
+
+    /// Counts an exception that has no handler.
+    pub(super) fn count_uncaught(&self) {
+        // SAFETY: as in `find_handler`.
+        let cache = unsafe { &mut *self.raise_cache() };
+        cache.count_throw(self.exit_frame().1);
+    }
+
+    fn search(&self, cache: &mut RaiseCache, tag: TagPtr) -> Option<Caught> {
+        let (mut fp, mut pc) = self.exit_frame();
+        let entry_fp = self.entry_frame();
         while fp != 0 && fp < entry_fp {
             let known = cache.get(pc);
             // SAFETY: tables stay where they are as long as their module, which the store keeps.
             if let Some(map) = unsafe { known.map.as_ref() }
-                && let Some(caught) = match_frame(map, &known, fp, tag)
+                && let Some(caught) = match_frame(map, known, fp, tag)
             {
+                known.counts.caught += 1;
                 return Some(caught);
             }
             let frame = ptr::with_exposed_provenance::<[usize; 2]>(fp);

@@ -108,10 +108,11 @@ fn back(cell: &ContextCell) {
 /// Throws the exception that an error carries, or leaves with the error.
 #[cold]
 fn fail(cell: &ContextCell, host: &dyn VmHost, error: Error) {
-    if let Some(exn) = host.thrown(&error)
-        && let Some(caught) = cell.find_handler(exn.tag())
-    {
-        return cell.land(caught, exn);
+    if let Some(exn) = host.thrown(&error) {
+        match cell.find_handler(exn.tag()) {
+            Some(caught) => return cell.land(caught, exn),
+            None => cell.count_uncaught(),
+        }
     }
     cell.leave_with(Ok(error));
 }
@@ -152,7 +153,7 @@ extern "C" fn lazy_compile(thread: Thread, module: *const ModuleCode, func: u32)
     // SAFETY: the stub's arena belongs to the module, which the store keeps.
     let module = unsafe { &*module };
     run(thread, ptr::null(), |_| {
-        let address = module.ensure_compiled(DefinedFuncIndex(func))?;
+        let address = module.enter(DefinedFuncIndex(func))?;
         Ok(ptr::with_exposed_provenance(address))
     })
 }

@@ -291,3 +291,47 @@ fn counts_are_those_that_programs_were_built_to_have() {
         }
     }
 }
+
+/// Counts by function and loop, those that are not zero.
+type Counts = BTreeMap<(u32, Option<u32>), u64>;
+
+fn turns_of_blocks(module: &Module) -> Counts {
+    let mut counts = Counts::new();
+    for block in module.block_counts().into_iter().filter(|block| block.count > 0) {
+        let body = module.function_body_range(block.func).expect("it has blocks");
+        let after = usize::try_from(block.after).expect("modules are below 4 GiB");
+        if after == body.start {
+            counts.insert((block.func, None), block.count);
+        } else if module.bytes()[after] == 0x03 {
+            counts.insert((block.func, Some(block.after)), block.count);
+        }
+    }
+    counts
+}
+
+#[test]
+fn turns_of_both_tiers_together_are_the_exact_counts() {
+    let exact = Engine::new(&config(true)).unwrap();
+    let mut tiered = config(false);
+    tiered.tier(Tier::Auto).deterministic_tiering(3).turn_counts(true);
+    let tiered = Engine::new(&tiered).unwrap();
+    let (mut compared, mut both) = (0, 0);
+    for seed in 0..100 {
+        let bytes = loops::module(seed);
+        let module = Module::new(&exact, &bytes).expect("the generator writes valid modules");
+        let turning = Module::new(&tiered, &bytes).expect("the generator writes valid modules");
+        if run(&exact, &module).is_none() || run(&tiered, &turning).is_none() {
+            continue;
+        }
+        let turns = turning.turn_counts();
+        let sums: Counts = turns
+            .iter()
+            .map(|turn| ((turn.func, turn.loop_offset), turn.baseline + turn.optimized))
+            .collect();
+        assert_eq!(sums, turns_of_blocks(&module), "seed {seed}");
+        compared += 1;
+        both += turns.iter().filter(|turn| turn.baseline > 0 && turn.optimized > 0).count();
+    }
+    assert!(compared >= 5 && both > 0, "{compared} compared, {both} in both tiers");
+    assert!(Module::new(&exact, loops::module(0)).unwrap().turn_counts().is_empty());
+}

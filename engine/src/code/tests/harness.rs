@@ -113,13 +113,18 @@ pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
         let start = bytes.len();
         bytes.extend(func.encode());
         let range = start..bytes.len();
-        module.bodies.push(Body { range, loops: Box::default(), branch_hints: Box::default() });
+        module.bodies.push(Body {
+            range,
+            loops: Box::default(),
+            first_loop: 0,
+            branch_hints: Box::default(),
+        });
         module.funcs.push(TypeIndex(0));
         module.escaping_funcs.push(FuncIndex::new(i));
     }
     let layout = Arc::new(InstanceLayout::of(&module));
     let source = ModuleSource {
-        counters: Arc::new(Counters::of(&module)),
+        counters: Arc::new(Counters::of(&module, false)),
         module: Arc::new(module),
         bytes: Arc::new(bytes),
         layout,
@@ -136,7 +141,7 @@ pub(super) fn baseline_code(wat: &str, config: CodegenConfig) -> Arc<ModuleCode>
     let module = decode_module(&bytes, &options).unwrap();
     let layout = Arc::new(InstanceLayout::of(&module));
     let source = ModuleSource {
-        counters: Arc::new(Counters::of(&module)),
+        counters: Arc::new(Counters::of(&module, false)),
         module: Arc::new(module),
         bytes: Arc::new(bytes),
         layout,
