@@ -1,8 +1,9 @@
 //! What profiling costs, and how much of a thread's time the samples account for.
 //!
 //! Each round runs every program once in each way, one after the other: without profiling, so once
-//! more, with events only, with samples. Ratios are taken within a round, to the first of them, so the
-//! second tells what the machine's noise alone makes of a ratio.
+//! more, with events only, with samples, with samples and turns of loops counted. Ratios are taken
+//! within a round, to the first of them, so the second tells what the machine's noise alone makes of a
+//! ratio.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,11 +17,12 @@ use crate::table::Table;
 use crate::upshift;
 
 /// Ways to run a program: how the table calls it, and its command.
-const WAYS: [(&str, &[&str]); 4] = [
+const WAYS: [(&str, &[&str]); 5] = [
     ("off", &["run"]),
     ("off again", &["run"]),
     ("events only", &["profile", "--mode", "tiers"]),
     ("samples at 997 Hz", &["profile", "--rate", "997", "--format", "json"]),
+    ("with turns", &["profile", "--turns", "--rate", "997", "--format", "json"]),
 ];
 /// The way that samples.
 const SAMPLED: usize = 3;

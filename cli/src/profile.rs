@@ -12,7 +12,7 @@ use format::{Format, Mode};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use upshift::{CodeObserver, Config, Engine, Module, Store};
+use upshift::{CodeObserver, Config, Engine, ExceptionStats, Module, Store};
 use upshift_profiler::jitdump::JitDump;
 use upshift_profiler::profiler::Attached;
 use upshift_profiler::sampler::Source;
@@ -50,6 +50,8 @@ pub(crate) fn run(args: RunArgs) -> Result<i32> {
         source: SourceName::Auto,
         diff: None,
         with_compilers: false,
+        turns: false,
+        lines: false,
         redact: false,
         show: Show { top: TOP, function: None },
         run: args.run,
@@ -86,6 +88,13 @@ pub(crate) struct Args {
     /// Sample the threads that optimize, too.
     #[arg(long)]
     with_compilers: bool,
+    /// Count calls and turns of loops, to measure what a turn takes in each tier and what optimizing
+    /// saved. An instruction at each, so short loops are slower.
+    #[arg(long)]
+    turns: bool,
+    /// Give frames of folded stacks and flamegraphs their line of source.
+    #[arg(long, conflicts_with = "redact")]
+    lines: bool,
     /// Show the module's functions by their numbers, without names and lines of source.
     #[arg(long)]
     redact: bool,
@@ -150,6 +159,10 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         return stored::execute(args);
     }
     args.mode.check(&args.format)?;
+    if args.turns && args.mode != Mode::Sample {
+        let problem = "--turns measures by samples, which only --mode sample takes";
+        return Err(UsageError(problem.to_owned()).into());
+    }
     let mut session = Session {
         args,
         old: args.diff.as_deref().map(|folder| Old::read(folder, args)).transpose()?,
@@ -161,6 +174,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         counters: Counters::default(),
         readings: Vec::new(),
         collector: None,
+        exceptions: ExceptionStats::default(),
     };
     if session.wants(Format::Jitdump) {
         let out = &args.out;
@@ -203,12 +217,13 @@ struct Session<'a> {
     counters: Counters,
     readings: Vec<Reading>,
     collector: Option<Collector>,
+    exceptions: ExceptionStats,
 }
 
 impl Observer for Session<'_> {
     fn configure(&mut self, config: &mut Config) {
         config.tier_events(true);
-        config.exact_counts(self.args.mode == Mode::Exact);
+        config.exact_counts(self.args.mode == Mode::Exact).turn_counts(self.args.turns);
         if self.args.with_compilers && self.args.mode == Mode::Sample {
             config.tier_event_observer(self.profiler.of_compilers());
         }
@@ -233,6 +248,7 @@ impl Observer for Session<'_> {
         let stats = store.gc_stats();
         let objects = stats.heap_peak_bytes > 0 || stats.minor + stats.major > 0;
         self.collector = objects.then(|| stats.into());
+        self.exceptions = store.exception_stats();
     }
 
     fn finish(&mut self, engine: &Engine, module: &Module) -> Result<()> {

@@ -74,7 +74,8 @@ fn every_format_is_well_formed_and_names_the_hot_function() {
     let trace = run.json("compile-trace.json");
     assert!(trace["traceEvents"].as_array().is_some_and(|events| !events.is_empty()));
     let csv = run.read("functions.csv");
-    let head = "function,index,tier,self_ms,total_ms,samples,cycles,instructions,branch-misses,";
+    let head =
+        "function,index,tier,self_ms,total_ms,samples,inlined,cycles,instructions,branch-misses,";
     assert!(csv.starts_with(head), "{csv}");
     assert!(csv.contains("\"hot <\"\"a\"\", b>\",0,osr,"), "{csv}");
     let svg = run.read("flamegraph.svg");
@@ -151,6 +152,7 @@ fn tiers_are_reported_without_samples() {
     let run = Run::new("tiers", PROGRAM, &["--mode", "tiers", "--format", "all"]);
     let profile = run.json("profile.json");
     assert_eq!(profile["samples"], 0);
+    assert_eq!(profile["exceptions"], Value::Null);
     assert!(!run.scratch.0.join("out/flamegraph.svg").exists());
 }
 
@@ -319,4 +321,92 @@ fn a_run_can_be_profiled_by_an_option() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     let output = upshift(&["run", &file]);
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+}
+
+#[test]
+fn turns_are_counted_in_each_tier() {
+    let options = ["--turns", "--rate", "10000", "--format", "text,json"];
+    let run = Run::new("turns", PROGRAM, &options);
+    assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
+    assert!(run.stderr().contains("Turns of loops, and calls"), "{}", run.stderr());
+    let profile = run.json("profile.json");
+    let turns = profile["turns"].as_array().expect("a list of loops and functions");
+    let count = |of: &Value| {
+        let side = |side: &str| of[side]["turns"].as_u64().expect("a number");
+        side("baseline") + side("optimized")
+    };
+    let looped = turns.iter().find(|of| !of["loop_offset"].is_null()).expect("the loop turned");
+    assert_eq!(count(looped), 100_000_000);
+    assert!(looped["optimized"]["turns"].as_u64() > Some(0), "{looped}");
+    assert_eq!(turns.iter().filter(|of| of["loop_offset"].is_null()).map(count).sum::<u64>(), 2);
+    // Nothing is measured unless it is asked for, and the report says so.
+    let run = Run::new("no-turns", PROGRAM, &["--format", "text,json"]);
+    assert_eq!(run.json("profile.json")["turns"], Value::Array(Vec::new()));
+    assert!(run.stderr().contains("nothing was measured"), "{}", run.stderr());
+    let refused = Run::new("turns-tiers", PROGRAM, &["--turns", "--mode", "tiers"]);
+    assert_eq!(refused.output.status.code(), Some(2), "{}", refused.stderr());
+}
+
+/// `_start` catches what `deep` throws, forty times, and traps or exits then.
+fn throwing(end: &str) -> String {
+    format!(
+        r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (tag $t)
+        (func $deep (param i32)
+            (if (i32.eqz (local.get 0)) (then (throw $t)))
+            (call $deep (i32.sub (local.get 0) (i32.const 1))))
+        (func (export "_start") (local i32)
+            (local.set 0 (i32.const 40))
+            (loop $l
+                (block $caught
+                    (try_table (catch_all $caught) (call $deep (i32.const 10))))
+                (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+            {end}
+            (loop $forever (br $forever))))"#
+    )
+}
+
+#[test]
+fn exceptions_are_counted_however_the_program_ends() {
+    for (name, end, code) in [
+        ("exits", "(call $exit (i32.const 3))", 3),
+        ("traps", "(unreachable)", 134),
+        ("throws", "(throw $t)", 1),
+    ] {
+        let program = throwing(end);
+        let options = ["--format", "text,json,csv"];
+        let run = Run::new(&format!("exceptions-{name}"), &program, &options);
+        assert_eq!(run.output.status.code(), Some(code), "{name}: {}", run.stderr());
+        let thrown = if name == "throws" { 41 } else { 40 };
+        let says = format!("Exceptions: {thrown} thrown, 40 caught");
+        assert!(run.stderr().contains(&says), "{name}: {}", run.stderr());
+        let found = &run.json("profile.json")["exceptions"];
+        assert_eq!((&found["thrown"], &found["caught"]), (&thrown.into(), &40.into()));
+        assert!(run.read("exceptions.csv").contains("\"deep\",1,40,0\r\n"), "{found}");
+    }
+}
+
+#[test]
+fn a_folder_has_nothing_of_an_earlier_program() {
+    let scratch = Scratch::new("profile-stale");
+    let long = scratch.file("long.wat", PROGRAM);
+    let short = scratch.file("short.wat", r#"(module (func (export "_start")))"#);
+    let out = scratch.0.join("out");
+    let folder = out.display().to_string();
+    let run = |options: &[&str]| {
+        let all = ["profile", "--format", "svg,csv", "--rate", "100", "--out", &folder];
+        let output = upshift(&[&all[..], options].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    };
+    let files = ["flamegraph.svg", "turns.csv"];
+    run(&["--turns", &long]);
+    assert!(files.iter().all(|name| out.join(name).exists()));
+    // It ends before the first sample.
+    run(&[&short]);
+    assert!(!files.iter().any(|name| out.join(name).exists()));
+    let report = upshift(&["profile", "--rate", "100", &short]);
+    assert!(stderr(&report).contains("less time than"), "{}", stderr(&report));
+    assert!(!stderr(&report).contains("self ms"), "{}", stderr(&report));
 }

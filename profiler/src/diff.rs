@@ -3,10 +3,9 @@
 //! Functions are compared by name over all tiers, because when a function changes its tier differs
 //! from run to run; how much of a function's time was optimised is a column of its own.
 
-use crate::printable;
 use crate::profile::Category;
 use crate::summary::{Row, Summary};
-use crate::text::{Options, line, percent};
+use crate::text::{Options, line, percent, shortened};
 use anyhow::{Result, bail};
 use inferno::{differential, flamegraph};
 use std::collections::BTreeMap;
@@ -71,7 +70,7 @@ pub fn text(old: &Summary, new: &Summary, options: &Options) -> String {
         let ([then, now], [fast_then, fast_now]) = (change.self_ms, change.optimized_ms);
         let difference = change.difference_ms();
         let (fast, fast_then) = (share(fast_now, now), share(fast_then, then));
-        let name = printable(&change.name);
+        let name = shortened(&change.name);
         let times = format!("  {now:>9.1} {then:>9.1} {difference:>+9.1}");
         line(&mut out, &format!("{times} {fast:>10} {fast_then:>6}  {name}"));
     }
@@ -123,6 +122,7 @@ mod tests {
         let row = |&(name, tier, self_ms): &(&str, Category, f64)| Row {
             name: name.to_owned(),
             index: Some(0),
+            inlined: false,
             tier,
             self_ms,
             total_ms: self_ms,

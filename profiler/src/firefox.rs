@@ -6,12 +6,14 @@
 //! threads that compile ── markers: compilations, and how many requests waited as a graph
 //! process ── memory track: bytes of machine code
 //! ```
-//! Time 0 is when the engine was made.
+//! Time 0 is when the engine was made. Functions that the module's compiler inlined have the address of
+//! what they are in, and a depth. The crate has no place for that, nor for lines of source: each such
+//! frame gets an address beyond all modules, which is replaced in the JSON.
 
 mod markers;
 
 use crate::printable;
-use crate::profile::{Category, Frame, Function, Profile, Sample};
+use crate::profile::{Category, Frame, Function, FunctionId, Profile, Sample};
 use crate::source::SourceLine;
 use crate::tiers::TierReport;
 use fxprof_processed_profile::debugid::DebugId;
@@ -44,7 +46,7 @@ pub fn json(
     }
     out.tier_events(tiers, threads.first().copied());
     let mut json = serde_json::to_value(&out.profile)?;
-    add_lines(&mut json, profile);
+    add_sources(&mut json, &out.sources);
     serde_json::to_string(&json)
 }
 
@@ -54,6 +56,74 @@ struct Document {
     process: ProcessHandle,
     categories: HashMap<Category, CategoryHandle>,
     module: LibraryHandle,
+    sources: Sources,
+}
+
+/// Addresses of frames with a line of source, or of functions that were inlined; modules end before.
+const FIRST_SOURCE: u32 = 1 << 31;
+
+/// What the JSON says of these frames, by their address above [`FIRST_SOURCE`].
+#[derive(Debug, Default)]
+struct Sources(Vec<SourcePlace>);
+
+#[derive(Debug)]
+struct SourcePlace {
+    frame: Frame,
+    name: String,
+    depth: usize,
+    line: Option<SourceLine>,
+}
+
+impl Sources {
+    /// The places of a profile, in the order of frames and depths.
+    fn new(profile: &Profile) -> Self {
+        let mut found: BTreeMap<(FunctionId, Option<u32>, usize), &Frame> = BTreeMap::new();
+        for sample in &profile.samples {
+            for (frame, depth) in with_depths(profile, &sample.frames) {
+                if depth > 0 || profile.line(frame).is_some() {
+                    found.insert((frame.function, frame.module_offset, depth), frame);
+                }
+            }
+        }
+        let place = |((function, _, depth), frame): ((FunctionId, _, usize), &Frame)| SourcePlace {
+            frame: *frame,
+            name: printable(&profile.function(function).name),
+            depth,
+            line: profile.line(frame).cloned(),
+        };
+        Self(found.into_iter().map(place).collect())
+    }
+
+    fn address(&self, frame: &Frame, depth: usize) -> Option<u32> {
+        let key =
+            |place: &SourcePlace| (place.frame.function, place.frame.module_offset, place.depth);
+        let wanted = (frame.function, frame.module_offset, depth);
+        let place = self.0.binary_search_by_key(&wanted, key).ok()?;
+        Some(FIRST_SOURCE + u32::try_from(place).ok()?)
+    }
+
+    fn at(&self, address: u64) -> Option<&SourcePlace> {
+        let place = address.checked_sub(FIRST_SOURCE.into())?;
+        self.0.get(usize::try_from(place).ok()?)
+    }
+
+    fn symbols(&self) -> impl Iterator<Item = Symbol> {
+        self.0.iter().zip(FIRST_SOURCE..).map(|(place, address)| Symbol {
+            address,
+            size: Some(1),
+            name: place.name.clone(),
+        })
+    }
+}
+
+/// Frames, innermost first, with how deep each is inlined in the function of the module around it.
+fn with_depths<'a>(
+    profile: &Profile,
+    frames: &'a [Frame],
+) -> impl Iterator<Item = (&'a Frame, usize)> {
+    let inlined = |frame: &Frame| profile.function(frame.function).inlined;
+    let groups = frames.chunk_by(move |frame, _| inlined(frame));
+    groups.flat_map(|group| group.iter().zip((0..group.len()).rev()))
 }
 
 impl Document {
@@ -68,6 +138,8 @@ impl Document {
             .into_iter()
             .map(|category| (category, out.add_category(category.name(), colour(category))))
             .collect();
+        let sources = Sources::new(profile);
+        let table = symbols(profile).into_iter().chain(sources.symbols()).collect();
         let module = out.add_lib(LibraryInfo {
             name: program.clone(),
             debug_name: program.clone(),
@@ -76,10 +148,10 @@ impl Document {
             debug_id: DebugId::nil(),
             code_id: None,
             arch: None,
-            symbol_table: Some(Arc::new(SymbolTable::new(symbols(profile)))),
+            symbol_table: Some(Arc::new(SymbolTable::new(table))),
         });
         out.set_symbolicated(true);
-        Self { profile: out, process, categories, module }
+        Self { profile: out, process, categories, module, sources }
     }
 
     /// A track for each thread.
@@ -97,21 +169,22 @@ impl Document {
 
     fn sample(&mut self, profile: &Profile, sample: &Sample, thread: ThreadHandle, start_ms: f64) {
         let mut frames = Vec::with_capacity(sample.frames.len());
-        for frame in sample.frames.iter().rev() {
+        for (frame, depth) in with_depths(profile, &sample.frames) {
             let function = profile.function(frame.function);
             frames.push(FrameInfo {
-                frame: self.place(function, frame),
+                frame: self.place(function, frame, depth),
                 category_pair: self.categories[&function.category].into(),
                 flags: FrameFlags::empty(),
             });
         }
-        let stack = self.profile.intern_stack_frames(thread, frames.into_iter());
+        let stack = self.profile.intern_stack_frames(thread, frames.into_iter().rev());
         let at = at_ms(start_ms + sample.at.as_secs_f64() * 1e3);
         self.profile.add_sample(thread, at, stack, CpuDelta::from(sample.cpu), 1);
     }
 
-    fn place(&mut self, function: &Function, frame: &Frame) -> Place {
-        match frame.module_offset {
+    fn place(&mut self, function: &Function, frame: &Frame, depth: usize) -> Place {
+        let offset = self.sources.address(frame, depth).or(frame.module_offset);
+        match offset {
             Some(offset) if function.index.is_some() => {
                 Place::RelativeAddressFromInstructionPointer(self.module, offset)
             }
@@ -129,7 +202,9 @@ fn symbols(profile: &Profile) -> Vec<Symbol> {
     let mut spans: BTreeMap<u32, (u32, u32, &str)> = BTreeMap::new();
     for frame in profile.samples.iter().flat_map(|sample| &sample.frames) {
         let function = profile.function(frame.function);
-        if let (Some(index), Some(offset)) = (function.index, frame.module_offset) {
+        if let (Some(index), Some(offset), false) =
+            (function.index, frame.module_offset, function.inlined)
+        {
             let span = spans.entry(index).or_insert((offset, offset, &function.name));
             (span.0, span.1) = (span.0.min(offset), span.1.max(offset));
         }
@@ -142,34 +217,29 @@ fn symbols(profile: &Profile) -> Vec<Symbol> {
     spans.into_values().map(symbol).collect()
 }
 
-/// Adds lines of source to frames of the module, and files to their functions: the crate has no place
-/// for them.
-fn add_lines(json: &mut Value, profile: &Profile) {
-    if profile.lines.is_empty() {
-        return;
-    }
+/// Says of frames with a line, and of those that were inlined, what they are.
+fn add_sources(json: &mut Value, sources: &Sources) {
     let Some(threads) = json["threads"].as_array_mut() else { return };
     for thread in threads {
-        let found = lines_of(&thread["frameTable"], profile);
-        for (frame, line) in found {
+        let addresses = thread["frameTable"]["address"].as_array().cloned().unwrap_or_default();
+        for (frame, address) in addresses.iter().enumerate() {
+            let Some(place) = address.as_u64().and_then(|address| sources.at(address)) else {
+                continue;
+            };
             let function = thread["frameTable"]["func"][frame].as_u64();
-            thread["frameTable"]["line"][frame] = line.line.into();
+            let table = &mut thread["frameTable"];
+            table["address"][frame] = place.frame.module_offset.into();
+            table["inlineDepth"][frame] = place.depth.into();
+            // It was of the address that nothing has.
+            table["nativeSymbol"][frame] = Value::Null;
+            let Some(line) = &place.line else { continue };
+            table["line"][frame] = line.line.into();
             let file = add_string(thread, &printable(&line.file));
             if let Some(function) = function.and_then(|place| usize::try_from(place).ok()) {
                 thread["funcTable"]["fileName"][function] = file.into();
             }
         }
     }
-}
-
-/// Frames of a table whose line is known.
-fn lines_of<'a>(frames: &Value, profile: &'a Profile) -> Vec<(usize, &'a SourceLine)> {
-    let addresses = frames["address"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let line = |(frame, address): (usize, &Value)| {
-        let offset = u32::try_from(address.as_u64()?).ok()?;
-        Some((frame, profile.lines.get(&offset)?))
-    };
-    addresses.iter().enumerate().filter_map(line).collect()
 }
 
 /// The place of a string in the table of a thread.

@@ -1,45 +1,50 @@
 //! Folded stacks and the flamegraph.
 
 use crate::printable;
-use crate::profile::{Category, FunctionId, Profile};
+use crate::profile::{Category, Frame, Profile};
 use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Options, TextTruncateDirection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-/// Folded stacks: outermost frame first, with the tier behind each name, and microseconds.
+/// Folded stacks: outermost frame first, with the tier behind each name, and microseconds. `lines` adds
+/// the line of source of each frame that has one.
 ///
 /// ```text
 /// main [baseline];work [optimized] 1250
+/// main (main.c:7) [baseline];work (work.c:12) [optimized] 1250     with lines
 /// ```
 #[must_use]
-pub fn folded(profile: &Profile) -> String {
+pub fn folded(profile: &Profile, lines: bool) -> String {
     let mut sums: BTreeMap<String, u128> = BTreeMap::new();
     for sample in &profile.samples {
         let frames = sample.frames.iter().rev();
-        let names: Vec<String> = frames.map(|frame| label(profile, frame.function)).collect();
+        let names: Vec<String> = frames.map(|frame| label(profile, frame, lines)).collect();
         *sums.entry(names.join(";")).or_default() += sample.cpu.as_micros();
     }
     sums.into_iter().map(|(stack, micros)| format!("{stack} {micros}\n")).collect()
 }
 
-fn label(profile: &Profile, id: FunctionId) -> String {
-    let function = profile.function(id);
+fn label(profile: &Profile, frame: &Frame, lines: bool) -> String {
+    let function = profile.function(frame.function);
+    let line = profile.line(frame).filter(|_| lines);
+    let line = line.map_or_else(String::new, |line| format!(" ({})", line.short()));
     // A semicolon would end the frame.
-    let name = printable(&function.name).replace(';', ",");
+    let name = printable(&format!("{}{line}", function.name)).replace(';', ",");
     format!("{name} [{}]", function.category.name())
 }
 
-/// The flamegraph as SVG, coloured by tier.
+/// The flamegraph as SVG, coloured by tier, with frames as [`folded`] has them.
 ///
 /// # Errors
 /// When there are no samples.
-pub fn svg(profile: &Profile) -> anyhow::Result<Vec<u8>> {
-    let folded = folded(profile);
+pub fn svg(profile: &Profile, lines: bool) -> anyhow::Result<Vec<u8>> {
+    let folded = folded(profile, lines);
     let mut palette = PaletteMap::default();
-    for (id, function) in profile.functions.0.iter().enumerate() {
-        let (r, g, b) = function.category.colour();
-        let name = label(profile, FunctionId(id));
-        palette.insert(name, Color { r, g, b });
+    let frames: HashSet<&Frame> =
+        profile.samples.iter().flat_map(|sample| &sample.frames).collect();
+    for frame in frames {
+        let (r, g, b) = profile.function(frame.function).category.colour();
+        palette.insert(label(profile, frame, lines), Color { r, g, b });
     }
     // The root has no name and stands for no code.
     palette.insert(String::new(), Color { r: 230, g: 230, b: 230 });
@@ -76,7 +81,8 @@ fn with_legend(svg: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Frame, Sample};
+    use crate::profile::{FunctionId, Sample};
+    use crate::source::SourceLine;
     use std::time::Duration;
 
     /// `hot;"<` in optimised code under `main` in baseline code.
@@ -99,7 +105,7 @@ mod tests {
     #[test]
     fn stacks_are_what_the_readers_of_the_format_take() {
         let expected = "main [baseline] 1000\nmain [baseline];hot,\"< [optimized] 2000\n";
-        assert_eq!(folded(&profile()), expected);
+        assert_eq!(folded(&profile(), false), expected);
         let mut out = Vec::new();
         let mut options = Options::default();
         flamegraph::from_lines(&mut options, expected.lines(), &mut out).unwrap();
@@ -108,13 +114,31 @@ mod tests {
 
     #[test]
     fn the_picture_has_the_colours_of_the_tiers_and_says_so() {
-        let svg = String::from_utf8(svg(&profile()).unwrap()).unwrap();
+        let svg = String::from_utf8(svg(&profile(), false).unwrap()).unwrap();
         for category in [Category::Baseline, Category::Optimized] {
             let (r, g, b) = category.colour();
             let fill = format!("fill=\"rgb({r},{g},{b})\"");
             assert_eq!(svg.matches(&fill).count(), 2, "a frame and the legend: {svg}");
         }
         assert!(svg.contains("hot,&quot;&lt; [optimized]") && svg.ends_with("</g></svg>"), "{svg}");
-        assert!(super::svg(&Profile::default()).is_err());
+        assert!(super::svg(&Profile::default(), false).is_err());
+    }
+
+    #[test]
+    fn frames_have_lines_when_asked_for() {
+        let mut profile = profile();
+        for frame in profile.samples.iter_mut().flat_map(|sample| &mut sample.frames) {
+            frame.module_offset = Some(10);
+        }
+        let line = SourceLine { file: "/src/a;b.c".to_owned(), line: 7 };
+        profile.lines.insert((10, FunctionId(0)), line);
+        let expected = "main (a,b.c:7) [baseline] 1000\n\
+                        main (a,b.c:7) [baseline];hot,\"< [optimized] 2000\n";
+        assert_eq!(folded(&profile, true), expected);
+        assert!(!folded(&profile, false).contains("b.c"));
+        let svg = String::from_utf8(svg(&profile, true).unwrap()).unwrap();
+        let (r, g, b) = Category::Baseline.colour();
+        let fill = format!("fill=\"rgb({r},{g},{b})\"");
+        assert_eq!(svg.matches(&fill).count(), 2, "a frame and the legend: {svg}");
     }
 }

@@ -15,6 +15,7 @@
 pub mod counters;
 pub mod diff;
 pub mod exact;
+pub mod exceptions;
 pub mod firefox;
 pub mod flame;
 pub mod jitdump;
@@ -32,6 +33,7 @@ pub mod text;
 pub mod tiers;
 pub mod timeline;
 pub mod trace;
+pub mod turns;
 
 pub use counters::{Counters, Reading};
 pub use exact::ExactReport;

@@ -4,10 +4,11 @@
 //! A function is one function in all tiers; the tier of a sample's innermost frame is the sample's
 //! label `tier`, so `pprof -tagfocus=tier=baseline` shows what ran in baseline code; the label
 //! `thread` names its thread. The address of a location is the operator's offset in the module. Values
-//! are samples, CPU time, and what was counted.
+//! are samples, CPU time, and what was counted. Functions that the module's compiler inlined are lines of
+//! the location they are in, innermost first.
 
 use crate::printable;
-use crate::profile::{Profile, Sample as Stack};
+use crate::profile::{Frame, Profile, Sample as Stack};
 use crate::sampler::COUNTERS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -220,22 +221,41 @@ struct Places {
 
 impl Places {
     fn of(&mut self, profile: &Profile, stack: &Stack, strings: &mut Strings) -> Vec<u64> {
-        let frames = stack.frames.iter();
-        frames
-            .map(|frame| {
-                let function = profile.function(frame.function);
-                let name = strings.id(&printable(&function.name));
-                let line = profile.line(frame);
-                let file = match (line, function.index) {
-                    (Some(line), _) => strings.id(&printable(&line.file)),
-                    (None, Some(_)) => self.module,
-                    (None, None) => 0,
-                };
-                let id = self.function((name, function.index), file);
-                let line = line.map_or(0, |line| line.line.into());
-                self.location((id, line), function.index.is_some(), frame.module_offset)
-            })
-            .collect()
+        // A group is a function of the module, or one of the host, behind those inlined in it.
+        let inlined = |frame: &Frame| profile.function(frame.function).inlined;
+        let groups = stack.frames.chunk_by(|frame, _| inlined(frame));
+        groups.map(|frames| self.location(profile, frames, strings)).collect()
+    }
+
+    fn location(&mut self, profile: &Profile, frames: &[Frame], strings: &mut Strings) -> u64 {
+        let lines = frames.iter().map(|frame| self.line(profile, frame, strings));
+        let line: Vec<Line> = lines.collect();
+        let (Some(own), Some(outermost)) = (frames.last(), line.last()) else { return 0 };
+        let in_module = profile.function(own.function).index.is_some();
+        let locations = &mut self.locations;
+        *self.known.entry((outermost.function_id, own.module_offset)).or_insert_with(|| {
+            let id = locations.len() as u64 + 1;
+            locations.push(Location {
+                id,
+                mapping_id: if in_module { MODULE } else { 0 },
+                address: own.module_offset.unwrap_or(0).into(),
+                line,
+            });
+            id
+        })
+    }
+
+    fn line(&mut self, profile: &Profile, frame: &Frame, strings: &mut Strings) -> Line {
+        let function = profile.function(frame.function);
+        let name = strings.id(&printable(&function.name));
+        let line = profile.line(frame);
+        let file = match (line, function.index) {
+            (Some(line), _) => strings.id(&printable(&line.file)),
+            (None, Some(_)) => self.module,
+            (None, None) => 0,
+        };
+        let function_id = self.function((name, function.index), file);
+        Line { function_id, line: line.map_or(0, |line| line.line.into()) }
     }
 
     fn function(&mut self, (name, index): (i64, Option<u32>), filename: i64) -> u64 {
@@ -246,31 +266,12 @@ impl Places {
             id
         })
     }
-
-    fn location(
-        &mut self,
-        (function, line): (u64, i64),
-        in_module: bool,
-        offset: Option<u32>,
-    ) -> u64 {
-        let locations = &mut self.locations;
-        *self.known.entry((function, offset)).or_insert_with(|| {
-            let id = locations.len() as u64 + 1;
-            locations.push(Location {
-                id,
-                mapping_id: if in_module { MODULE } else { 0 },
-                address: offset.unwrap_or(0).into(),
-                line: vec![Line { function_id: function, line }],
-            });
-            id
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Category, Frame, FunctionId, ThreadProfile};
+    use crate::profile::{Category, FunctionId, ThreadProfile};
     use crate::source::SourceLine;
     use flate2::read::GzDecoder;
     use std::io::Read;
@@ -291,7 +292,9 @@ mod tests {
             vec![frame(host, None), frame(fast, Some(24)), frame(main, Some(10))],
         ];
         let line = SourceLine { file: "work.c".to_owned(), line: 7 };
-        profile.lines.insert(20, line);
+        for function in [slow, fast] {
+            profile.lines.insert((20, function), line.clone());
+        }
         for (i, frames) in stacks.into_iter().enumerate() {
             let cpu = Duration::from_nanos(100 + i as u64);
             let counts = [0, 0, 0, 0, i as u64, 9];
@@ -337,5 +340,32 @@ mod tests {
         assert_eq!(types, [("samples", "count"), ("cpu", "nanoseconds"), faults]);
         assert_eq!((text(0), decoded.period, decoded.function.len()), ("", 1_000_000, 3));
         assert_eq!(text(decoded.mapping[0].filename), "program.wasm");
+    }
+
+    #[test]
+    fn what_was_inlined_is_a_line_of_its_location() {
+        let mut profile = Profile { rate: 1000, ..Profile::default() };
+        let main = profile.functions.add("main".to_owned(), Category::Optimized, Some(0));
+        let min = profile.functions.add_inlined("min".to_owned(), Category::Optimized, 0);
+        let frame = |function: FunctionId, offset| Frame { function, module_offset: Some(offset) };
+        for (function, line) in [(main, 7), (min, 3)] {
+            let line = SourceLine { file: "main.c".to_owned(), line };
+            profile.lines.insert((20, function), line);
+        }
+        let frames = vec![frame(min, 20), frame(main, 20), frame(main, 30)];
+        profile.samples.push(Stack { frames, ..Stack::default() });
+        let encoded = encode(&profile, "a.wasm");
+        let name = |line: &Line| {
+            let function = encoded.function.iter().find(|f| f.id == line.function_id).unwrap();
+            let name = usize::try_from(function.name).unwrap();
+            (encoded.string_table[name].as_str(), line.line)
+        };
+        let lines: Vec<Vec<_>> = encoded
+            .location
+            .iter()
+            .map(|location| location.line.iter().map(name).collect())
+            .collect();
+        assert_eq!(lines, [vec![("min", 3), ("main", 7)], vec![("main", 0)]]);
+        assert_eq!(encoded.sample[0].location_id, [1, 2]);
     }
 }

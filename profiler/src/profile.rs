@@ -1,8 +1,9 @@
 //! A profile: samples whose frames have names, and sums over them.
 
 use crate::sampler::{COUNTERS, Clock, Recording};
-use crate::source::{SourceLine, SourceMap};
+use crate::source::SourceLine;
 use crate::symbols::{KERNEL_START, Symbols, unnamed};
+use crate::turns::{self, TurnTimes};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -69,8 +70,10 @@ pub struct Function {
     pub name: String,
     /// What code it is.
     pub category: Category,
-    /// Its index in the module.
+    /// Its index in the module; of the function that it is in, when it was inlined.
     pub index: Option<u32>,
+    /// Whether the module's compiler has inlined it: the module has no function for it.
+    pub inlined: bool,
 }
 
 /// Functions that were met.
@@ -80,7 +83,16 @@ pub struct Functions(pub Vec<Function>);
 impl Functions {
     /// Adds a function.
     pub fn add(&mut self, name: String, category: Category, index: Option<u32>) -> FunctionId {
-        self.0.push(Function { name, category, index });
+        self.push(Function { name, category, index, inlined: false })
+    }
+
+    /// Adds a function that the module's compiler has inlined in the function `index`.
+    pub fn add_inlined(&mut self, name: String, category: Category, index: u32) -> FunctionId {
+        self.push(Function { name, category, index: Some(index), inlined: true })
+    }
+
+    fn push(&mut self, function: Function) -> FunctionId {
+        self.0.push(function);
         FunctionId(self.0.len() - 1)
     }
 }
@@ -144,8 +156,11 @@ pub struct Profile {
     pub threads: Vec<ThreadProfile>,
     /// Functions by [`FunctionId`].
     pub functions: Functions,
-    /// Lines of source by the offset in the module, of those frames whose line is known.
-    pub lines: BTreeMap<u32, SourceLine>,
+    /// Lines of source by the offset in the module and the function, of those frames whose line is
+    /// known.
+    pub lines: BTreeMap<(u32, FunctionId), SourceLine>,
+    /// How long turns of loops took, where the module counted them.
+    pub turns: Vec<TurnTimes>,
     /// Samples, thread by thread, in their order.
     pub samples: Vec<Sample>,
     /// Time that passed from the first start to the last end.
@@ -182,7 +197,8 @@ impl Profile {
         for recording in recordings {
             profile.add_thread(recording, start, &mut symbols);
         }
-        profile.lines = lines(module, &profile.samples);
+        profile.lines = symbols.into_lines();
+        profile.turns = turns::measure(module, &profile);
         profile
     }
 
@@ -219,13 +235,20 @@ impl Profile {
         });
     }
 
-    /// Replaces the names of the module's functions by their numbers, and forgets lines of source,
-    /// for profiles that leave the house.
+    /// Replaces the names of the module's functions by their numbers, and forgets lines of source and
+    /// what was inlined there, for profiles that leave the house.
     pub fn redact(&mut self) {
+        for sample in &mut self.samples {
+            sample.frames.retain(|frame| !self.functions.0[frame.function.0].inlined);
+        }
         for function in &mut self.functions.0 {
             if let Some(index) = function.index {
                 function.name = unnamed(index);
             }
+        }
+        for turns in &mut self.turns {
+            turns.name = unnamed(turns.index);
+            turns.line = None;
         }
         self.lines.clear();
     }
@@ -245,7 +268,7 @@ impl Profile {
     /// The line of source of a frame.
     #[must_use]
     pub fn line(&self, frame: &Frame) -> Option<&SourceLine> {
-        self.lines.get(&frame.module_offset?)
+        self.lines.get(&(frame.module_offset?, frame.function))
     }
 
     /// Time in the code of each line that is known, the one with most time first.
@@ -348,12 +371,4 @@ fn add(sum: &mut Counts, counts: &Counts) {
     for (sum, count) in sum.iter_mut().zip(counts) {
         *sum += count;
     }
-}
-
-/// The lines of all frames.
-fn lines(module: &Module, samples: &[Sample]) -> BTreeMap<u32, SourceLine> {
-    let source = SourceMap::new(module);
-    let frames = samples.iter().flat_map(|sample| &sample.frames);
-    let offsets: HashSet<u32> = frames.filter_map(|frame| frame.module_offset).collect();
-    offsets.into_iter().filter_map(|offset| Some((offset, source.find(offset)?))).collect()
 }

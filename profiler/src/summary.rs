@@ -3,10 +3,12 @@
 //! As JSON it is `profile.json`, which [`Summary::parse`] reads again.
 
 use crate::counters::Reading;
+use crate::exceptions::Exceptions;
 use crate::profile::{Category, Counts, Profile, Sample, ThreadProfile};
 use crate::sampler::Clock;
 use crate::source::SourceLine;
 use crate::tiers::TierReport;
+use crate::turns::{Compared, Factor, TurnTimes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,9 +39,15 @@ pub struct Summary {
     /// Whether optimising functions paid, of those that were sampled in optimised code.
     #[serde(default)]
     pub repaid: Vec<Repaid>,
+    /// How long turns of loops and calls took in each tier, where they were counted.
+    #[serde(default)]
+    pub turns: Vec<TurnTimes>,
     /// What the collector did, where a program has objects.
     #[serde(default)]
     pub collector: Option<Collector>,
+    /// Exceptions, where any was thrown.
+    #[serde(default)]
+    pub exceptions: Option<Exceptions>,
 }
 
 /// What optimising a function has saved.
@@ -47,11 +55,30 @@ pub struct Summary {
 pub struct Repaid {
     /// Index in the module.
     pub index: u32,
-    /// Time that is taken to be saved, in milliseconds.
+    /// Time that was saved, in milliseconds.
     pub saved_ms: f64,
+    /// How many times as long the baseline takes.
+    #[serde(default = "assumed")]
+    pub factor: Factor,
+    /// How that is known.
+    #[serde(default)]
+    pub basis: Basis,
     /// From the first sample in optimised code until as much was saved as all its compilations took,
     /// in milliseconds; none when it never was.
     pub after_ms: Option<f64>,
+}
+
+/// How it is known what the baseline would have taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// Measured: turns of the function's loops and calls of it, and their time, in both tiers.
+    Measured,
+    /// The average of the program's functions where that was measured.
+    Program,
+    /// Taken from this project's benchmarks: nothing was measured.
+    #[default]
+    Assumed,
 }
 
 /// What the collector did.
@@ -134,8 +161,11 @@ pub struct ThreadRow {
 pub struct Row {
     /// Its name: not yet safe to print.
     pub name: String,
-    /// Its index in the module.
+    /// Its index in the module; of the function that it is in, when it was inlined.
     pub index: Option<u32>,
+    /// Whether the module's compiler has inlined it.
+    #[serde(default)]
+    pub inlined: bool,
     /// What code it is.
     pub tier: Category,
     /// Time in its own code, in milliseconds.
@@ -194,8 +224,10 @@ impl Summary {
             lines: profile.line_times().into_iter().map(line).collect(),
             counters,
             repaid: repaid(profile, &tiers),
+            turns: profile.turns.clone(),
             tiers,
             collector: None,
+            exceptions: None,
         }
     }
 
@@ -229,6 +261,7 @@ fn rows(profile: &Profile) -> Vec<Row> {
         Row {
             name: function.name.clone(),
             index: function.index,
+            inlined: function.inlined,
             tier: function.category,
             self_ms: ms(times.own),
             total_ms: ms(times.total),
@@ -239,13 +272,18 @@ fn rows(profile: &Profile) -> Vec<Row> {
     times.map(row).collect()
 }
 
-/// Time that baseline code takes, with that of optimised code as 1: what it is on this project's
-/// benchmarks.
+/// Time that baseline code takes, with that of optimised code as 1, where nothing was measured: what it
+/// is on this project's benchmarks.
 const BASELINE_FACTOR: f64 = 1.4;
+
+fn assumed() -> Factor {
+    Factor { times: BASELINE_FACTOR, error: 0.0 }
+}
 
 fn repaid(profile: &Profile, tiers: &TierReport) -> Vec<Repaid> {
     let costs = tiers.functions.iter().map(|of| (of.index, of.optimizer_compile_ms));
     let costs: BTreeMap<u32, f64> = costs.collect();
+    let program = Compared::of_program(&profile.turns).map(Compared::factor);
     let mut found: BTreeMap<u32, (Duration, Repaid)> = BTreeMap::new();
     let mut samples: Vec<&Sample> = profile.samples.iter().collect();
     samples.sort_by_key(|sample| sample.at);
@@ -254,15 +292,27 @@ fn repaid(profile: &Profile, tiers: &TierReport) -> Vec<Repaid> {
         let function = profile.function(leaf.function);
         let optimized = matches!(function.category, Category::Optimized | Category::Osr);
         let Some(index) = function.index.filter(|_| optimized) else { continue };
-        let new = (sample.at, Repaid { index, saved_ms: 0.0, after_ms: None });
-        let (first, repaid) = found.entry(index).or_insert(new);
-        repaid.saved_ms += ms(sample.cpu) * (BASELINE_FACTOR - 1.0);
+        let (first, repaid) = found.entry(index).or_insert_with(|| {
+            let (factor, basis) = factor(profile, index, program);
+            (sample.at, Repaid { index, saved_ms: 0.0, factor, basis, after_ms: None })
+        });
+        repaid.saved_ms += ms(sample.cpu) * (repaid.factor.times - 1.0);
         let cost = costs.get(&index).copied().unwrap_or(0.0);
         if repaid.after_ms.is_none() && repaid.saved_ms >= cost {
             repaid.after_ms = Some(ms(sample.at.saturating_sub(*first)));
         }
     }
     found.into_values().map(|(_, repaid)| repaid).collect()
+}
+
+/// How many times as long a function takes in the baseline, and how that is known.
+fn factor(profile: &Profile, index: u32, program: Option<Factor>) -> (Factor, Basis) {
+    let own = profile.turns.iter().filter(|of| of.index == index);
+    match (Compared::of_function(own).map(Compared::factor), program) {
+        (Some(own), _) => (own, Basis::Measured),
+        (None, Some(program)) => (program, Basis::Program),
+        (None, None) => (assumed(), Basis::Assumed),
+    }
 }
 
 fn threads(profile: &Profile) -> Vec<ThreadRow> {
@@ -293,6 +343,7 @@ fn ms(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::turns::TierTurns;
 
     #[test]
     fn compilations_are_repaid_or_not() {
@@ -320,7 +371,23 @@ mod tests {
         // A millisecond in optimised code saves 0.4, so the third sample repays 1.1.
         let after: Vec<_> = found.iter().map(|repaid| (repaid.index, repaid.after_ms)).collect();
         assert_eq!(after, [(0, Some(2.0)), (1, None)]);
+        assert!(found.iter().all(|repaid| repaid.basis == Basis::Assumed));
         assert!((found[1].saved_ms - 4.0).abs() < 1e-9, "{found:?}");
+        // What was measured of a function counts for it, and the average of those for the others.
+        let side = |turns, ms: f64| TierTurns {
+            turns,
+            total_ms: ms,
+            total_samples: 10,
+            self_ms: ms,
+            samples: 10,
+        };
+        let (baseline, optimized) = (side(10, 20.0), side(10, 10.0));
+        profile.turns.push(TurnTimes { baseline, optimized, ..TurnTimes::default() });
+        let found = repaid(&profile, &tiers);
+        let told: Vec<_> =
+            found.iter().map(|of| (of.factor.times, of.basis, of.after_ms)).collect();
+        let (own, others) = (Basis::Measured, Basis::Program);
+        assert_eq!(told, [(2.0, own, Some(1.0)), (2.0, others, Some(4.0))]);
     }
 
     #[test]
@@ -328,6 +395,7 @@ mod tests {
         let row = Row {
             name: "f \"<".to_owned(),
             index: Some(3),
+            inlined: true,
             tier: Category::Osr,
             self_ms: 1.5,
             total_ms: 2.0,

@@ -2,8 +2,9 @@
 
 use crate::maps::{self, Mapping};
 use crate::profile::{Category, Frame, FunctionId, Functions};
-use std::collections::HashMap;
-use upshift::{CodeKind, Module};
+use crate::source::{SourceFrame, SourceLine, SourceMap};
+use std::collections::{BTreeMap, HashMap};
+use upshift::{CodeKind, CodeLocation, Module};
 
 /// Addresses of the kernel begin here.
 pub(crate) const KERNEL_START: usize = 1 << 63;
@@ -12,8 +13,13 @@ pub(crate) const KERNEL_START: usize = 1 << 63;
 #[derive(Debug)]
 pub struct Symbols<'a> {
     module: &'a Module,
+    source: SourceMap<'a>,
+    /// Lines of source of the frames that were found and have one.
+    lines: BTreeMap<(u32, FunctionId), SourceLine>,
     known: HashMap<(usize, Category), Vec<Frame>>,
     wasm: HashMap<(u32, Category), FunctionId>,
+    /// Functions that the module's compiler inlined, by the function that they are in.
+    inlined: HashMap<(u32, Category, String), FunctionId>,
     host: HashMap<(String, Category), FunctionId>,
     maps: Vec<Mapping>,
 }
@@ -24,8 +30,11 @@ impl<'a> Symbols<'a> {
     pub fn new(module: &'a Module) -> Self {
         Self {
             module,
+            source: SourceMap::new(module),
+            lines: BTreeMap::new(),
             known: HashMap::new(),
             wasm: HashMap::new(),
+            inlined: HashMap::new(),
             host: HashMap::new(),
             maps: maps::of_process(),
         }
@@ -51,19 +60,7 @@ impl<'a> Symbols<'a> {
     fn look_up(&mut self, functions: &mut Functions, address: usize, host: Category) -> Vec<Frame> {
         let mut frames = Vec::new();
         for location in self.module.code_frames(address) {
-            let category = match location.kind {
-                CodeKind::Optimized => Category::Optimized,
-                CodeKind::Osr => Category::Osr,
-                _ => Category::Baseline,
-            };
-            let function = *self.wasm.entry((location.func, category)).or_insert_with(|| {
-                functions.add(
-                    function_name(self.module, location.func),
-                    category,
-                    Some(location.func),
-                )
-            });
-            frames.push(Frame { function, module_offset: location.module_offset });
+            self.add_frames(functions, location, &mut frames);
         }
         if !frames.is_empty() {
             return frames;
@@ -80,6 +77,56 @@ impl<'a> Symbols<'a> {
             .entry((name, category))
             .or_insert_with_key(|(name, _)| functions.add(name.clone(), category, None));
         vec![Frame { function, module_offset: None }]
+    }
+
+    /// The frame of a function of the module, behind those of functions that its compiler inlined there.
+    fn add_frames(
+        &mut self,
+        functions: &mut Functions,
+        location: CodeLocation,
+        frames: &mut Vec<Frame>,
+    ) {
+        let category = match location.kind {
+            CodeKind::Optimized => Category::Optimized,
+            CodeKind::Osr => Category::Osr,
+            _ => Category::Baseline,
+        };
+        let (index, module_offset) = (location.func, location.module_offset);
+        let mut source = module_offset.map_or(Vec::new(), |offset| self.source.frames(offset));
+        let own = source.pop().unwrap_or(SourceFrame { name: None, line: None });
+        for SourceFrame { name, line } in source {
+            let name = name.map_or_else(|| "inlined function".to_owned(), |name| demangle(&name));
+            let function =
+                *self.inlined.entry((index, category, name)).or_insert_with_key(|(_, _, name)| {
+                    functions.add_inlined(name.clone(), category, index)
+                });
+            self.add_frame((function, module_offset), line, frames);
+        }
+        let module = self.module;
+        let function = *self.wasm.entry((index, category)).or_insert_with(|| {
+            let named = module.function_name(index).or(own.name.as_deref());
+            let name = named.map_or_else(|| unnamed(index), demangle);
+            functions.add(name, category, Some(index))
+        });
+        self.add_frame((function, module_offset), own.line, frames);
+    }
+
+    fn add_frame(
+        &mut self,
+        (function, module_offset): (FunctionId, Option<u32>),
+        line: Option<SourceLine>,
+        frames: &mut Vec<Frame>,
+    ) {
+        if let (Some(offset), Some(line)) = (module_offset, line) {
+            self.lines.insert((offset, function), line);
+        }
+        frames.push(Frame { function, module_offset });
+    }
+
+    /// The lines of all frames that were found, by offset and function.
+    #[must_use]
+    pub fn into_lines(self) -> BTreeMap<(u32, FunctionId), SourceLine> {
+        self.lines
     }
 
     /// Whether it is code that all modules share.

@@ -7,14 +7,17 @@ use crate::summary::Summary;
 /// was not counted is empty.
 #[must_use]
 pub fn csv(summary: &Summary) -> String {
-    let mut out = String::from("function,index,tier,self_ms,total_ms,samples");
+    let mut out = String::from("function,index,tier,self_ms,total_ms,samples,inlined");
     COUNTERS.iter().for_each(|name| out.extend([",", name]));
     out.push_str("\r\n");
     for row in &summary.functions {
         let index = row.index.map_or(String::new(), |index| index.to_string());
         let name = quoted(&crate::printable(&row.name));
         let (tier, own, total) = (row.tier.name(), row.self_ms, row.total_ms);
-        out.push_str(&format!("{name},{index},{tier},{own:.3},{total:.3},{}", row.samples));
+        out.push_str(&format!(
+            "{name},{index},{tier},{own:.3},{total:.3},{},{}",
+            row.samples, row.inlined
+        ));
         for counter in COUNTERS {
             let count = row.counts.get(counter).map(u64::to_string);
             out.extend([",", &count.unwrap_or_default()]);

@@ -1,9 +1,12 @@
 //! The report for people.
 
+use crate::exceptions::Exceptions;
 use crate::printable;
 use crate::profile::Category;
 use crate::sampler::Clock;
-use crate::summary::{Collector, Kind, Sampling, Summary};
+use crate::source::short;
+use crate::summary::{Basis, Collector, Kind, Row, Sampling, Summary};
+use crate::turns::Factor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -32,17 +35,25 @@ pub fn report(summary: &Summary, options: &Options) -> String {
     match &summary.sampling {
         Some(sampling) => {
             head(&mut out, summary, sampling);
-            threads(&mut out, summary);
-            categories(&mut out, summary, options);
-            functions(&mut out, summary, options);
-            counts(&mut out, summary, options);
-            lines(&mut out, summary, options);
+            if summary.samples == 0 {
+                line(&mut out, "It ran for less time than there is between two samples.");
+            } else {
+                threads(&mut out, summary);
+                categories(&mut out, summary, options);
+                functions(&mut out, summary, options);
+                counts(&mut out, summary, options);
+                lines(&mut out, summary, options);
+            }
         }
         None => line(&mut out, "No samples were asked for."),
     }
     tier_table(&mut out, summary, options);
+    turns(&mut out, summary, options);
     if let Some(collector) = &summary.collector {
         self::collector(&mut out, collector);
+    }
+    if let Some(exceptions) = &summary.exceptions {
+        self::exceptions(&mut out, exceptions, options);
     }
     out.push_str("\nCounters of the thread\n");
     for reading in &summary.counters {
@@ -55,6 +66,18 @@ pub fn report(summary: &Summary, options: &Options) -> String {
 /// Adds a line.
 pub(crate) fn line(out: &mut String, text: &str) {
     writeln!(out, "{text}").expect("strings take anything");
+}
+
+/// Characters of a name that a table shows at most.
+const MOST_NAME: usize = 160;
+
+/// A name that is safe to print, and no longer than a table bears.
+pub(crate) fn shortened(name: &str) -> String {
+    let mut shown: String = name.chars().take(MOST_NAME).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    printable(&shown)
 }
 
 /// A part of a whole in percent.
@@ -136,7 +159,7 @@ fn counts(out: &mut String, summary: &Summary, options: &Options) {
     }
     let shown = summary.functions.iter().filter(|row| options.shows(&row.name) && any(&row.counts));
     for row in shown.take(options.top) {
-        let (tier, name) = (tier(row.tier, 9, options), printable(&row.name));
+        let (tier, name) = (tier(row.tier, 9, options), shown_name(row, summary));
         line(out, &format!("{}  {tier}  {name}", cells(&row.counts)));
     }
 }
@@ -154,9 +177,19 @@ fn functions(out: &mut String, summary: &Summary, options: &Options) {
                 percent(row.self_ms, whole),
                 row.total_ms,
                 tier(row.tier, 9, options),
-                printable(&row.name)
+                shown_name(row, summary)
             ),
         );
+    }
+}
+
+/// The name of a function, and where it is when the module has it inlined only.
+fn shown_name(row: &Row, summary: &Summary) -> String {
+    let name = shortened(&row.name);
+    let is_own = |other: &&Row| other.index == row.index && !other.inlined;
+    match summary.functions.iter().find(is_own).filter(|_| row.inlined) {
+        Some(own) => format!("{name} (inlined in {})", shortened(&own.name)),
+        None => name,
     }
 }
 
@@ -178,6 +211,18 @@ fn collector(out: &mut String, collector: &Collector) {
     let counts = format!("{minor} collections of young objects, {major} of all");
     let pauses = format!("{pauses_ms:.1} ms in all, {longest_ms:.2} ms the longest");
     line(out, &format!("\nCollector: {counts}; {pauses}; at most {peak_bytes} bytes"));
+}
+
+fn exceptions(out: &mut String, exceptions: &Exceptions, options: &Options) {
+    let Exceptions { thrown, caught, searching_ms, functions } = exceptions;
+    let time =
+        searching_ms.map_or_else(String::new, |ms| format!("; about {ms:.1} ms to find handlers"));
+    line(out, &format!("\nExceptions: {thrown} thrown, {caught} caught{time}"));
+    line(out, "      thrown     caught  function");
+    let shown = functions.iter().filter(|function| options.shows(&function.name));
+    for of in shown.take(options.top) {
+        line(out, &format!("  {:>10} {:>10}  {}", of.thrown, of.caught, shortened(&of.name)));
+    }
 }
 
 fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
@@ -207,22 +252,96 @@ fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
     optimized.sort_by(|a, b| b.optimizer_compile_ms.total_cmp(&a.optimizer_compile_ms));
     line(
         out,
-        "   compile ms  waited ms  ready after ms  code bytes  osr  verdict                 function",
+        "   compile ms  waited ms  ready after ms  entered after ms  code bytes  osr       speed-up  verdict                 function",
     );
     for function in optimized.into_iter().take(options.top) {
         line(
             out,
             &format!(
-                "  {:>11.2} {:>10.2} {:>15} {:>11} {:>4}  {:<22}  {}",
+                "  {:>11.2} {:>10.2} {:>15} {:>17} {:>11} {:>4} {:>14}  {:<22}  {}",
                 function.optimizer_compile_ms,
                 function.waited_ms,
-                function.tier_up_ms.map_or("-".to_owned(), |ms| format!("{ms:.2}")),
+                or_dash(function.tier_up_ms, |ms| format!("{ms:.2}")),
+                or_dash(function.first_entry_ms, |ms| format!("{ms:.2}")),
                 function.optimizer_code_bytes,
                 function.osr_entries.len(),
+                speed_up(summary, function.index),
                 verdict(summary, function.index, function.optimizer_compile_ms),
-                printable(&function.name)
+                shortened(&function.name)
             ),
         );
+    }
+    if let Some(explanation) = explanation(summary) {
+        line(out, explanation);
+    }
+}
+
+/// What there is, or a dash.
+fn or_dash<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "-".to_owned(), show)
+}
+
+/// How much faster optimised code is, and how well that is known: the explanation stands below.
+fn speed_up(summary: &Summary, index: u32) -> String {
+    let found = summary.repaid.iter().find(|repaid| repaid.index == index);
+    or_dash(found, |repaid| match repaid.basis {
+        Basis::Measured => times(repaid.factor),
+        Basis::Program => format!("~{:.2}x", repaid.factor.times),
+        Basis::Assumed => format!("({:.2}x)", repaid.factor.times),
+    })
+}
+
+/// A speed-up with its standard error.
+fn times(Factor { times, error }: Factor) -> String {
+    format!("{times:.2}x ±{:.0} %", error * 100.0)
+}
+
+/// What the marks of speed-ups mean, as far as there are any.
+fn explanation(summary: &Summary) -> Option<&'static str> {
+    let any = |basis| summary.repaid.iter().any(|repaid| repaid.basis == basis);
+    match (any(Basis::Measured), any(Basis::Program), any(Basis::Assumed)) {
+        (_, _, true) => Some(
+            "speed-up (in brackets): nothing was measured, so that of this project's benchmarks is \
+             assumed; --turns measures it",
+        ),
+        (_, true, _) => Some(
+            "speed-up: measured by turns of loops and calls, ± the standard error; ~ is the program's average, where there \
+             were too few samples in one of the tiers",
+        ),
+        (true, ..) => Some("speed-up: measured by turns of loops and calls, ± the standard error"),
+        _ => None,
+    }
+}
+
+/// What turns of loops and calls took in each tier, when they were counted.
+fn turns(out: &mut String, summary: &Summary, options: &Options) {
+    if summary.turns.is_empty() {
+        return;
+    }
+    line(
+        out,
+        "\nTurns of loops, and calls: time in the function's own code\n  baseline ns  optimized ns  \
+         \u{20}    speed-up  baseline turns  optimized turns  of",
+    );
+    let shown = summary.turns.iter().filter(|of| {
+        let known = of.baseline_ns().is_some() || of.optimized_ns().is_some();
+        known && options.shows(&of.name)
+    });
+    for of in shown.take(options.top) {
+        let ns = |ns: Option<f64>| or_dash(ns, |ns| format!("{ns:.2}"));
+        let (slow, fast) = (&of.baseline, &of.optimized);
+        let factor = or_dash(of.factor(), times);
+        let place = match (of.loop_offset, &of.line) {
+            (None, _) => "calls".to_owned(),
+            (Some(offset), None) => format!("loop at {offset:#x}"),
+            (Some(offset), Some((file, line))) => {
+                format!("loop at {offset:#x}, {}", printable(&short(file, *line)))
+            }
+        };
+        let times =
+            format!("  {:>11} {:>13} {factor:>14}", ns(of.baseline_ns()), ns(of.optimized_ns()));
+        let turns = format!("{:>15} {:>16}", slow.turns, fast.turns);
+        line(out, &format!("{times} {turns}  {}: {place}", shortened(&of.name)));
     }
 }
 

@@ -26,7 +26,11 @@ pub struct FunctionTiers {
     pub optimizer_code_bytes: usize,
     /// Time from the first request to the first publication, in milliseconds.
     pub tier_up_ms: Option<f64>,
-    /// Time that requests waited for a thread, in milliseconds.
+    /// Time from the first publication to the first call of the code, in milliseconds; none when it was
+    /// never called: entered at a loop, or inlined.
+    #[serde(default)]
+    pub first_entry_ms: Option<f64>,
+    /// Time that the request waited for a thread which was the first to be compiled, in milliseconds.
     #[serde(default)]
     pub waited_ms: f64,
     /// Entries at loops: offset of the loop in the module, and when.
@@ -151,7 +155,10 @@ impl TierReport {
                 self.queue.push((at, waiting));
                 if let Some(asked) = open.requested.remove(&key) {
                     let waited = (at - asked).max(0.0);
-                    function.waited_ms += waited;
+                    let is_first = |step: &&Step| step.what == "dequeued";
+                    if function.steps.iter().filter(is_first).count() == 1 {
+                        function.waited_ms = waited;
+                    }
                     self.waits.push((at, waited));
                 }
             }
@@ -209,11 +216,23 @@ pub(crate) fn sum(times: impl Iterator<Item = f64>) -> f64 {
     times.fold(0.0, |sum, time| sum + time)
 }
 
+/// When code for calls was published first, not for entries at a loop.
+fn function_published(function: &FunctionTiers) -> Option<f64> {
+    let mut steps = function.steps.iter();
+    let published = |step: &&Step| step.what == "published" && step.loop_offset.is_none();
+    steps.find(published).map(|step| step.at_ms)
+}
+
 fn with_tier_up(mut function: FunctionTiers) -> FunctionTiers {
     let first = |what| function.steps.iter().find(|step| step.what == what).map(|step| step.at_ms);
-    if let (Some(requested), Some(published)) = (first("requested"), first("published")) {
+    let (requested, published) = (first("requested"), function_published(&function));
+    let entered = first("first-entered");
+    if let (Some(requested), Some(published)) = (requested, first("published")) {
         function.tier_up_ms = Some((published - requested).max(0.0));
     }
+    // Another thread may enter the code before the one that published it says so.
+    function.first_entry_ms =
+        entered.zip(published).map(|(at, published)| (at - published).max(0.0));
     function
 }
 
@@ -236,11 +255,41 @@ mod tests {
         let mut report = TierReport::new(&module, &engine.tier_events(), 0);
         assert_eq!((report.queue.len(), report.waits.len()), (1, 1), "{report:?}");
         let function = &report.functions[0];
+        assert!(function.first_entry_ms.is_some(), "{report:?}");
         assert!(function.waited_ms >= 0.0 && function.tier_up_ms >= Some(function.waited_ms));
         assert_eq!(report.code_growth.len(), 2, "{report:?}");
         assert_eq!((function.name.as_str(), report.rejected.len()), ("f", 0));
         report.redact();
         assert_eq!(report.functions[0].name, "func[0]");
+    }
+
+    #[test]
+    fn a_function_waited_as_long_as_what_was_compiled_first() {
+        let mut config = upshift::Config::new();
+        config.tier_events(true);
+        let engine = upshift::Engine::new(&config).unwrap();
+        let module = Module::new(&engine, "(module (func (loop)))").unwrap();
+        let loaded = engine.tier_events().remove(0);
+        let loop_offset = u32::try_from(module.function_body_range(0).unwrap().start + 1).ok();
+        let expected = Duration::ZERO;
+        let requested = || TierEventKind::Requested { counted: 1, expected };
+        let dequeued = TierEventKind::Dequeued { waiting: 0 };
+        // The function asks first, and its loop is compiled first.
+        let steps = [
+            (10, None, requested()),
+            (12, loop_offset, requested()),
+            (15, loop_offset, dequeued.clone()),
+            (60, None, dequeued),
+        ];
+        let events = steps.map(|(ms, loop_offset, kind)| {
+            let mut event = loaded.clone();
+            (event.at, event.func) = (Duration::from_millis(ms), Some(0));
+            (event.loop_offset, event.kind) = (loop_offset, kind);
+            event
+        });
+        let report = TierReport::new(&module, &events, 0);
+        assert!((report.functions[0].waited_ms - 3.0).abs() < 1e-9, "{report:?}");
+        assert_eq!(report.waits.len(), 2);
     }
 
     #[test]

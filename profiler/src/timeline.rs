@@ -20,6 +20,8 @@ const UPPER: f64 = 94.0;
 /// Height of a row, and of what runs in it.
 const ROW: f64 = 22.0;
 const BAND: f64 = 11.0;
+/// Least distance between dots of a function.
+const DOT_DISTANCE: f64 = 0.5;
 /// Slices of time: so many samples for each, within these bounds.
 const SAMPLES_PER_SLICE: usize = 5;
 const SLICES: [usize; 2] = [20, 200];
@@ -59,10 +61,10 @@ fn colour(category: Category) -> String {
 
 fn legend() -> String {
     let entry = |category: &Category| {
-        format!("<b style=\"color:{}\">&#9632;</b> {} &nbsp; ", colour(*category), category.name())
+        format!("<b style=\"color:{}\">&#9632;</b> {} &#160; ", colour(*category), category.name())
     };
     let kinds: String = Category::ALL.iter().map(entry).collect();
-    format!("{kinds} | thin bar: compiling &nbsp; line: published &nbsp; dot: entered at a loop")
+    format!("{kinds} | thin bar: compiling &#160; line: published &#160; dot: entered at a loop")
 }
 
 /// Equal parts of the time that was sampled.
@@ -124,7 +126,7 @@ fn rows<'a>(profile: &'a Profile, report: &'a TierReport) -> Vec<Row<'a>> {
         let Some(leaf) = sample.frames.first() else { continue };
         let function = profile.function(leaf.function);
         let Some(index) = function.index else { continue };
-        let row = rows.entry(index).or_insert_with(|| new(index, &function.name, None));
+        let row = rows.entry(index).or_insert_with(|| new(index, own_name(profile, sample), None));
         *row.times.entry(function.category).or_default() += sample.cpu.as_secs_f64() * 1e3;
         row.samples.push((sample, function.category));
     }
@@ -132,6 +134,12 @@ fn rows<'a>(profile: &'a Profile, report: &'a TierReport) -> Vec<Row<'a>> {
     rows.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
     rows.truncate(MOST_FUNCTIONS);
     rows
+}
+
+/// The name of the module's function that a sample was in, not of one that its compiler inlined.
+fn own_name<'a>(profile: &'a Profile, sample: &Sample) -> &'a str {
+    let mut functions = sample.frames.iter().map(|frame| profile.function(frame.function));
+    functions.find(|function| !function.inlined).map_or("", |function| &function.name)
 }
 
 /// The drawing while it is made.
@@ -254,8 +262,14 @@ impl Page {
                 "<line x1=\"{at:.2}\" x2=\"{at:.2}\" y1=\"{y:.1}\" y2=\"{bottom:.1}\" stroke=\"#222\" stroke-width=\"0.8\"/>"
             ));
         }
+        let mut last = f64::NEG_INFINITY;
         for (offset, at) in &tiers.osr_entries {
             let (x, middle) = (self.x(*at), y + 2.0 + BAND / 2.0);
+            // Where one dot hides another, one is enough.
+            if x - last < DOT_DISTANCE {
+                continue;
+            }
+            last = x;
             self.put(&format!(
                 "<circle cx=\"{x:.2}\" cy=\"{middle:.1}\" r=\"2.5\" fill=\"#b03060\"><title>entered at the loop at {offset:#x}</title></circle>"
             ));
@@ -326,6 +340,18 @@ mod tests {
             assert_eq!(page.matches(&fill).count(), 20, "{page}");
         }
         assert!(page.contains(">f&lt;<title>"), "{page}");
+    }
+
+    #[test]
+    fn dots_that_would_hide_each_other_are_left_out() {
+        let osr_entries = (0..50_000_u32).map(|i| (7, f64::from(i) / 500.0)).collect();
+        let f =
+            FunctionTiers { optimizer_compile_ms: 1.0, osr_entries, ..FunctionTiers::default() };
+        let report = TierReport { functions: vec![f], ..TierReport::default() };
+        let wall = std::time::Duration::from_millis(100);
+        let page = html(&Profile { wall, ..Profile::default() }, &report, 0.0);
+        let dots = page.matches("<circle").count();
+        assert!((100..2000).contains(&dots), "{dots}");
     }
 
     #[test]

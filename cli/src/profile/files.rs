@@ -1,16 +1,17 @@
 //! Writing what `--format` asks for.
 
+use super::Session;
 use super::format::Format;
 use super::stored::{STACKS, SUMMARY};
-use super::{Old, Session};
 use crate::output::say;
 use anyhow::{Context, Result};
 use std::io::IsTerminal;
 use std::path::Path;
 use upshift::Module;
+use upshift_profiler::exceptions::Exceptions;
 use upshift_profiler::{
     ExactReport, Profile, Summary, TierReport, diff, exact, firefox, flame, perf_map, pprof, table,
-    text, timeline, trace,
+    text, timeline, trace, turns,
 };
 
 impl Session<'_> {
@@ -23,6 +24,10 @@ impl Session<'_> {
     ) -> Result<()> {
         let mut summary = Summary::new(profile, tiers, self.readings.clone());
         summary.collector.clone_from(&self.collector);
+        summary.exceptions = Exceptions::new(&self.exceptions, module);
+        if let Some(exceptions) = summary.exceptions.as_mut().filter(|_| self.args.redact) {
+            exceptions.redact();
+        }
         self.report(|terminal| {
             let options = self.args.show.options(terminal);
             let mut report = text::report(&summary, &options);
@@ -36,6 +41,10 @@ impl Session<'_> {
         }
         self.file(Format::Json, SUMMARY, || Ok(summary.json()?.into_bytes()))?;
         self.file(Format::Csv, "functions.csv", || Ok(table::csv(&summary).into_bytes()))?;
+        let exceptions = summary.exceptions.as_ref().map(Exceptions::csv);
+        self.file_or_none(Format::Csv, "exceptions.csv", exceptions.map(String::into_bytes))?;
+        let turns = (!summary.turns.is_empty()).then(|| turns::csv(&summary.turns));
+        self.file_or_none(Format::Csv, "turns.csv", turns.map(String::into_bytes))?;
         self.samples(profile, &summary.tiers)?;
         let tiers = &summary.tiers;
         self.file(Format::Chrome, "compile-trace.json", || Ok(trace::chrome(tiers).into_bytes()))?;
@@ -51,17 +60,16 @@ impl Session<'_> {
     /// Writes the formats that consist of samples.
     fn samples(&self, profile: &Profile, tiers: &TierReport) -> Result<()> {
         let program = self.args.run.module().display().to_string();
-        let folded = flame::folded(profile);
+        let lines = self.args.lines;
+        let folded = flame::folded(profile, lines);
         self.file(Format::Folded, STACKS, || Ok(folded.clone().into_bytes()))?;
-        if !profile.samples.is_empty() {
-            self.file(Format::Svg, "flamegraph.svg", || flame::svg(profile))?;
-        }
-        if let Some(Old { stacks: Some(old), .. }) = &self.old
-            && !old.is_empty()
-            && !folded.is_empty()
-        {
-            self.file(Format::Svg, "flamegraph-diff.svg", || diff::svg(old, &folded))?;
-        }
+        let picture = (self.wants(Format::Svg) && !profile.samples.is_empty())
+            .then(|| flame::svg(profile, lines))
+            .transpose()?;
+        self.file_or_none(Format::Svg, "flamegraph.svg", picture)?;
+        let old = self.old.as_ref().and_then(|old| old.stacks.as_deref()).unwrap_or_default();
+        let picture = (!old.is_empty() && !folded.is_empty()).then(|| diff::svg(old, &folded));
+        self.file_or_none(Format::Svg, "flamegraph-diff.svg", picture.transpose()?)?;
         self.file(Format::Firefox, "firefox.json", || {
             Ok(firefox::json(profile, tiers, &program, self.started_ms)?.into_bytes())
         })?;
@@ -103,6 +111,19 @@ impl Session<'_> {
 
     fn written(&self, what: &str) {
         say(&format!("{what} written to {}\n", self.args.out.display()));
+    }
+
+    /// Writes a file that not every run has. Without it, what an earlier run left there goes.
+    fn file_or_none(&self, format: Format, name: &str, content: Option<Vec<u8>>) -> Result<()> {
+        match content {
+            Some(content) => self.file(format, name, || Ok(content)),
+            None if self.wants(format) => {
+                // There mostly is nothing to remove.
+                let _ = std::fs::remove_file(self.args.out.join(name));
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn file(

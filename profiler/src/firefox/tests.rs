@@ -1,7 +1,7 @@
 //! Tests of the document's tables.
 
 use super::*;
-use crate::profile::{FunctionId, ThreadProfile};
+use crate::profile::ThreadProfile;
 use crate::tiers::{Compilation, FunctionTiers, Step};
 
 /// `main` in baseline code calls `work`, on two threads.
@@ -23,7 +23,7 @@ fn profile() -> Profile {
         let name = name.to_owned();
         profile.threads.push(ThreadProfile { name, id, ..ThreadProfile::default() });
     }
-    profile.lines.insert(24, SourceLine { file: "work.c".to_owned(), line: 7 });
+    profile.lines.insert((24, work), SourceLine { file: "work.c".to_owned(), line: 7 });
     profile
 }
 
@@ -128,4 +128,23 @@ fn what_the_tiers_did_is_marked() {
     assert_eq!(counter["samples"]["count"], json!([0.0, 100.0]));
     let schemas = document["meta"]["markerSchema"].as_array().unwrap();
     assert!(schemas.iter().any(|schema| schema["name"] == "queue"));
+}
+
+#[test]
+fn what_was_inlined_is_deeper_at_the_same_address() {
+    let mut profile = profile();
+    let work = FunctionId(1);
+    let min = profile.functions.add_inlined("min".to_owned(), Category::Optimized, 1);
+    profile.lines.insert((24, min), SourceLine { file: "min.h".to_owned(), line: 3 });
+    let frame = |function| Frame { function, module_offset: Some(24) };
+    profile.samples[0].frames = vec![frame(min), frame(work)];
+    let text = json(&profile, &tiers(), "a.wasm", 10.0).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let found = frames(&document, "first");
+    let of = |name: &str, line: i32, file: &str| {
+        (name.to_owned(), 24, json!(line), json!(file), "optimized".to_owned())
+    };
+    assert_eq!(found, [of("work", 7, "work.c"), of("min", 3, "min.h")]);
+    let depths = &thread(&document, "first")["frameTable"]["inlineDepth"];
+    assert_eq!(depths, &json!([0, 1]));
 }
