@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use format::{Format, Mode};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 use upshift::{CodeObserver, Config, Engine, ExceptionStats, Module, Store};
 use upshift_profiler::jitdump::JitDump;
 use upshift_profiler::profiler::Attached;
@@ -166,7 +166,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
     let mut session = Session {
         args,
         old: args.diff.as_deref().map(|folder| Old::read(folder, args)).transpose()?,
-        made: Instant::now(),
+        engine_made: Duration::ZERO,
         started_ms: 0.0,
         profiler: Profiler::with(args.source.into(), args.rate),
         sampled: None,
@@ -207,9 +207,9 @@ impl Old {
 struct Session<'a> {
     args: &'a Args,
     old: Option<Old>,
-    /// When the engine was made.
-    made: Instant,
-    /// When sampling began, since then.
+    /// When the engine was made, on the monotonic clock.
+    engine_made: Duration,
+    /// When sampling began, since then; the program, when there are no samples.
     started_ms: f64,
     profiler: Profiler,
     sampled: Option<Attached>,
@@ -230,11 +230,12 @@ impl Observer for Session<'_> {
         if let Some(jitdump) = &self.jitdump {
             config.code_observer(Arc::clone(jitdump) as Arc<dyn CodeObserver>);
         }
-        self.made = Instant::now();
     }
 
     fn begin(&mut self, store: &Store<Host>) -> Result<()> {
-        self.started_ms = self.made.elapsed().as_secs_f64() * 1e3;
+        let now = store.engine().tier_clock();
+        self.engine_made = sampler::monotonic().saturating_sub(now);
+        self.started_ms = milliseconds(now);
         self.counters = Counters::start();
         if self.args.mode == Mode::Sample {
             self.sampled = Some(self.profiler.attach(store)?);
@@ -259,6 +260,9 @@ impl Observer for Session<'_> {
             return self.write_exact(module);
         }
         let mut profile = Profile::new(&self.profiler.snapshot(), module);
+        if profile.source.is_some() {
+            self.started_ms = milliseconds(profile.started.saturating_sub(self.engine_made));
+        }
         let lost = engine.lost_tier_events();
         let mut tiers = TierReport::new(module, &engine.tier_events(), lost);
         if self.args.redact {
@@ -273,4 +277,8 @@ impl Session<'_> {
     fn wants(&self, format: Format) -> bool {
         self.args.mode.writes(format, &self.args.format)
     }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }

@@ -198,6 +198,42 @@ fn the_document_for_firefox_is_whole() {
     assert!(names.contains(SHOWN), "{names:?}");
 }
 
+/// Samples and events are told by two clocks, and stand beside one another.
+#[test]
+fn no_sample_is_in_code_of_a_loop_before_it_was_entered() {
+    let document: Value = serde_json::from_str(&text("firefox.json")).expect("JSON");
+    let categories = document["meta"]["categories"].as_array().expect("a list");
+    let osr = categories.iter().position(|category| category["name"] == "osr").expect("there");
+    let (mut sampled, mut entered) = (f64::INFINITY, f64::INFINITY);
+    for thread in document["threads"].as_array().expect("a list") {
+        let at = |table: &str, column: &str, place: &Value| {
+            let place = usize::try_from(place.as_u64().expect("a place")).expect("a place");
+            thread[table][column][place].clone()
+        };
+        let samples = &thread["samples"];
+        let deltas = samples["timeDeltas"].as_array().expect("a column").iter();
+        let mut now = 0.0;
+        for (stack, delta) in samples["stack"].as_array().expect("a column").iter().zip(deltas) {
+            now += delta.as_f64().expect("a time");
+            let category = at("frameTable", "category", &at("stackTable", "frame", stack));
+            if category.as_u64() == Some(osr as u64) {
+                sampled = sampled.min(now);
+            }
+        }
+        let names = thread["markers"]["name"].as_array().expect("a column").iter();
+        let times = thread["markers"]["startTime"].as_array().expect("a column").iter();
+        for (name, time) in names.zip(times) {
+            let name = usize::try_from(name.as_u64().expect("a place")).expect("a place");
+            if thread["stringArray"][name] == "osr-entered" {
+                entered = entered.min(time.as_f64().expect("a time"));
+            }
+        }
+    }
+    assert!(entered.is_finite() && sampled.is_finite());
+    // The document has microseconds.
+    assert!(entered <= sampled + 0.01, "entered at {entered} ms, sampled at {sampled} ms");
+}
+
 #[test]
 fn the_trace_has_what_its_viewers_ask_for() {
     let trace: Value = serde_json::from_str(&text("compile-trace.json")).expect("JSON");

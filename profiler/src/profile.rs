@@ -163,6 +163,8 @@ pub struct Profile {
     pub turns: Vec<TurnTimes>,
     /// Samples, thread by thread, in their order.
     pub samples: Vec<Sample>,
+    /// When the first thread was sampled first, on the clock of [`monotonic`](crate::sampler::monotonic).
+    pub started: Duration,
     /// Time that passed from the first start to the last end.
     pub wall: Duration,
 }
@@ -189,7 +191,8 @@ impl Profile {
         let start = recordings.iter().map(|recording| recording.started).min().unwrap_or_default();
         let end = |recording: &Recording| recording.started + recording.wall;
         let end = recordings.iter().map(end).max().unwrap_or_default();
-        let mut profile = Self { wall: end.saturating_sub(start), ..Self::default() };
+        let mut profile =
+            Self { started: start, wall: end.saturating_sub(start), ..Self::default() };
         if let Some(first) = recordings.first() {
             (profile.source, profile.rate, profile.clock) = (first.source, first.rate, first.clock);
         }

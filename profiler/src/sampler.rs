@@ -30,6 +30,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use upshift::ActivationProbe;
 
+/// The monotonic clock, which samples have their times of.
+#[must_use]
+pub fn monotonic() -> Duration {
+    clock::monotonic()
+}
+
 /// Samples per second unless asked otherwise; a prime number, so that loops do not run in step.
 pub const DEFAULT_RATE: u32 = 997;
 /// Most samples per second.

@@ -230,7 +230,6 @@ fn with_tier_up(mut function: FunctionTiers) -> FunctionTiers {
     if let (Some(requested), Some(published)) = (requested, first("published")) {
         function.tier_up_ms = Some((published - requested).max(0.0));
     }
-    // Another thread may enter the code before the one that published it says so.
     function.first_entry_ms =
         entered.zip(published).map(|(at, published)| (at - published).max(0.0));
     function

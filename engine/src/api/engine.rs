@@ -116,6 +116,12 @@ impl Engine {
         self.inner.tiers.events().drain()
     }
 
+    /// [`TierEvent::at`] of an event that would happen now, to set events beside what other clocks tell.
+    #[must_use]
+    pub fn tier_clock(&self) -> std::time::Duration {
+        self.inner.tiers.events().now()
+    }
+
     /// How many events of [`Self::tier_events`] were lost because nobody took them out.
     #[must_use]
     pub fn lost_tier_events(&self) -> u64 {

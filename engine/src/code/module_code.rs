@@ -271,10 +271,7 @@ impl ModuleCode {
     /// Takes note that a frame goes over to the OSR body of a loop.
     pub(crate) fn note_osr_entry(&self, func: DefinedFuncIndex, loop_offset: u32) {
         self.totals.add_osr_entry();
-        if let Some(tiering) = &self.tiering {
-            let subject = tiering.subject(func, Some(loop_offset));
-            tiering.controller().events().emit(subject, || TierEventKind::OsrEntered);
-        }
+        self.emit_of(func, Some(loop_offset), || TierEventKind::OsrEntered);
     }
 
     /// The address of a function's code, compiled now when it was not yet.
@@ -405,8 +402,17 @@ impl ModuleCode {
     }
 
     fn emit(&self, index: DefinedFuncIndex, kind: impl FnOnce() -> TierEventKind) {
+        self.emit_of(index, None, kind);
+    }
+
+    fn emit_of(
+        &self,
+        index: DefinedFuncIndex,
+        loop_offset: Option<u32>,
+        kind: impl FnOnce() -> TierEventKind,
+    ) {
         if let Some(tiering) = &self.tiering {
-            tiering.controller().events().emit(tiering.subject(index, None), kind);
+            tiering.controller().events().emit(tiering.subject(index, loop_offset), kind);
         }
     }
 
@@ -427,6 +433,7 @@ impl ModuleCode {
                     if won.is_ok() {
                         let mut claim = Claim { state, next: state::IDLE };
                         let address = self.publish(index, Tier::Optimized, compiled)?;
+                        self.emit(index, || TierEventKind::Published);
                         claim.next = state::DONE;
                         return Ok(address);
                     }
@@ -455,11 +462,14 @@ impl ModuleCode {
         index: DefinedFuncIndex,
         compiled: CompiledFunction,
     ) -> Result<usize, CompileError> {
-        if !self.tiering.as_ref().is_some_and(|tiering| tiering.controller().events().enabled()) {
-            return self.publish(index, Tier::Optimized, compiled);
-        }
         let address = self.place(index, Tier::Optimized, compiled)?;
-        self.first_entries.expect((index, address), self.slot(index), self.lazy_entry(index));
+        self.emit(index, || TierEventKind::Published);
+        if self.tiering.as_ref().is_some_and(|tiering| tiering.controller().events().enabled()) {
+            let stub = self.lazy_entry(index);
+            self.first_entries.expect((index, address), self.slot(index), stub);
+        } else {
+            self.slot(index).store(address, Ordering::Release);
+        }
         Ok(address)
     }
 
@@ -486,6 +496,7 @@ impl ModuleCode {
     ) -> Result<usize, CompileError> {
         let frame_bytes = compiled.frame_bytes;
         let address = self.place(index, Tier::Osr, compiled)?;
+        self.emit_of(index, Some(loop_offset), || TierEventKind::Published);
         self.osr_bodies.set(index, loop_offset, OsrBody { address, frame_bytes });
         Ok(address)
     }

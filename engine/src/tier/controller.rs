@@ -246,9 +246,7 @@ impl Controller {
             self.model.learn(bytes, cpu_ns);
         }
         let code = job.code.upgrade().ok_or(TierRejection::ModuleDropped)?;
-        self.publish(&code, job, compiled, cpu_ns)?;
-        self.events.emit(job.subject, || TierEventKind::Published);
-        Ok(())
+        self.publish(&code, job, compiled, cpu_ns)
     }
 
     /// Compiles. A panic of the compiler is an error like others.

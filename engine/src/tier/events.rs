@@ -231,7 +231,7 @@ impl Events {
     #[cold]
     fn tell(&self, subject: Subject, kind: TierEventKind) {
         let Subject { module, func, loop_offset } = subject;
-        let at = self.start.elapsed();
+        let at = self.now();
         let event = TierEvent { at, thread: thread_number(), module, func, loop_offset, kind };
         if let Some(observer) = &self.observer {
             observer.event(&event);
@@ -239,6 +239,11 @@ impl Events {
         if let Some(kept) = &self.kept {
             kept.keep(event);
         }
+    }
+
+    /// When an event would be that happens now.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// Takes all events out, in the order in which they were kept.

@@ -81,7 +81,7 @@ fn a_hot_function_is_asked_for_compiled_and_published() {
         let of_leaf = events.iter().filter(|event| event.func == Some(2));
         of_leaf.map(|event| event.kind.name()).filter(|name| *name != "slow-path").collect()
     };
-    while !["published", "first-entered"].iter().all(|name| names(&events).contains(name)) {
+    while !names(&events).contains(&"first-entered") {
         assert!(start.elapsed() < Duration::from_secs(100), "{events:?}");
         for i in 0..10_000 {
             assert_eq!(leaf.call(&mut store, i).unwrap(), i * 31 + 1);
@@ -89,11 +89,7 @@ fn a_hot_function_is_asked_for_compiled_and_published() {
         events.extend(engine.tier_events());
     }
     let life = ["lazy-compile-started", "lazy-compiled", "requested", "dequeued", "compiled"];
-    let names = names(&events);
-    assert_eq!(&names[..life.len()], &life);
-    // It may be entered before the thread that published it says so.
-    let last: std::collections::BTreeSet<_> = names[life.len()..].iter().copied().collect();
-    assert_eq!((names.len(), last), (life.len() + 2, ["published", "first-entered"].into()));
+    assert_eq!(names(&events), [&life[..], &["published", "first-entered"]].concat());
     assert_eq!(engine.lost_tier_events(), 0);
     assert_eq!(leaf.call(&mut store, 1).unwrap(), 32);
 }
