@@ -295,3 +295,19 @@ fn the_jitdump_is_one() {
         assert!(codes.contains(&format!("{SHOWN}-{tier}")), "{tier}: {codes:?}");
     }
 }
+
+#[test]
+fn exact_counts_are_csv_and_fit_a_screen() {
+    let scratch = Scratch::new("profile-readers-exact");
+    let file = scratch.file("program.wat", &program());
+    let out = scratch.0.join("out");
+    let shown = out.display().to_string();
+    let options = ["profile", "--mode", "exact", "--format", "text,csv", "--out", &shown, &file];
+    let output = upshift(&options);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).lines().all(|line| line.len() < 1000));
+    let mut reader = csv::Reader::from_path(out.join("counts.csv")).expect("it was written");
+    let rows: Vec<_> = reader.records().map(|row| row.expect("as long as the head")).collect();
+    let counted = |row: &csv::StringRecord| &row[0] == "loop" && row[2] == format!("'{SHOWN}");
+    assert!(rows.iter().any(|row| counted(row) && &row[4] == "80000000"), "{rows:?}");
+}

@@ -4,6 +4,7 @@
 use crate::printable;
 use crate::symbols::{function_name, unnamed};
 use crate::table::quoted;
+use crate::text::shortened;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -178,7 +179,7 @@ fn line(out: &mut String, text: &str) {
 pub fn text(report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
     let mut out = String::new();
     let name = |index: Option<u32>| match index {
-        Some(index) => printable(report.name(index)),
+        Some(index) => shortened(report.name(index)),
         None => "(through a table or reference)".to_owned(),
     };
     let executed = report.executed();
@@ -189,7 +190,7 @@ pub fn text(report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
     for function in shown.take(top) {
         let turns: u64 = function.loops.iter().map(|found| found.1).sum();
         let (entries, executed) = (function.entries, function.executed);
-        let name = printable(&function.name);
+        let name = shortened(&function.name);
         line(&mut out, &format!("{entries:>16} {executed:>16} {turns:>16}  {name}"));
     }
     let mut operators: Vec<_> = report.operators.iter().collect();
