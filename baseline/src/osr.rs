@@ -1,4 +1,4 @@
-//! Loop headers: which locals stay in registers around the loop, the poll and the hotness counter.
+//! Loop headers: which locals stay in registers around the loop, and the place of the poll.
 //!
 //! The header's state is fixed before the body is seen; the pre-scan of the body
 //! ([`upshift_abi::scan`]) says which locals the loop touches most. They get registers (callee-saved
@@ -104,7 +104,7 @@ impl<'a> FuncCompiler<'a> {
         memory.is_some_and(|ty| self.src.input.config.memory_style(ty).has_fixed_base())
     }
 
-    /// Poll and hotness counter at the header of the loop whose frame is at `index`.
+    /// Poll, or its place, and hotness counter at the header of the loop whose frame is at `index`.
     pub(crate) fn loop_checks(&mut self, index: usize) {
         if self.src.input.config.loop_polls {
             let limit = Addr::Base(THREAD, offset_of!(ThreadContext, stack_limit) as i32);

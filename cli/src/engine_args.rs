@@ -32,12 +32,12 @@ pub(crate) struct EngineArgs {
     /// Call small functions in optimized code, too, instead of inlining them.
     #[arg(long)]
     no_inlining: bool,
-    /// Have loops of optimized code compare a word at each turn, for debuggers: otherwise SIGURG and
+    /// Have loops compare a word at each turn, for debuggers: otherwise SIGURG and
     /// SIGTRAP interrupt them.
     #[arg(long)]
     no_signal_interruption: bool,
     /// Testing modes, which must not change any result: spill (few registers), interrupt (every
-    /// poll takes its slow path), step (optimized loops go step by step, and are interrupted at each
+    /// poll takes its slow path), step (loops go step by step, and are interrupted at each
     /// turn), tier (functions change tiers as early as possible), exceptions (calls throw and catch),
     /// inline (as much as possible), gc (every allocation collects); `:SEED` at the end has tier draw
     /// the tier of each function.

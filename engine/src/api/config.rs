@@ -43,8 +43,7 @@ pub struct Zeal {
     pub spill: bool,
     /// Run the slow path of every stack check and loop poll.
     pub interrupt: bool,
-    /// Go through loops of optimized code, which do not poll, step by step, and interrupt them at
-    /// each header.
+    /// Go through loops, which do not poll, step by step, and interrupt them at each header.
     pub step: bool,
     /// Compile on the program's thread: functions with loops start in the baseline, and every loop
     /// header hands over to optimised code at its first turn; all others are optimised at their
@@ -324,7 +323,7 @@ impl Config {
         self
     }
 
-    /// Whether loops of optimized code are interrupted by a signal (SIGURG) to the thread that runs
+    /// Whether loops are interrupted by a signal (SIGURG) to the thread that runs
     /// them, which then goes step by step to the next loop header (SIGTRAP). On by default: loops
     /// cost nothing then. The engine leaves signals that are not its own to the handlers that were
     /// there before; a host that replaces these handlers later, or blocks the signals in a thread

@@ -2,9 +2,9 @@
 //!
 //! # Interruption
 //! 1. [`Interrupter::request`] sets its bits in `interrupt`, then poisons `stack_limit`.
-//! 2. Function entries and loop headers compare the stack pointer with `stack_limit`, find it too
-//!    low and call `stack_check` or `loop_poll`. Loops of optimized code do not compare: a signal
-//!    makes the thread call `loop_poll` at the next header ([`super::step`]).
+//! 2. Function entries compare the stack pointer with `stack_limit`, find it too low and call
+//!    `stack_check`. Loops do not compare: a signal makes the thread call `loop_poll` at the next
+//!    header ([`super::step`]). Where signals are not wanted, loop headers compare and call, too.
 //! 3. These swap `interrupt` with 0, write the true limit, and read `interrupt` again: when it is
 //!    set, they poison the limit again. So does [`ContextCell::arm`], which an entry calls.
 //! 4. Bits that were taken go to [`super::VmHost::interrupted`].

@@ -1,6 +1,6 @@
 //! Interruption of code that does not poll.
 //!
-//! Loops of optimized code have no instruction for interruption. Their tables name the places where
+//! Loops have no instruction for interruption. The tables of their functions name the places where
 //! one may be taken ([`upshift_abi::code::CompiledFunction::polls`]), at least one in each turn of a
 //! loop, and a thread is brought to the next of them by the processor's trap flag:
 //!
@@ -11,7 +11,7 @@
 //!    it runs, the flag is off ([`end`]).
 //! 3. After each instruction, SIGTRAP arrives. At a place for polls, the thread is made to call
 //!    `loop_poll` as if the code had that call; the stub keeps all registers. Functions that are
-//!    entered on the way, and loops of baseline code, compare the limit and call by themselves.
+//!    entered on the way compare the limit and call by themselves.
 //! 4. The steps end when the request is taken, or when the thread has been outside of machine code
 //!    for [`AWAY_STEPS`] instructions; the next signal tries again.
 

@@ -12,7 +12,7 @@ const PROGRAM: &str = r#"(module
         (loop $l
             (br_if $l (i32.wrap_i64 (local.tee 0 (i64.sub (local.get 0) (i64.const 1))))))
         (local.get 0))
-    (func (export "nest") (param i64) (result i64) (local i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)
+    (func (export "nest") (param i64) (result i64) (local i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i32)
         (loop $outer
             (local.set 1 (i64.const 7))
             (loop $inner
@@ -27,8 +27,8 @@ const PROGRAM: &str = r#"(module
                 (local.set 5 (i64.add (local.get 6) (i64.const 1)))
                 (local.set 7 (i64.add (local.get 8) (i64.const 1)))
                 (local.set 8 (i64.add (local.get 9) (i64.const 1)))
-                (br_if $busy (i64.ne (i64.rem_u (local.tee 4 (i64.add (local.get 4) (i64.const 1)))
-                    (i64.const 5)) (i64.const 0))))
+                (br_if $busy (i32.and (local.tee 11 (i32.add (local.get 11) (i32.const 1)))
+                    (i32.const 3))))
             (br_if $outer (i32.wrap_i64 (local.tee 0 (i64.sub (local.get 0) (i64.const 1))))))
         (local.get 2)))"#;
 
