@@ -27,49 +27,69 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  mov r11, [rdi+0x10]
-;;    12  sub dword ptr [r11], 8
-;;    19  js 0x2b
-;;    1f  mov eax, 0x64
-;;    24  xor edx, edx
-;;    26  div esi ; integer divide by zero
-;;    29  leave
-;;    2a  ret
-;;    2b  call qword ptr [r15+0x108]
-;;    32  jmp 0x1f
+;;     e  sub dword ptr [r15+0x68], 0x70
+;;    13  js 0x25
+;;    19  mov eax, 0x64
+;;    1e  xor edx, edx
+;;    20  div esi ; integer divide by zero
+;;    23  leave
+;;    24  ret
+;;    25  mov r11d, [r15+0x6c]
+;;    29  imul r11d, 0x19660d
+;;    30  add r11d, 0x3c6ef35f
+;;    37  mov [r15+0x6c], r11d
+;;    3b  shr r11d, 0x11
+;;    3f  add r11d, 0x8000
+;;    46  add [r15+0x68], r11d
+;;    4a  mov r11, [rbp-8]
+;;    4e  mov r11, [r11+0x10]
+;;    52  sub dword ptr [r11], 0xc000
+;;    59  jns 0x19
+;;    5f  call qword ptr [r15+0x110]
+;;    66  jmp 0x19
 ;; function 2 plain
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x4a
+;;     3  jb 0x43
 ;;     9  push rbp
 ;;     a  mov rbp, rsp
 ;;     d  sub rsp, 0x40
 ;;    11  mov [rbp-8], rdi
 ;;    15  mov esi, esi
 ;;    17  mov edx, edx
-;;    19  mov r11, [rdi+0x10]
-;;    1d  sub dword ptr [r11+4], 8
-;;    25  js 0x5c
-;;    2b  mov [rbp-0x40], edx
-;;    2e  mov [rbp-0x38], esi
-;;    31  mov r11, [rbp-8]
-;;    35  mov [r15+0x38], r11
-;;    39  mov rdi, [r11+0x48]
-;;    3d  call qword ptr [r11+0x40]
-;;    41  mov eax, eax
-;;    43  mov ecx, [rbp-0x40]
-;;    46  add eax, ecx
-;;    48  leave
-;;    49  ret
-;;    4a  push rbp
-;;    4b  mov rbp, rsp
-;;    4e  call qword ptr [r15+0xf8]
-;;    55  pop rbp
-;;    57  jmp 9
-;;    5c  call qword ptr [r15+0x108]
-;;    63  jmp 0x2b
+;;    19  sub dword ptr [r15+0x68], 0x70
+;;    1e  js 0x55
+;;    24  mov [rbp-0x40], edx
+;;    27  mov [rbp-0x38], esi
+;;    2a  mov r11, [rbp-8]
+;;    2e  mov [r15+0x38], r11
+;;    32  mov rdi, [r11+0x48]
+;;    36  call qword ptr [r11+0x40]
+;;    3a  mov eax, eax
+;;    3c  mov ecx, [rbp-0x40]
+;;    3f  add eax, ecx
+;;    41  leave
+;;    42  ret
+;;    43  push rbp
+;;    44  mov rbp, rsp
+;;    47  call qword ptr [r15+0x100]
+;;    4e  pop rbp
+;;    50  jmp 9
+;;    55  mov r11d, [r15+0x6c]
+;;    59  imul r11d, 0x19660d
+;;    60  add r11d, 0x3c6ef35f
+;;    67  mov [r15+0x6c], r11d
+;;    6b  shr r11d, 0x11
+;;    6f  add r11d, 0x8000
+;;    76  add [r15+0x68], r11d
+;;    7a  mov r11, [rbp-8]
+;;    7e  mov r11, [r11+0x10]
+;;    82  sub dword ptr [r11+4], 0xc000
+;;    8a  jns 0x24
+;;    90  call qword ptr [r15+0x110]
+;;    97  jmp 0x24
 ;; function 3 try
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x8a
+;;     3  jb 0x83
 ;;     9  push rbp
 ;;     a  mov rbp, rsp
 ;;     d  sub rsp, 0x50
@@ -80,41 +100,51 @@
 ;;    21  mov [rbp-0x28], r14
 ;;    25  mov esi, esi
 ;;    27  mov edx, edx
-;;    29  mov r11, [rdi+0x10]
-;;    2d  sub dword ptr [r11+8], 8
-;;    35  js 0x9c
-;;    3b  mov [rbp-0x40], edx
-;;    3e  mov [rbp-0x38], esi
-;;    41  mov r11, [rbp-8]
-;;    45  mov [r15+0x38], r11
-;;    49  mov rdi, [r11+0x48]
-;;    4d  call qword ptr [r11+0x40]
-;;    51  mov eax, eax
-;;    53  mov [rbp-0x48], eax
-;;    56  jmp 0x6c
-;;    5b  vmovsd xmm15, [rax+0x10]
-;;    62  vmovsd [rbp-0x48], xmm15
-;;    67  jmp 0x6c
-;;    6c  mov eax, [rbp-0x48]
-;;    6f  mov ecx, [rbp-0x40]
-;;    72  lea edx, [rax+rcx]
-;;    75  mov rax, rdx
-;;    78  mov rbx, [rbp-0x10]
-;;    7c  mov r12, [rbp-0x18]
-;;    80  mov r13, [rbp-0x20]
-;;    84  mov r14, [rbp-0x28]
-;;    88  leave
-;;    89  ret
-;;    8a  push rbp
-;;    8b  mov rbp, rsp
-;;    8e  call qword ptr [r15+0xf8]
-;;    95  pop rbp
-;;    97  jmp 9
-;;    9c  call qword ptr [r15+0x108]
-;;    a3  jmp 0x3b
+;;    29  sub dword ptr [r15+0x68], 0x70
+;;    2e  js 0x95
+;;    34  mov [rbp-0x40], edx
+;;    37  mov [rbp-0x38], esi
+;;    3a  mov r11, [rbp-8]
+;;    3e  mov [r15+0x38], r11
+;;    42  mov rdi, [r11+0x48]
+;;    46  call qword ptr [r11+0x40]
+;;    4a  mov eax, eax
+;;    4c  mov [rbp-0x48], eax
+;;    4f  jmp 0x65
+;;    54  vmovsd xmm15, [rax+0x10]
+;;    5b  vmovsd [rbp-0x48], xmm15
+;;    60  jmp 0x65
+;;    65  mov eax, [rbp-0x48]
+;;    68  mov ecx, [rbp-0x40]
+;;    6b  lea edx, [rax+rcx]
+;;    6e  mov rax, rdx
+;;    71  mov rbx, [rbp-0x10]
+;;    75  mov r12, [rbp-0x18]
+;;    79  mov r13, [rbp-0x20]
+;;    7d  mov r14, [rbp-0x28]
+;;    81  leave
+;;    82  ret
+;;    83  push rbp
+;;    84  mov rbp, rsp
+;;    87  call qword ptr [r15+0x100]
+;;    8e  pop rbp
+;;    90  jmp 9
+;;    95  mov r11d, [r15+0x6c]
+;;    99  imul r11d, 0x19660d
+;;    a0  add r11d, 0x3c6ef35f
+;;    a7  mov [r15+0x6c], r11d
+;;    ab  shr r11d, 0x11
+;;    af  add r11d, 0x8000
+;;    b6  add [r15+0x68], r11d
+;;    ba  mov r11, [rbp-8]
+;;    be  mov r11, [r11+0x10]
+;;    c2  sub dword ptr [r11+8], 0xc000
+;;    ca  jns 0x34
+;;    d0  call qword ptr [r15+0x110]
+;;    d7  jmp 0x34
 ;; function 4 try_nothrow
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x84
+;;     3  jb 0x7d
 ;;     9  push rbp
 ;;     a  mov rbp, rsp
 ;;     d  sub rsp, 0x50
@@ -125,59 +155,79 @@
 ;;    21  mov [rbp-0x28], r14
 ;;    25  mov esi, esi
 ;;    27  mov edx, edx
-;;    29  mov r11, [rdi+0x10]
-;;    2d  sub dword ptr [r11+0xc], 8
-;;    35  js 0x96
-;;    3b  mov [rbp-0x40], edx
-;;    3e  mov [rbp-0x38], esi
-;;    41  mov rdi, [rbp-8]
-;;    45  call qword ptr [slot]
-;;    4b  mov eax, eax
-;;    4d  mov [rbp-0x48], eax
-;;    50  jmp 0x66
-;;    55  vmovsd xmm15, [rax+0x10]
-;;    5c  vmovsd [rbp-0x48], xmm15
-;;    61  jmp 0x66
-;;    66  mov eax, [rbp-0x48]
-;;    69  mov ecx, [rbp-0x40]
-;;    6c  lea edx, [rax+rcx]
-;;    6f  mov rax, rdx
-;;    72  mov rbx, [rbp-0x10]
-;;    76  mov r12, [rbp-0x18]
-;;    7a  mov r13, [rbp-0x20]
-;;    7e  mov r14, [rbp-0x28]
-;;    82  leave
-;;    83  ret
-;;    84  push rbp
-;;    85  mov rbp, rsp
-;;    88  call qword ptr [r15+0xf8]
-;;    8f  pop rbp
-;;    91  jmp 9
-;;    96  call qword ptr [r15+0x108]
-;;    9d  jmp 0x3b
+;;    29  sub dword ptr [r15+0x68], 0x70
+;;    2e  js 0x8f
+;;    34  mov [rbp-0x40], edx
+;;    37  mov [rbp-0x38], esi
+;;    3a  mov rdi, [rbp-8]
+;;    3e  call qword ptr [slot]
+;;    44  mov eax, eax
+;;    46  mov [rbp-0x48], eax
+;;    49  jmp 0x5f
+;;    4e  vmovsd xmm15, [rax+0x10]
+;;    55  vmovsd [rbp-0x48], xmm15
+;;    5a  jmp 0x5f
+;;    5f  mov eax, [rbp-0x48]
+;;    62  mov ecx, [rbp-0x40]
+;;    65  lea edx, [rax+rcx]
+;;    68  mov rax, rdx
+;;    6b  mov rbx, [rbp-0x10]
+;;    6f  mov r12, [rbp-0x18]
+;;    73  mov r13, [rbp-0x20]
+;;    77  mov r14, [rbp-0x28]
+;;    7b  leave
+;;    7c  ret
+;;    7d  push rbp
+;;    7e  mov rbp, rsp
+;;    81  call qword ptr [r15+0x100]
+;;    88  pop rbp
+;;    8a  jmp 9
+;;    8f  mov r11d, [r15+0x6c]
+;;    93  imul r11d, 0x19660d
+;;    9a  add r11d, 0x3c6ef35f
+;;    a1  mov [r15+0x6c], r11d
+;;    a5  shr r11d, 0x11
+;;    a9  add r11d, 0x8000
+;;    b0  add [r15+0x68], r11d
+;;    b4  mov r11, [rbp-8]
+;;    b8  mov r11, [r11+0x10]
+;;    bc  sub dword ptr [r11+0xc], 0xc000
+;;    c4  jns 0x34
+;;    ca  call qword ptr [r15+0x110]
+;;    d1  jmp 0x34
 ;; function 5 local
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  mov r11, [rdi+0x10]
-;;    12  sub dword ptr [r11+0x10], 8
-;;    1a  js 0x5b
-;;    20  test esi, esi
-;;    22  jne 0x3a
-;;    28  mov r11d, 7
-;;    2e  mov [rbp-0x40], r11d
-;;    32  mov [rbp-0x38], esi
-;;    35  jmp 0x56
-;;    3a  mov [rbp-0x40], esi
-;;    3d  mov [rbp-0x38], esi
-;;    40  jmp 0x56
-;;    45  vmovsd xmm15, [rax+0x10]
-;;    4c  vmovsd [rbp-0x40], xmm15
-;;    51  jmp 0x56
-;;    56  mov eax, [rbp-0x40]
-;;    59  leave
-;;    5a  ret
-;;    5b  call qword ptr [r15+0x108]
-;;    62  jmp 0x20
+;;     e  sub dword ptr [r15+0x68], 0x70
+;;    13  js 0x54
+;;    19  test esi, esi
+;;    1b  jne 0x33
+;;    21  mov r11d, 7
+;;    27  mov [rbp-0x40], r11d
+;;    2b  mov [rbp-0x38], esi
+;;    2e  jmp 0x4f
+;;    33  mov [rbp-0x40], esi
+;;    36  mov [rbp-0x38], esi
+;;    39  jmp 0x4f
+;;    3e  vmovsd xmm15, [rax+0x10]
+;;    45  vmovsd [rbp-0x40], xmm15
+;;    4a  jmp 0x4f
+;;    4f  mov eax, [rbp-0x40]
+;;    52  leave
+;;    53  ret
+;;    54  mov r11d, [r15+0x6c]
+;;    58  imul r11d, 0x19660d
+;;    5f  add r11d, 0x3c6ef35f
+;;    66  mov [r15+0x6c], r11d
+;;    6a  shr r11d, 0x11
+;;    6e  add r11d, 0x8000
+;;    75  add [r15+0x68], r11d
+;;    79  mov r11, [rbp-8]
+;;    7d  mov r11, [r11+0x10]
+;;    81  sub dword ptr [r11+0x10], 0xc000
+;;    89  jns 0x19
+;;    8f  call qword ptr [r15+0x110]
+;;    96  jmp 0x19

@@ -14,16 +14,26 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  mov r11, [rdi+0x10]
-;;    12  sub dword ptr [r11], 8
-;;    19  js 0x2b
-;;    1f  mov rax, [rdi]
-;;    22  mov ecx, [rax+rsi+0x10] ; out of bounds memory access
-;;    26  mov rax, rcx
-;;    29  leave
-;;    2a  ret
-;;    2b  call qword ptr [r15+0x108]
-;;    32  jmp 0x1f
+;;     e  sub dword ptr [r15+0x68], 0x70
+;;    13  js 0x25
+;;    19  mov rax, [rdi]
+;;    1c  mov ecx, [rax+rsi+0x10] ; out of bounds memory access
+;;    20  mov rax, rcx
+;;    23  leave
+;;    24  ret
+;;    25  mov r11d, [r15+0x6c]
+;;    29  imul r11d, 0x19660d
+;;    30  add r11d, 0x3c6ef35f
+;;    37  mov [r15+0x6c], r11d
+;;    3b  shr r11d, 0x11
+;;    3f  add r11d, 0x8000
+;;    46  add [r15+0x68], r11d
+;;    4a  mov r11, [rbp-8]
+;;    4e  mov r11, [r11+0x10]
+;;    52  sub dword ptr [r11], 0xc000
+;;    59  jns 0x19
+;;    5f  call qword ptr [r15+0x110]
+;;    66  jmp 0x19
 ;; function 1 indexed
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -31,54 +41,84 @@
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
 ;;     e  mov edx, edx
-;;    10  mov r11, [rdi+0x10]
-;;    14  sub dword ptr [r11+4], 8
-;;    1c  js 0x33
-;;    22  lea eax, [rsi+rdx*8]
-;;    27  mov rcx, [rdi]
-;;    2a  mov r8, [rcx+rax] ; out of bounds memory access
-;;    2e  mov rax, r8
-;;    31  leave
-;;    32  ret
-;;    33  call qword ptr [r15+0x108]
-;;    3a  jmp 0x22
+;;    10  sub dword ptr [r15+0x68], 0x70
+;;    15  js 0x2c
+;;    1b  lea eax, [rsi+rdx*8]
+;;    20  mov rcx, [rdi]
+;;    23  mov r8, [rcx+rax] ; out of bounds memory access
+;;    27  mov rax, r8
+;;    2a  leave
+;;    2b  ret
+;;    2c  mov r11d, [r15+0x6c]
+;;    30  imul r11d, 0x19660d
+;;    37  add r11d, 0x3c6ef35f
+;;    3e  mov [r15+0x6c], r11d
+;;    42  shr r11d, 0x11
+;;    46  add r11d, 0x8000
+;;    4d  add [r15+0x68], r11d
+;;    51  mov r11, [rbp-8]
+;;    55  mov r11, [r11+0x10]
+;;    59  sub dword ptr [r11+4], 0xc000
+;;    61  jns 0x1b
+;;    67  call qword ptr [r15+0x110]
+;;    6e  jmp 0x1b
 ;; function 2 update
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  mov r11, [rdi+0x10]
-;;    12  sub dword ptr [r11+8], 8
-;;    1a  js 0x2e
-;;    20  mov rax, [rdi]
-;;    23  mov ecx, [rax+rsi] ; out of bounds memory access
-;;    26  add ecx, 1
-;;    29  mov [rax+rsi], ecx ; out of bounds memory access
-;;    2c  leave
-;;    2d  ret
-;;    2e  call qword ptr [r15+0x108]
-;;    35  jmp 0x20
+;;     e  sub dword ptr [r15+0x68], 0x70
+;;    13  js 0x27
+;;    19  mov rax, [rdi]
+;;    1c  mov ecx, [rax+rsi] ; out of bounds memory access
+;;    1f  add ecx, 1
+;;    22  mov [rax+rsi], ecx ; out of bounds memory access
+;;    25  leave
+;;    26  ret
+;;    27  mov r11d, [r15+0x6c]
+;;    2b  imul r11d, 0x19660d
+;;    32  add r11d, 0x3c6ef35f
+;;    39  mov [r15+0x6c], r11d
+;;    3d  shr r11d, 0x11
+;;    41  add r11d, 0x8000
+;;    48  add [r15+0x68], r11d
+;;    4c  mov r11, [rbp-8]
+;;    50  mov r11, [r11+0x10]
+;;    54  sub dword ptr [r11+8], 0xc000
+;;    5c  jns 0x19
+;;    62  call qword ptr [r15+0x110]
+;;    69  jmp 0x19
 ;; function 3 checked
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
-;;     c  mov r11, [rdi+0x10]
-;;    10  sub dword ptr [r11+0xc], 8
-;;    18  js 0x48
-;;    1e  mov rax, rsi
-;;    21  mov rcx, [rdi+0x48]
-;;    25  mov rdx, [rcx+8]
-;;    29  sub rdx, 5
-;;    2d  cmp rax, rdx
-;;    30  ja 0x54
-;;    36  cmova rax, rdx
-;;    3a  mov rdx, [rcx]
-;;    3d  movzx r8d, byte ptr [rdx+rax+4] ; out of bounds memory access
-;;    43  mov rax, r8
-;;    46  leave
-;;    47  ret
-;;    48  call qword ptr [r15+0x108]
-;;    4f  jmp 0x1e
-;;    54  ud2 ; out of bounds memory access
+;;     c  sub dword ptr [r15+0x68], 0x70
+;;    11  js 0x41
+;;    17  mov rax, rsi
+;;    1a  mov rcx, [rdi+0x48]
+;;    1e  mov rdx, [rcx+8]
+;;    22  sub rdx, 5
+;;    26  cmp rax, rdx
+;;    29  ja 0x88
+;;    2f  cmova rax, rdx
+;;    33  mov rdx, [rcx]
+;;    36  movzx r8d, byte ptr [rdx+rax+4] ; out of bounds memory access
+;;    3c  mov rax, r8
+;;    3f  leave
+;;    40  ret
+;;    41  mov r11d, [r15+0x6c]
+;;    45  imul r11d, 0x19660d
+;;    4c  add r11d, 0x3c6ef35f
+;;    53  mov [r15+0x6c], r11d
+;;    57  shr r11d, 0x11
+;;    5b  add r11d, 0x8000
+;;    62  add [r15+0x68], r11d
+;;    66  mov r11, [rbp-8]
+;;    6a  mov r11, [r11+0x10]
+;;    6e  sub dword ptr [r11+0xc], 0xc000
+;;    76  jns 0x17
+;;    7c  call qword ptr [r15+0x110]
+;;    83  jmp 0x17
+;;    88  ud2 ; out of bounds memory access

@@ -57,6 +57,6 @@
 ;;    28  ret
 ;;    29  push rbp
 ;;    2a  mov rbp, rsp
-;;    2d  call qword ptr [r15+0xf8]
+;;    2d  call qword ptr [r15+0x100]
 ;;    34  pop rbp
 ;;    35  jmp 0x10

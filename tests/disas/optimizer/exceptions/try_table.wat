@@ -60,7 +60,7 @@
 ;;    45  ret
 ;;    46  push rbp
 ;;    47  mov rbp, rsp
-;;    4a  call qword ptr [r15+0xf8]
+;;    4a  call qword ptr [r15+0x100]
 ;;    51  pop rbp
 ;;    52  jmp 0x10
 ;; function 3 try
@@ -97,7 +97,7 @@
 ;;    75  jmp 0x4e
 ;;    7a  push rbp
 ;;    7b  mov rbp, rsp
-;;    7e  call qword ptr [r15+0xf8]
+;;    7e  call qword ptr [r15+0x100]
 ;;    85  pop rbp
 ;;    86  jmp 0x10
 ;; function 4 try_all
@@ -140,7 +140,7 @@
 ;;    89  jmp 0x67
 ;;    8e  push rbp
 ;;    8f  mov rbp, rsp
-;;    92  call qword ptr [r15+0xf8]
+;;    92  call qword ptr [r15+0x100]
 ;;    99  pop rbp
 ;;    9a  jmp 0x10
 ;; function 5 try_nothrow
