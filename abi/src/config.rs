@@ -23,7 +23,8 @@ pub struct CodegenConfig {
     /// Count exactly how often each basic block is entered, instead of [`Self::counters`]. Only the
     /// baseline compiler can.
     pub block_counts: bool,
-    /// Count entries of functions and turns of loops in the code of both tiers ([`crate::profile`]).
+    /// Count entries of functions and turns of loops in the code of both tiers
+    /// ([`crate::profile`]).
     pub turn_counts: bool,
     /// Bytes of inaccessible address space behind the 4 GiB of a 32-bit memory;
     /// 0 makes every memory [`MemoryStyle::Checked`].
@@ -32,8 +33,8 @@ pub struct CodegenConfig {
     pub memory_may_move: bool,
     /// Leave the baseline compiler only two allocatable registers of each class (a test mode).
     pub zeal_spill: bool,
-    /// Have baseline code take work from a budget of the thread, and charge a function's counter only when
-    /// that is used up: cheaper, and right on average ([`crate::hotness`]).
+    /// Have baseline code take work from a budget of the thread, and charge a function's counter
+    /// only when that is used up: cheaper, and right on average ([`crate::hotness`]).
     pub work_budget: bool,
     /// Keep the log of written objects that a generational collector needs.
     pub gc_barrier: bool,
@@ -41,7 +42,8 @@ pub struct CodegenConfig {
     pub inlining: bool,
     /// Have it inline as much as it can (a test mode).
     pub zeal_inline: bool,
-    /// Have loop headers compare the stack limit, instead of noting where they are ([`crate::code::CompiledFunction::polls`]).
+    /// Have loop headers compare the stack limit, instead of noting where they are
+    /// ([`crate::code::CompiledFunction::polls`]).
     pub loop_polls: bool,
     /// Throw and catch an exception before calls of functions now and then (a test mode).
     pub zeal_exceptions: bool,

@@ -1,22 +1,23 @@
 //! What baseline code takes from the hotness counters.
 //!
-//! A unit is a byte of machine code that ran. Turns of loops take multiples of [`ENTRY_MODULUS`], an
-//! entry of a function with loops takes one more than such a multiple: the remainder of what was
+//! A unit is a byte of machine code that ran. Turns of loops take multiples of [`ENTRY_MODULUS`],
+//! an entry of a function with loops takes one more than such a multiple: the remainder of what was
 //! counted is how often the function was entered, up to the modulus, at no cost.
 //!
 //! # Budgets
-//! To find a counter takes two loads, and to count in memory takes four cycles at least, which shows in
-//! small functions and loops. With budgets, a counter is charged for much work at a time, and on average
-//! each function for what it did:
+//! To find a counter takes two loads, and to count in memory takes four cycles at least, which
+//! shows in small functions and loops. With budgets, a counter is charged for much work at a time,
+//! and on average each function for what it did:
 //! - Entries of functions without loops take from the `work_budget` of the
-//!   [`ThreadContext`](crate::layout::ThreadContext). Who uses it up refills it with a random number and
-//!   charges its function's counter with [`BUDGET_CHARGE`], the mean of the refills. No program runs in
-//!   step with random numbers. The first budget of a thread is any part of a full one, so that work in
-//!   many short-lived stores counts as well.
-//! - Turns of loops take from a budget in the frame, which is in a register where possible. When that is
-//!   used up it gets [`FRAME_BUDGET`], and the counter is charged as much. At the function's entry it is
-//!   the counter modulo [`FRAME_BUDGET`]: as an entry takes an odd number, all such values come up
-//!   equally often, and what is left of a budget at the end need not be counted.
+//!   [`ThreadContext`](crate::layout::ThreadContext). Who uses it up refills it with a random
+//!   number and charges its function's counter with [`BUDGET_CHARGE`], the mean of the refills. No
+//!   program runs in step with random numbers. The first budget of a store is any part of a full
+//!   one, so that work in many short-lived stores counts as well.
+//! - Turns of loops take from a budget in the frame, which is in a register where possible. When
+//!   that is used up it gets [`FRAME_BUDGET`], and the counter is charged as much. At the
+//!   function's entry it is the counter modulo [`FRAME_BUDGET`]: as an entry takes an odd number,
+//!   all such values come up equally often, and what is left of a budget at the end need not be
+//!   counted.
 
 /// What remains of a count is the entries, modulo this.
 pub const ENTRY_MODULUS: i32 = 16;
@@ -50,19 +51,21 @@ const _: () = assert!(BUDGET_CHARGE % ENTRY_MODULUS == 0);
 const _: () = assert!(FRAME_BUDGET % ENTRY_MODULUS == 0);
 const _: () = assert!(MAX_LOOP_COST < FRAME_BUDGET.cast_unsigned());
 
-/// The first budget of a thread, and what the next random number is made from.
+/// The first budget of the store with this number, and its seed. The budgets of stores whose
+/// numbers follow each other are spread evenly (multiples of the golden ratio), their seeds have
+/// nothing to do with them.
 #[must_use]
-pub fn first_budget(seed: u32) -> (i32, u32) {
-    let seed =
-        seed.wrapping_mul(SEED_FACTOR.cast_unsigned()).wrapping_add(SEED_STEP.cast_unsigned());
-    let part = (u64::from(seed) * u64::from(BUDGET_CHARGE.unsigned_abs())) >> 32;
+pub fn first_budget(store: u32) -> (i32, u32) {
+    let spread = store.wrapping_mul(0x9e37_79b9);
+    let part = (u64::from(spread) * u64::from(BUDGET_CHARGE.unsigned_abs())) >> 32;
+    let seed = (spread ^ spread >> 15).wrapping_mul(SEED_FACTOR.cast_unsigned()).swap_bytes();
     (i32::try_from(part).unwrap_or(BUDGET_CHARGE), seed)
 }
 
-/// Most that one turn of a loop takes from the counter.
+/// Most that one turn of a loop takes.
 const MAX_LOOP_COST: u32 = 1000 * ENTRY_MODULUS as u32;
 
-/// What a turn of a loop with so many bytes of code takes from the counter.
+/// What a turn of a loop with so many bytes of code takes.
 #[must_use]
 pub fn loop_cost(bytes: u32) -> i32 {
     let modulus = ENTRY_MODULUS.cast_unsigned();
@@ -82,12 +85,11 @@ mod tests {
 
     #[test]
     fn first_budgets_are_spread_evenly() {
-        let mut next = 1;
         let mut sum = 0;
-        for _ in 0..1000 {
-            let (budget, seed) = first_budget(next);
+        for store in 0..1000 {
+            let (budget, _) = first_budget(store);
             assert!((0..BUDGET_CHARGE).contains(&budget));
-            (sum, next) = (sum + i64::from(budget), seed);
+            sum += i64::from(budget);
         }
         let mean = i64::from(BUDGET_CHARGE) / 2;
         assert!((mean * 9 / 10..mean * 11 / 10).contains(&(sum / 1000)), "{sum}");

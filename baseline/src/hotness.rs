@@ -2,11 +2,11 @@
 //! ([`upshift_abi::hotness`]).
 //!
 //! Exactly, each goes down from the function's counter. With
-//! [`work_budget`](upshift_abi::config::CodegenConfig::work_budget), only entries of functions with loops
-//! do. Those of other functions go down from the thread's budget, and turns of loops from the frame's,
-//! which is a local of its own behind those of the function: so it has a register where one is left, and
-//! joins take care of it. Below zero, a few instructions behind the function refill the budget and charge
-//! the counter.
+//! [`work_budget`](upshift_abi::config::CodegenConfig::work_budget), only entries of functions with
+//! loops do. Those of other functions go down from the thread's budget, and turns of loops from the
+//! frame's, which is a local of its own behind those of the function: so it has a register where
+//! one is left, and joins take care of it. Below zero, a few instructions behind the function
+//! refill the budget and charge the counter.
 
 use crate::compiler::FuncCompiler;
 use crate::frame::{VMCTX_SLOT, slot_addr};

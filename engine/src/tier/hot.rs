@@ -3,19 +3,21 @@
 //! Runs on the program's thread, so it only touches atomics and sends without waiting, unless the
 //! engine was told to compile right here.
 //!
-//! A function that was entered once or twice until it was hot, and is in a loop now, is one whose calls
-//! take long: the loop gets its OSR body first, and the function its code when it is entered again.
+//! A function that was entered once or twice until it was hot, and is in a loop now, is one whose
+//! calls take long: the loop gets its OSR body first. When the counter fires again after a frame
+//! went over to the body, the function is asked for.
 //!
 //! Which loop gets an OSR body: its code contains all loops around it, too, but those would have a
 //! second way in, so the outermost loop that turns often is the best. When a loop's counter fires,
-//! the counter is left at zero for the next [`PROBE_FIRES`] headers to see which of them come by.
+//! the counter is left at zero for the next [`PROBE_FIRES`] headers that charge it, to see which of
+//! them come by.
 //! - The function is entered meanwhile: calls come all the time, and they will find the function's
 //!   code. No loop needs a body.
 //! - Else the outermost loop that was seen gets one. As long as it is not there, no other loop of
 //!   the function asks: whichever is entered first, the frame is in optimised code for good.
-//! - When it is there, the headers are watched in the same way, so that it is entered. When its loop
-//!   is over by then, the loop that runs now gets a body after the function has spent as much time
-//!   again as that takes.
+//! - When it is there, the headers are watched in the same way, so that it is entered. When its
+//!   loop is over by then, the loop that runs now gets a body after the function has spent as much
+//!   time again as that takes.
 
 use super::controller::{Controller, Job, Mode};
 use super::cost::CostModel;
@@ -73,12 +75,15 @@ impl Site<'_> {
         let function = self.tiering.function(self.func);
         match function.get() {
             Progress::Failed => return i32::MAX,
-            Progress::Cold | Progress::Deferred => {
+            before @ (Progress::Cold | Progress::Deferred | Progress::Transferred) => {
                 if let Some(more) = self.missing(function) {
                     return more;
                 }
-                if position.is_some_and(|position| self.loop_comes_first(position)) {
-                    function.advance(Progress::Cold, Progress::Deferred);
+                let first = position.filter(|_| before != Progress::Transferred);
+                if let Some(position) = first.filter(|&position| self.loop_comes_first(position)) {
+                    let transfers = self.osr(position).get() == Progress::Optimized;
+                    let now = if transfers { Progress::Transferred } else { Progress::Deferred };
+                    function.advance(before, now);
                 } else if let Some(more) = self.ask_for_function(function) {
                     return more;
                 }
@@ -113,20 +118,19 @@ impl Site<'_> {
         function.advance(Progress::Cold, Progress::Deferred).then_some(more)
     }
 
-    /// Whether the loop that runs now gets code before its function does: frames of the function stay
-    /// long, so that calls of it are rare.
+    /// Whether the loop that runs now gets code before its function does: frames of the function
+    /// stay long, so that calls of it are rare. No loop does where one could not be compiled, or
+    /// where several have code already.
     fn loop_comes_first(&self, position: usize) -> bool {
-        if !matches!(self.controller().settings().mode, Mode::Tiered(_)) {
+        if !matches!(self.controller().settings().mode, Mode::Tiered(_))
+            || self.loops_that_are(Progress::Failed).next().is_some()
+        {
             return false;
         }
-        match self.osr(position).get() {
-            Progress::Failed => false,
-            Progress::Requested | Progress::Optimized => true,
-            Progress::Cold | Progress::Deferred => {
-                entries(self.code.counted(self.func)) <= FEW_ENTRIES
-                    || self.loops_that_are(Progress::Requested).next().is_some()
-            }
-        }
+        self.osr(position).get() == Progress::Optimized
+            || self.loops_that_are(Progress::Requested).next().is_some()
+            || self.loops_that_are(Progress::Optimized).count() < MAX_OSR_BODIES
+                && entries(self.code.counted(self.func)) <= FEW_ENTRIES
     }
 
     /// Asks for the function. When that cannot be now: what it shall run before the next try.
@@ -134,9 +138,8 @@ impl Site<'_> {
         let counted = self.code.counted(self.func);
         let model = self.controller().model();
         let bytes = self.body.range.len();
-        let won = function.advance(Progress::Cold, Progress::Requested)
-            || function.advance(Progress::Deferred, Progress::Requested);
-        if !won {
+        let states = [Progress::Cold, Progress::Deferred, Progress::Transferred];
+        if !states.into_iter().any(|state| function.advance(state, Progress::Requested)) {
             return None;
         }
         let cost_ns = model.expected_ns(bytes);
@@ -170,7 +173,7 @@ impl Site<'_> {
         match inner {
             Progress::Optimized => return POLL_UNITS,
             Progress::Failed => return i32::MAX,
-            Progress::Requested | Progress::Cold | Progress::Deferred => {}
+            _ => {}
         }
         if let Some(waiting) = self.loops_that_are(Progress::Requested).next() {
             let entry = Entry::Loop { offset: self.loop_offset(waiting) };

@@ -24,11 +24,19 @@ pub(crate) enum Progress {
     Optimized,
     /// It stays as it is for good.
     Failed,
+    /// A frame of it went over to the code of a loop: who runs it in the baseline next asks for it.
+    Transferred,
 }
 
 impl Progress {
-    const ALL: [Self; 5] =
-        [Self::Cold, Self::Deferred, Self::Requested, Self::Optimized, Self::Failed];
+    const ALL: [Self; 6] = [
+        Self::Cold,
+        Self::Deferred,
+        Self::Requested,
+        Self::Optimized,
+        Self::Failed,
+        Self::Transferred,
+    ];
 }
 
 /// An atomic [`Progress`].

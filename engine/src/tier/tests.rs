@@ -138,9 +138,11 @@ fn a_loop_of_a_function_that_is_entered_once_comes_first() {
     let events: Vec<_> = setup.engine.tier_events().into_iter().collect();
     assert!(first(&events).is_some(), "{events:#?}");
 
-    let mut setup = Setup::new(stand_in, |config| config);
-    let events = setup.call_until("sum", 3, &["requested"]);
-    assert!(first(&events).is_none(), "{events:#?}");
+    for turns in [3, 50_000] {
+        let mut setup = Setup::new(stand_in, |config| config);
+        let events = setup.call_until("sum", turns, &["requested"]);
+        assert!(first(&events).is_none(), "{turns}: {events:#?}");
+    }
 }
 
 #[test]

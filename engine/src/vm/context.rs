@@ -22,12 +22,12 @@ use super::raise::{RaiseCache, ThrowCounts};
 use super::step;
 use super::unwind;
 use anyhow::Error;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use upshift_abi::builtin::BUILTIN_COUNT;
 use upshift_abi::hotness;
 use upshift_abi::layout::{ActivationLink, Instance, Landing, ThreadContext};
@@ -463,14 +463,10 @@ impl ContextCell {
     }
 }
 
-/// The first budget of a store and its seed: those of the stores of a thread follow each other.
+/// The first budget of a store and its seed.
 fn first_budget() -> (i32, u32) {
-    thread_local! {
-        static SEED: Cell<u32> = const { Cell::new(1) };
-    }
-    let (budget, seed) = hotness::first_budget(SEED.get());
-    SEED.set(seed);
-    (budget, seed)
+    static STORES: AtomicU32 = AtomicU32::new(0);
+    hotness::first_budget(STORES.fetch_add(1, Relaxed))
 }
 
 fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {

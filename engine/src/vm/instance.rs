@@ -6,10 +6,7 @@ use super::table::TablePtr;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicI32;
-use upshift_abi::index::{
-    DefinedFuncIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
-};
+use upshift_abi::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
 use upshift_abi::layout::{
     CanonTypeId, FuncImport, FuncRef, GlobalCell, GlobalPlace, Instance, InstanceLayout,
     MemorySlot, Supertypes, TableDef, TypeDescriptor,
@@ -114,13 +111,17 @@ impl InstanceRef {
     }
 
     /// The hotness counter of a function of the instance's module, in the instance's shard.
-    pub(crate) fn counter(&self, func: DefinedFuncIndex) -> &AtomicI32 {
+    #[cfg(test)]
+    pub(crate) fn counter(
+        &self,
+        func: upshift_abi::index::DefinedFuncIndex,
+    ) -> &std::sync::atomic::AtomicI32 {
         // SAFETY: the holder of the handle keeps the instance alive.
         let counters = unsafe { (*self.0.as_ptr()).counters };
         let counter = counters.wrapping_add(func.index());
         // SAFETY: a shard has a counter for each function of the module, which outlives the
         // instance; counters are only ever accessed whole.
-        unsafe { AtomicI32::from_ptr(counter) }
+        unsafe { std::sync::atomic::AtomicI32::from_ptr(counter) }
     }
 
     /// Connects a memory, imported or defined.

@@ -1,7 +1,7 @@
 //! On-stack replacement: out of a baseline frame that is in a loop, into optimised code.
 //!
 //! # Life of a transfer
-//! 1. A loop header takes its cost from the function's counter, which goes below zero. The slow
+//! 1. A loop header takes its cost from a budget or the function's counter, which goes below zero. The slow
 //!    path calls the stub of `hot_function`, which saves every register and calls [`hot_function`].
 //! 2. The return address leads to the code's [`OsrMap`]. A site without an entry there is a
 //!    function's entry, or a loop whose state was too large to write down: the store hears of a
@@ -104,12 +104,11 @@ struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Re-arms the counter and tells the store: the code to go on in.
+    /// Tells the store, which arms the counter again: the code to go on in.
     fn ask(&self, thread: Thread) -> Option<OsrBody> {
         let index = self.function.index;
         let vmctx = ptr::with_exposed_provenance_mut::<Instance>(address(self.vmctx));
         let instance = InstanceRef::from_ptr(vmctx).expect("code has a vmctx");
-        instance.counter(index).store(i32::MAX, Ordering::Relaxed);
         let loop_offset = self.entry.map(|entry| entry.loop_offset);
         run(thread, None, |host| Ok(host.hot_function(instance, index, loop_offset)))
     }

@@ -43,6 +43,32 @@ fn expected(turns: i32) -> i32 {
 }
 
 #[test]
+fn a_function_whose_loop_came_first_is_optimised_when_it_is_called_again() {
+    let engine = engine(|_| {});
+    let module = Module::new(&engine, PROGRAM).unwrap();
+    let (mut store, instance) = {
+        let mut store = Store::new(&engine, ());
+        let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+        (store, instance)
+    };
+    let once = instance.get_typed_func::<i32, i32>(&mut store, "once").unwrap();
+    let mut asked = [false; 2];
+    // Calls take long enough for the loop to get its code in one of the first.
+    for _ in 0..3000 {
+        assert_eq!(once.call(&mut store, 300_000).unwrap(), expected(300_000));
+        for event in engine.tier_events().iter().filter(|event| event.func == Some(1)) {
+            if matches!(event.kind, TierEventKind::Requested { .. }) {
+                asked[usize::from(event.loop_offset.is_some())] = true;
+            }
+        }
+        if asked == [true; 2] {
+            return;
+        }
+    }
+    panic!("asked for the function and a loop: {asked:?}");
+}
+
+#[test]
 fn a_loop_that_runs_once_ends_up_in_optimised_code() {
     let engine = engine(|_| {});
     let module = Module::new(&engine, PROGRAM).unwrap();

@@ -493,9 +493,8 @@ impl VmHost for TestStore {
         assert!(!self.panics_when_hot, "as asked for");
         self.hot.push((func, loop_offset));
         let body = loop_offset.and_then(|offset| self.code.osr_body(func, offset));
-        if let (None, Some(again)) = (body, self.again) {
-            instance.counter(func).store(again, Ordering::Relaxed);
-        }
+        let again = self.again.filter(|_| body.is_none()).unwrap_or(i32::MAX);
+        instance.counter(func).store(again, Ordering::Relaxed);
         body
     }
 }
