@@ -44,7 +44,8 @@ pub struct CompiledFunction {
     pub osr: OsrMap,
     /// Places in the code, ascending, where the builtin `loop_poll` may be called without a call
     /// instruction: all registers but the stack pointer are kept, and the return address is the
-    /// place. Every turn of a loop that does not poll by itself passes one.
+    /// place. Every turn of a loop that does not poll by itself passes one; loops without code of
+    /// their own between them have the same.
     pub polls: Vec<u32>,
     /// Basic blocks whose entries are counted, by offset.
     pub blocks: Vec<CountedBlock>,

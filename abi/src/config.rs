@@ -3,7 +3,7 @@
 use crate::index::DefinedFuncIndex;
 use crate::layout::{InstanceLayout, MemoryStyle};
 use crate::module::Module;
-use crate::profile::CallProfile;
+use crate::profile::{CallProfile, turn_word};
 use crate::types::MemoryType;
 use wasmparser::{BinaryReader, FunctionBody};
 
@@ -16,10 +16,8 @@ pub struct CodegenConfig {
     pub nan_canonicalize: bool,
     /// Relaxed SIMD with the deterministic results of the specification's profile.
     pub relaxed_simd_deterministic: bool,
-    /// Emit hotness counters.
+    /// Emit hotness counters, and note whom calls through references call ([`crate::profile`]).
     pub counters: bool,
-    /// With hotness counters, note whom calls through references call ([`crate::profile`]).
-    pub call_profiles: bool,
     /// Count exactly how often each basic block is entered, instead of [`Self::counters`]. Only the
     /// baseline compiler can.
     pub block_counts: bool,
@@ -56,7 +54,6 @@ impl Default for CodegenConfig {
             nan_canonicalize: false,
             relaxed_simd_deterministic: false,
             counters: true,
-            call_profiles: true,
             block_counts: false,
             turn_counts: false,
             memory_guard_bytes: 32 << 20,
@@ -73,16 +70,10 @@ impl Default for CodegenConfig {
 }
 
 impl CodegenConfig {
-    /// Whether hotness counters are emitted.
+    /// Whether hotness counters are emitted, and calls through references profiled.
     #[must_use]
     pub const fn counts_hotness(&self) -> bool {
         self.counters && !self.block_counts
-    }
-
-    /// Whether calls through references are profiled.
-    #[must_use]
-    pub const fn profiles_calls(&self) -> bool {
-        self.call_profiles && self.counts_hotness()
     }
 
     /// Whether both tiers count entries and turns. Exact counts take the place of these.
@@ -129,6 +120,21 @@ impl<'a> FunctionInput<'a> {
         config: &'a CodegenConfig,
     ) -> Self {
         Self { module, bytes, layout, func, config, calls: None }
+    }
+
+    /// Where the code counts entries of the function, or turns of the loop whose operator is at this
+    /// offset in the module, in bytes behind the instance's counters; [`None`] when it does not.
+    #[must_use]
+    pub fn turn_counter(&self, loop_offset: Option<usize>, optimized: bool) -> Option<usize> {
+        if !self.config.counts_turns() {
+            return None;
+        }
+        let body = &self.module.bodies[self.func.index()];
+        let position = match loop_offset {
+            Some(offset) => Some(body.loop_position(u32::try_from(offset).ok()?)?),
+            None => None,
+        };
+        Some(size_of::<u32>() * turn_word(self.module, self.func, position, optimized))
     }
 
     /// The body of a function of the module.

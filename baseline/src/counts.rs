@@ -5,16 +5,12 @@
 //! [`CountedBlock`] says what a block is made of; the counters lie where hotness counters lie
 //! otherwise, so the instance is the same.
 //!
-//! With [`turn_counts`](upshift_abi::config::CodegenConfig::turn_counts), only entries and turns of loops
-//! are, behind the hotness counters ([`upshift_abi::profile`]).
+//! With [`turn_counts`](upshift_abi::config::CodegenConfig::turn_counts), only entries and turns of
+//! loops are, behind the hotness counters ([`upshift_abi::profile`]).
 
 use crate::compiler::FuncCompiler;
-use crate::frame::{VMCTX_SLOT, slot_addr};
 use crate::masm::{Addr, SCRATCH, Width};
-use std::mem::offset_of;
 use upshift_abi::code::CountedBlock;
-use upshift_abi::layout::Instance;
-use upshift_abi::profile::turn_word;
 
 impl FuncCompiler<'_> {
     /// Counts an entry of the function.
@@ -22,32 +18,21 @@ impl FuncCompiler<'_> {
         self.count_turn(None);
     }
 
-    /// Counts a turn of the loop at hand. Behind the place where an OSR body takes over, which counts
-    /// its first turn itself.
+    /// Counts a turn of the loop at hand. Behind the place where an OSR body takes over, which
+    /// counts its first turn itself.
     pub(crate) fn count_loop_turn(&mut self) {
-        let input = self.src.input;
-        if input.config.counts_turns() {
-            let body = &input.module.bodies[input.func.index()];
-            if let Some(position) = body.loop_position(self.src.pc as u32) {
-                self.count_turn(Some(position));
-            }
-        }
+        self.count_turn(Some(self.src.pc));
     }
 
-    fn count_turn(&mut self, position: Option<usize>) {
-        let input = self.src.input;
-        if !input.config.counts_turns() {
-            return;
+    fn count_turn(&mut self, loop_offset: Option<usize>) {
+        if let Some(counter) = self.src.input.turn_counter(loop_offset, false) {
+            self.add_one(counter as i32);
         }
-        let word = turn_word(input.module, input.func, position, false);
-        self.add_one(word as i32 * 4);
     }
 
     /// Adds to the 64-bit counter at this place among the instance's counters.
     fn add_one(&mut self, at: i32) {
-        self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
-        let counters = offset_of!(Instance, counters) as i32;
-        self.asm.load_w(Width::W64, SCRATCH, Addr::Base(SCRATCH, counters));
+        self.load_counters(None);
         self.asm.sub_mi_patchable(Width::W64, Addr::Base(SCRATCH, at), -1);
     }
 

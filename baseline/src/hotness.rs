@@ -10,7 +10,7 @@
 
 use crate::compiler::FuncCompiler;
 use crate::frame::{VMCTX_SLOT, slot_addr};
-use crate::masm::{Addr, Cond, SCRATCH, THREAD, Width};
+use crate::masm::{Addr, Cond, Gpr, Label, SCRATCH, THREAD, Width};
 use crate::outline::builtin_addr;
 use crate::regs::{Holder, regs_in};
 use crate::value::{Reg, Ty};
@@ -66,7 +66,7 @@ impl FuncCompiler<'_> {
             self.asm.sub_mi8(Width::W32, THREAD_BUDGET, PLAIN_ENTRY_COST);
             return self.hot_slow_path(Budget::Thread, None);
         }
-        self.load_counters();
+        self.load_counters(self.cached_vmctx());
         self.asm.sub_mi8(Width::W32, self.counter(), ENTRY_COST);
         if let Some(budget) = self.frame_budget {
             let r = self.alloc_gpr();
@@ -84,7 +84,7 @@ impl FuncCompiler<'_> {
         // The cost is filled in when the size of the loop is known.
         let budget = match self.frame_budget {
             None => {
-                self.load_counters();
+                self.load_counters(self.cached_vmctx());
                 self.asm.sub_mi_patchable(Width::W32, self.counter(), 1);
                 Budget::Counter
             }
@@ -112,17 +112,20 @@ impl FuncCompiler<'_> {
         }
     }
 
-    /// Gets the counters' address into the scratch register.
-    fn load_counters(&mut self) {
+    /// The register that has the vmctx at this place.
+    fn cached_vmctx(&self) -> Option<Gpr> {
         let state = &self.regs.state;
-        let vmctx = regs_in(state.used).find(|r| state.holders[r.index()] == Holder::VMCTX);
-        let base = match vmctx {
-            Some(r) => r.gpr(),
-            None => {
-                self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
-                SCRATCH
-            }
-        };
+        let found = regs_in(state.used).find(|r| state.holders[r.index()] == Holder::VMCTX);
+        found.map(Reg::gpr)
+    }
+
+    /// Gets the counters' address into the scratch register, by a register that has the vmctx or
+    /// else by its slot.
+    pub(crate) fn load_counters(&mut self, vmctx: Option<Gpr>) {
+        let base = vmctx.unwrap_or(SCRATCH);
+        if vmctx.is_none() {
+            self.asm.load_w(Width::W64, base, slot_addr(VMCTX_SLOT));
+        }
         let counters = Addr::Base(base, offset_of!(Instance, counters) as i32);
         self.asm.load_w(Width::W64, SCRATCH, counters);
     }
@@ -132,24 +135,24 @@ impl FuncCompiler<'_> {
         Addr::Base(SCRATCH, self.src.input.func.0 as i32 * 4)
     }
 
-    /// Out of line, where all registers but the scratch one are as they were at the site.
+    /// Out of line, where all registers but the scratch one are as they were at the site: charges the
+    /// counter when a budget was used up, and reports the function when the counter is below zero.
     pub(crate) fn emit_hot(&mut self, hot: HotSite, pc: u32, back: u32) {
-        match hot.budget {
-            Budget::Counter => {}
+        let work = match hot.budget {
+            Budget::Counter => None,
             Budget::Thread => {
                 self.refill_thread_budget();
-                self.charge_counter(BUDGET_CHARGE, back);
+                Some(BUDGET_CHARGE)
             }
-            Budget::Frame(Some(r)) => {
-                self.asm.add_ri(Width::W32, r.gpr(), FRAME_BUDGET);
-                self.charge_counter(FRAME_BUDGET, back);
+            Budget::Frame(place) => {
+                self.refill_frame_budget(place);
+                Some(FRAME_BUDGET)
             }
-            Budget::Frame(None) => {
-                let budget = self.frame_budget.expect("the site has one");
-                let slot = slot_addr(self.frame.locals[budget as usize].slot);
-                self.asm.sub_mi_patchable(Width::W32, slot, -FRAME_BUDGET);
-                self.charge_counter(FRAME_BUDGET, back);
-            }
+        };
+        if let Some(work) = work {
+            self.load_counters(None);
+            self.asm.sub_mi_patchable(Width::W32, self.counter(), work);
+            self.asm.jcc(Cond::NS, &mut Label::at(back));
         }
         self.tables.pcs.push((self.asm.pos(), pc));
         self.asm.call_mem(builtin_addr(Builtin::hot_function));
@@ -168,12 +171,13 @@ impl FuncCompiler<'_> {
         self.asm.add_mr(Width::W32, THREAD_BUDGET, SCRATCH);
     }
 
-    /// Charges the function's counter; goes back when it is not below zero.
-    fn charge_counter(&mut self, work: i32, back: u32) {
-        self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
-        let counters = Addr::Base(SCRATCH, offset_of!(Instance, counters) as i32);
-        self.asm.load_w(Width::W64, SCRATCH, counters);
-        self.asm.sub_mi_patchable(Width::W32, self.counter(), work);
-        self.asm.jcc_to(Cond::NS, back);
+    fn refill_frame_budget(&mut self, place: Option<Reg>) {
+        if let Some(r) = place {
+            self.asm.add_ri(Width::W32, r.gpr(), FRAME_BUDGET);
+        } else {
+            let budget = self.frame_budget.expect("the site has one");
+            let slot = slot_addr(self.frame.locals[budget as usize].slot);
+            self.asm.sub_mi_patchable(Width::W32, slot, -FRAME_BUDGET);
+        }
     }
 }

@@ -148,6 +148,11 @@ impl Label {
     pub(crate) const fn new() -> Self {
         Self { value: 0, bound: false }
     }
+
+    /// The label of code that was emitted before.
+    pub(crate) const fn at(offset: u32) -> Self {
+        Self { value: offset, bound: true }
+    }
 }
 
 /// The code buffer.

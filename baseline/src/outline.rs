@@ -38,7 +38,7 @@ struct TrapSite {
     pc: u32,
 }
 
-/// A call of a builtin that preserves every register, and goes back.
+/// A call of a builtin that preserves every register, and goes back; budgets may need none.
 #[derive(Debug)]
 struct SlowCall {
     label: Label,
@@ -169,7 +169,7 @@ impl FuncCompiler<'_> {
                 }
                 Slow::Hot(hot) => self.emit_hot(hot, slow.pc, slow.back),
             }
-            self.asm.jmp_to(slow.back);
+            self.asm.jmp(&mut Label::at(slow.back));
         }
         self.cold_paths();
         for mut site in std::mem::take(&mut self.outline.traps) {
@@ -191,7 +191,7 @@ impl FuncCompiler<'_> {
                 Cold::FuncIndex { record, position } => self.emit_func_index(record, position),
                 Cold::CallTarget { site, record } => self.emit_call_target(site, record),
             }
-            self.asm.jmp_to(site.back);
+            self.asm.jmp(&mut Label::at(site.back));
         }
     }
 
@@ -204,6 +204,6 @@ impl FuncCompiler<'_> {
         self.asm.enter_frame();
         self.asm.call_mem(builtin_addr(Builtin::stack_check));
         self.asm.pop_reg(RBP);
-        self.asm.jmp_to(prologue.frame_start);
+        self.asm.jmp(&mut Label::at(prologue.frame_start));
     }
 }

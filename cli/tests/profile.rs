@@ -1,6 +1,8 @@
 //! `upshift profile` as its users see it: the report, and files that other tools can read.
 
 mod common;
+#[path = "profile/readers.rs"]
+mod readers;
 
 use common::{Scratch, stderr, stdout, upshift};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
@@ -8,18 +10,26 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::LazyLock;
+
+/// A function whose loop takes all the time, behind its name.
+const HOT: &str = "(param i32) (result i32) (local i32)
+    (loop (result i32)
+        (local.set 1 (i32.add (i32.mul (local.get 1) (i32.const 31)) (local.get 0)))
+        (i32.store (i32.and (local.get 1) (i32.const 0xfff0)) (local.get 0))
+        (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))
+        (local.get 1))";
 
 /// `_start` spends its time in `hot`, whose name needs escaping in every format.
-const PROGRAM: &str = r#"(module
+static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        r#"(module
     (memory (export "memory") 1)
-    (func $hot (@name "hot <\"a\", b>") (param i32) (result i32) (local i32)
-        (loop (result i32)
-            (local.set 1 (i32.add (i32.mul (local.get 1) (i32.const 31)) (local.get 0)))
-            (i32.store (i32.and (local.get 1) (i32.const 0xfff0)) (local.get 0))
-            (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))
-            (local.get 1)))
+    (func $hot (@name "hot <\"a\", b>") {HOT})
     (func (export "_start")
-        (drop (call $hot (i32.const 100_000_000)))))"#;
+        (drop (call $hot (i32.const 100_000_000)))))"#
+    )
+});
 
 struct Run {
     scratch: Scratch,
@@ -60,7 +70,7 @@ impl Run {
 
 #[test]
 fn every_format_is_well_formed_and_names_the_hot_function() {
-    let run = Run::new("all", PROGRAM, &["--format", "all"]);
+    let run = Run::new("all", &PROGRAM, &["--format", "all"]);
     assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
     assert!(run.stderr().contains("Time by kind of code"), "{}", run.stderr());
     let profile = run.json("profile.json");
@@ -96,7 +106,7 @@ fn every_format_is_well_formed_and_names_the_hot_function() {
 #[test]
 fn a_profile_is_shown_again_and_compared() {
     let scratch = Scratch::new("profile-again");
-    let file = scratch.file("report", PROGRAM);
+    let file = scratch.file("report", &PROGRAM);
     let folder = |name: &str| scratch.0.join(name).display().to_string();
     let (old, new) = (folder("old"), folder("new"));
     let all = ["profile", "--format", "all", "--out"];
@@ -138,7 +148,7 @@ fn profiles_that_cannot_be_compared_with_are_refused_before_the_program_runs() {
 
 #[test]
 fn nearly_all_time_is_where_the_program_spends_it() {
-    let run = Run::new("time", PROGRAM, &["--format", "json"]);
+    let run = Run::new("time", &PROGRAM, &["--format", "json"]);
     let profile = run.json("profile.json");
     let functions = profile["functions"].as_array().expect("a list of functions");
     let ms = |row: &Value| row["self_ms"].as_f64().expect("a number");
@@ -149,7 +159,7 @@ fn nearly_all_time_is_where_the_program_spends_it() {
 
 #[test]
 fn tiers_are_reported_without_samples() {
-    let run = Run::new("tiers", PROGRAM, &["--mode", "tiers", "--format", "all"]);
+    let run = Run::new("tiers", &PROGRAM, &["--mode", "tiers", "--format", "all"]);
     let profile = run.json("profile.json");
     assert_eq!(profile["samples"], 0);
     assert_eq!(profile["exceptions"], Value::Null);
@@ -265,7 +275,7 @@ fn upshift_without_perf(args: &[&str]) -> Output {
 #[test]
 fn where_the_kernel_refuses_a_timer_samples() {
     let scratch = Scratch::new("profile-refused");
-    let file = scratch.file("program.wat", PROGRAM);
+    let file = scratch.file("program.wat", &PROGRAM);
     let out = scratch.0.join("out").display().to_string();
     let run = |source: &str| {
         let options = ["profile", "--format", "json", "--source", source, "--out", &out, &file];
@@ -293,7 +303,7 @@ fn where_the_kernel_refuses_a_timer_samples() {
 
 #[test]
 fn names_can_be_kept_out() {
-    let run = Run::new("redacted", PROGRAM, &["--format", "all", "--redact"]);
+    let run = Run::new("redacted", &PROGRAM, &["--format", "all", "--redact"]);
     assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
     let texts =
         ["profile.json", "firefox.json", "functions.csv", "flamegraph.svg", "stacks.folded"];
@@ -306,7 +316,7 @@ fn names_can_be_kept_out() {
 
 #[test]
 fn a_report_has_no_colours_where_nobody_sees_them() {
-    let run = Run::new("colours", PROGRAM, &["--format", "text"]);
+    let run = Run::new("colours", &PROGRAM, &["--format", "text"]);
     assert!(!run.stderr().contains('\u{1b}'), "{}", run.stderr());
     assert!(run.stderr().contains("page-faults"), "{}", run.stderr());
 }
@@ -314,7 +324,7 @@ fn a_report_has_no_colours_where_nobody_sees_them() {
 #[test]
 fn a_run_can_be_profiled_by_an_option() {
     let scratch = Scratch::new("profile-short");
-    let file = scratch.file("program.wat", PROGRAM);
+    let file = scratch.file("program.wat", &PROGRAM);
     let output = upshift(&["--profile", &file]);
     assert!(stderr(&output).contains("Time by kind of code"), "{}", stderr(&output));
     let output = upshift(&["run", "--profile=svg,nonsense", &file]);
@@ -326,7 +336,7 @@ fn a_run_can_be_profiled_by_an_option() {
 #[test]
 fn turns_are_counted_in_each_tier() {
     let options = ["--turns", "--rate", "10000", "--format", "text,json"];
-    let run = Run::new("turns", PROGRAM, &options);
+    let run = Run::new("turns", &PROGRAM, &options);
     assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
     assert!(run.stderr().contains("Turns of loops, and calls"), "{}", run.stderr());
     let profile = run.json("profile.json");
@@ -340,10 +350,10 @@ fn turns_are_counted_in_each_tier() {
     assert!(looped["optimized"]["turns"].as_u64() > Some(0), "{looped}");
     assert_eq!(turns.iter().filter(|of| of["loop_offset"].is_null()).map(count).sum::<u64>(), 2);
     // Nothing is measured unless it is asked for, and the report says so.
-    let run = Run::new("no-turns", PROGRAM, &["--format", "text,json"]);
+    let run = Run::new("no-turns", &PROGRAM, &["--format", "text,json"]);
     assert_eq!(run.json("profile.json")["turns"], Value::Array(Vec::new()));
     assert!(run.stderr().contains("nothing was measured"), "{}", run.stderr());
-    let refused = Run::new("turns-tiers", PROGRAM, &["--turns", "--mode", "tiers"]);
+    let refused = Run::new("turns-tiers", &PROGRAM, &["--turns", "--mode", "tiers"]);
     assert_eq!(refused.output.status.code(), Some(2), "{}", refused.stderr());
 }
 
@@ -391,7 +401,7 @@ fn exceptions_are_counted_however_the_program_ends() {
 #[test]
 fn a_folder_has_nothing_of_an_earlier_program() {
     let scratch = Scratch::new("profile-stale");
-    let long = scratch.file("long.wat", PROGRAM);
+    let long = scratch.file("long.wat", &PROGRAM);
     let short = scratch.file("short.wat", r#"(module (func (export "_start")))"#);
     let out = scratch.0.join("out");
     let folder = out.display().to_string();

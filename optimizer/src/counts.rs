@@ -9,7 +9,6 @@ use crate::translate::Translator;
 use cranelift_codegen::ir::{InstBuilder, types};
 use std::mem::offset_of;
 use upshift_abi::layout::Instance;
-use upshift_abi::profile::turn_word;
 
 impl Translator<'_, '_> {
     /// Counts an entry of the body at hand.
@@ -19,23 +18,13 @@ impl Translator<'_, '_> {
 
     /// Counts a turn of the loop at hand.
     pub(crate) fn count_loop_turn(&mut self) {
-        let input = self.src.input;
-        if input.config.counts_turns() {
-            let body = &input.module.bodies[input.func.index()];
-            let position = u32::try_from(self.src.pc).ok().and_then(|pc| body.loop_position(pc));
-            if position.is_some() {
-                self.count_turn(position);
-            }
-        }
+        self.count_turn(Some(self.src.pc));
     }
 
-    fn count_turn(&mut self, position: Option<usize>) {
-        let input = self.src.input;
-        if !input.config.counts_turns() {
-            return;
-        }
+    fn count_turn(&mut self, loop_offset: Option<usize>) {
+        let Some(counter) = self.src.input.turn_counter(loop_offset, true) else { return };
         let counters = self.load_fixed(types::I64, self.vmctx, offset_of!(Instance, counters));
-        let at = crate::offset(turn_word(input.module, input.func, position, true) * 4);
+        let at = crate::offset(counter);
         let flags = self.regions.changing(self.builder.func, Region::Counters);
         let count = self.builder.ins().load(types::I64, flags, counters, at);
         let one = self.builder.ins().iconst(types::I64, 1);

@@ -2,14 +2,14 @@
 //! called, from the counters of basic blocks.
 
 use crate::printable;
-use crate::symbols::{function_name, unnamed};
+use crate::symbols::{function_name, operators, unnamed};
 use crate::table::quoted;
 use crate::text::shortened;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use upshift::{BlockCount, Module};
-use wasmparser::{BinaryReader, FunctionBody, Operator};
+use wasmparser::Operator;
 
 /// Rows of the text's tables of operators and calls.
 const ROWS: usize = 15;
@@ -113,14 +113,10 @@ fn count_function(
         entries: blocks[0].count,
         ..FunctionCounts::default()
     };
-    let range = module.function_body_range(index).unwrap_or_default();
-    let body =
-        FunctionBody::new(BinaryReader::new(&module.bytes()[range.clone()], range.start as u64));
     let mut blocks = blocks.iter().peekable();
     let mut block = None;
-    for operator in body.get_operators_reader()?.into_iter_with_offsets() {
+    for operator in operators(module, index)? {
         let (operator, offset) = operator?;
-        let offset = u32::try_from(offset)?;
         // The block of an operator is the last that stands behind an earlier one.
         while let Some(next) = blocks.next_if(|next| next.after < offset) {
             block = Some(next);

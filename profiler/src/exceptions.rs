@@ -1,11 +1,11 @@
 //! Exceptions: how many were thrown and caught, and in which functions.
 
-use crate::symbols::{function_name, unnamed};
+use crate::symbols::{function_name, operators, unnamed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use upshift::{CodeLocation, ExceptionStats, Module};
-use wasmparser::{BinaryReader, FunctionBody, Operator};
+use wasmparser::Operator;
 
 /// See the module head. A throw that the compilers made a branch is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -114,13 +114,9 @@ impl Tries<'_> {
 
 /// What handlers of a function are around.
 fn tries(module: &Module, func: u32) -> anyhow::Result<Vec<Range<u32>>> {
-    let range = module.function_body_range(func).unwrap_or_default();
-    let bytes = &module.bytes()[range.clone()];
-    let body = FunctionBody::new(BinaryReader::new(bytes, range.start as u64));
     let (mut found, mut open) = (Vec::new(), Vec::new());
-    for operator in body.get_operators_reader()?.into_iter_with_offsets() {
+    for operator in operators(module, func)? {
         let (operator, offset) = operator?;
-        let offset = u32::try_from(offset)?;
         match operator {
             Operator::Try { .. } => open.push(Some(offset)),
             Operator::TryTable { try_table } => {

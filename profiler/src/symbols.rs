@@ -5,6 +5,7 @@ use crate::profile::{Category, Frame, FunctionId, Functions};
 use crate::source::{SourceFrame, SourceLine, SourceMap};
 use std::collections::{BTreeMap, HashMap};
 use upshift::{CodeKind, CodeLocation, Module};
+use wasmparser::{BinaryReader, FunctionBody, Operator};
 
 /// Addresses of the kernel begin here.
 pub(crate) const KERNEL_START: usize = 1 << 63;
@@ -149,6 +150,22 @@ impl<'a> Symbols<'a> {
             }
         })
     }
+}
+
+/// The operators of a function of a module, each with its offset in the module; none when the
+/// function has no body.
+pub(crate) fn operators(
+    module: &Module,
+    index: u32,
+) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(Operator<'_>, u32)>>> {
+    let range = module.function_body_range(index).unwrap_or_default();
+    let bytes = &module.bytes()[range.clone()];
+    let body = FunctionBody::new(BinaryReader::new(bytes, range.start as u64));
+    let operators = body.get_operators_reader()?.into_iter_with_offsets();
+    Ok(operators.map(|found| {
+        let (operator, offset) = found?;
+        Ok((operator, u32::try_from(offset)?))
+    }))
 }
 
 /// The name of a function of a module, readable.

@@ -14,12 +14,12 @@
 
 use crate::profile::{Category, Function, Profile};
 use crate::source::SourceLine;
-use crate::symbols::function_name;
+use crate::symbols::{function_name, operators};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use upshift::{Module, TurnCount};
-use wasmparser::{BinaryReader, FunctionBody, Operator};
+use wasmparser::Operator;
 
 /// Samples that a time is told from at least: with fewer, chance has too much of a say.
 pub const MIN_SAMPLES: usize = 8;
@@ -286,13 +286,9 @@ fn of_function(
 
 /// Where the loops of a function begin and end, outer ones before inner ones.
 fn loops(module: &Module, func: u32) -> anyhow::Result<Vec<(u32, u32)>> {
-    let range = module.function_body_range(func).unwrap_or_default();
-    let bytes = &module.bytes()[range.clone()];
-    let body = FunctionBody::new(BinaryReader::new(bytes, range.start as u64));
     let (mut loops, mut open) = (Vec::new(), Vec::new());
-    for operator in body.get_operators_reader()?.into_iter_with_offsets() {
+    for operator in operators(module, func)? {
         let (operator, offset) = operator?;
-        let offset = u32::try_from(offset)?;
         match operator {
             Operator::Loop { .. } => {
                 open.push(Some(loops.len()));

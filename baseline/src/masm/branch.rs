@@ -71,20 +71,6 @@ impl Asm {
 pub(crate) struct ShortJump(u32);
 
 impl Asm {
-    /// `jmp` to code that was emitted before.
-    pub(crate) fn jmp_to(&mut self, target: u32) {
-        dynasm!(self ; .arch x64 ; .u8 0xe9);
-        let at = self.pos();
-        self.push_i32(target.wrapping_sub(at + 4) as i32);
-    }
-
-    /// `jcc` to code that was emitted before.
-    pub(crate) fn jcc_to(&mut self, cond: Cond, target: u32) {
-        dynasm!(self ; .arch x64 ; .u8 0x0f ; .u8 0x80 | cond.0);
-        let at = self.pos();
-        self.push_i32(target.wrapping_sub(at + 4) as i32);
-    }
-
     /// Lets the jump whose displacement ends at `end` go here.
     pub(crate) fn patch_jump(&mut self, end: u32) {
         let distance = self.pos().wrapping_sub(end) as i32;

@@ -116,7 +116,7 @@ impl FuncCompiler<'_> {
     /// Notes in the profile of the call at hand whom it calls.
     fn profile_call(&mut self, record: Gpr) {
         let module = self.src.input.module;
-        if !self.src.input.config.profiles_calls() {
+        if !self.src.input.config.counts_hotness() {
             return;
         }
         let Some(site) = module.call_site(self.src.pc) else { return };

@@ -284,7 +284,7 @@ impl FuncCompiler<'_> {
             let cards = thread_field(offset_of!(ThreadContext, gc_cards));
             self.asm.add_rm(Width::W64, SCRATCH, cards);
             self.asm.store_imm(1, Addr::Base(SCRATCH, 0), 1);
-            self.asm.jmp_to(back);
+            self.asm.jmp(&mut Label::at(back));
             self.asm.bind(&mut no_cards);
         }
         let log = thread_field(offset_of!(ThreadContext, gc_log));

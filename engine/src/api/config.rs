@@ -323,9 +323,8 @@ impl Config {
         self
     }
 
-    /// Whether loops are interrupted by a signal (SIGURG) to the thread that runs
-    /// them, which then goes step by step to the next loop header (SIGTRAP). On by default: loops
-    /// cost nothing then. The engine leaves signals that are not its own to the handlers that were
+    /// Whether loops are interrupted by a signal (SIGURG) to the thread that runs them, which then
+    /// goes step by step to the next loop header (SIGTRAP). On by default: loops cost nothing then. The engine leaves signals that are not its own to the handlers that were
     /// there before; a host that replaces these handlers later, or blocks the signals in a thread
     /// that runs code, must switch this off. Loops compare a word with a constant at each turn then,
     /// which takes up to a fifth of the time of small ones. Changes generated code.
@@ -536,16 +535,15 @@ impl Config {
         }
     }
 
-    /// What the compilers read: what was set, and what follows from several settings. Profiles of calls
-    /// are for code that may be optimised.
+    /// What the compilers read: what was set, and what follows from several settings. Counters are for
+    /// code that may be optimised.
     pub(crate) fn codegen(&self) -> CodegenConfig {
         let mode = self.tier_settings().mode;
-        let call_profiles = !matches!(mode, Mode::Baseline | Mode::Optimizer);
         let loop_polls = !self.signal_interruption || self.zeal.interrupt;
         // Other modes, and a policy that asks at the first entry, need exact counts.
         let work_budget = matches!(mode, Mode::Tiered(thresholds) if thresholds.start_percent > 0);
         let counters = self.codegen.counters && !matches!(mode, Mode::Baseline | Mode::Optimizer);
-        CodegenConfig { counters, call_profiles, loop_polls, work_budget, ..self.codegen.clone() }
+        CodegenConfig { counters, loop_polls, work_budget, ..self.codegen.clone() }
     }
 
     /// Refuses what the engine cannot do.

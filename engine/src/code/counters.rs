@@ -59,8 +59,8 @@ impl Counters {
         })
     }
 
-    /// What all shards have counted of a function whose counters started with `start`. A
-    /// saturated counter has counted down once.
+    /// What all shards have counted of a function whose counters started with `start`. One
+    /// that nobody looks at any more, at `i32::MAX`, has counted down once.
     pub(super) fn counted(&self, func: usize, start: i32) -> u64 {
         let counters = self.all(func).map(|counter| counter.load(Ordering::Relaxed));
         let counted = counters.map(|now| match now {

@@ -109,7 +109,7 @@ impl ModuleSource {
             layout: &self.layout,
             func,
             config: &self.config,
-            calls: self.config.profiles_calls().then_some(self),
+            calls: self.config.counts_hotness().then_some(self),
         }
     }
 }

@@ -25,8 +25,7 @@ impl MarkBits {
 
     /// Whether an object is marked.
     pub(super) fn contains(&self, object: u32) -> bool {
-        let (word, bit) = bit_of(object);
-        self.0[word] & bit != 0
+        is_set(&self.0, object)
     }
 
     /// The marks, to set more of them.
@@ -73,8 +72,7 @@ impl Marks<'_> {
     /// Whether an object is marked.
     #[inline]
     pub(super) fn contains(&self, object: u32) -> bool {
-        let (word, bit) = bit_of(object);
-        self.0[word] & bit != 0
+        is_set(self.0, object)
     }
 
     /// Marks an object: whether it was not before.
@@ -86,6 +84,12 @@ impl Marks<'_> {
         *word |= bit;
         is_new
     }
+}
+
+#[inline]
+fn is_set(words: &[u64], object: u32) -> bool {
+    let (word, bit) = bit_of(object);
+    words[word] & bit != 0
 }
 
 /// The word of an object's bit, and the bit.

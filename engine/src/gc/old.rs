@@ -227,7 +227,8 @@ impl OldSpace {
         }
     }
 
-    /// Frees what [`Self::gather_marks`] did not find marked, and starts to fill the holes from the first block on.
+    /// Frees what [`Self::gather_marks`] did not find marked, and starts to fill the holes from the
+    /// first block on.
     pub(super) fn sweep(&mut self, memory: &mut HeapMemory) {
         self.partial.clear();
         self.free.clear();

@@ -173,13 +173,14 @@ impl Site<'_> {
         match inner {
             Progress::Optimized => return POLL_UNITS,
             Progress::Failed => return i32::MAX,
-            _ => {}
+            // Loops are never deferred, and frames go over to them.
+            Progress::Requested | Progress::Cold | Progress::Deferred | Progress::Transferred => {}
         }
         if let Some(waiting) = self.loops_that_are(Progress::Requested).next() {
-            let entry = Entry::Loop { offset: self.loop_offset(waiting) };
+            let entry = Entry::Loop { offset: self.body.loop_offset(waiting) };
             let (id, events) = (self.tiering.id(), self.controller().events());
             self.controller().raise(id, self.func, entry, WORTH_ONE * LOOP_WORTH);
-            let subject = self.tiering.subject(self.func, Some(self.loop_offset(waiting)));
+            let subject = self.tiering.subject(self.func, Some(self.body.loop_offset(waiting)));
             events.emit(subject, || TierEventKind::Reprioritized);
             let probe = self.probe();
             let polls = probe.polls.saturating_add(1);
@@ -248,7 +249,7 @@ impl Site<'_> {
         let cost_ns = self.controller().model().expected_ns(self.body.range.len());
         let quick = cost_ns > QUICK_LOOP_NS && !self.controller().is_synchronous();
         let effort = if quick { Effort::Quick } else { Effort::Full };
-        let entry = Entry::Loop { offset: self.loop_offset(position) };
+        let entry = Entry::Loop { offset: self.body.loop_offset(position) };
         let counted = self.code.counted(self.func);
         let sent = self.submit(self.job(Request { entry, effort }, false), counted, LOOP_WORTH);
         if !sent {
@@ -313,10 +314,6 @@ impl Site<'_> {
 
     fn set_probe(&self, probe: Probe) {
         self.tiering.set_probe(&self.code.source().module, self.func, probe);
-    }
-
-    fn loop_offset(&self, position: usize) -> u32 {
-        self.body.loop_offset(position)
     }
 
     fn controller(&self) -> &Arc<Controller> {

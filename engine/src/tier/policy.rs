@@ -92,8 +92,8 @@ const MAX_START_UNITS: u64 = 2_147_480_000;
 pub(crate) const POLL_UNITS: i32 = 32_000_000;
 /// While a loop's code is being made each look doubles the time to the next, this often.
 pub(crate) const MAX_POLL_SHIFT: u8 = 5;
-/// How often the counter fires at each loop header in a row, to find out which loops around an
-/// inner one turn in a short time, and to wait for the header of a loop that has optimised code.
+/// How often the counter fires at each loop header that charges it, to find out which loops around
+/// an inner one turn in a short time, and to wait for the header of a loop that has optimised code.
 pub(crate) const PROBE_FIRES: u32 = 48;
 /// A function that was entered at most so often (modulo [`ENTRY_MODULUS`]) while it ran as long as
 /// its start value says, and is in a loop now, most likely stays there: the loop's body comes before

@@ -1,8 +1,9 @@
 //! On-stack replacement: out of a baseline frame that is in a loop, into optimised code.
 //!
 //! # Life of a transfer
-//! 1. A loop header takes its cost from a budget or the function's counter, which goes below zero. The slow
-//!    path calls the stub of `hot_function`, which saves every register and calls [`hot_function`].
+//! 1. A loop header takes its cost from a budget or the function's counter. When the counter is
+//!    below zero then, the slow path calls the stub of `hot_function`, which saves every register
+//!    and calls [`hot_function`].
 //! 2. The return address leads to the code's [`OsrMap`]. A site without an entry there is a
 //!    function's entry, or a loop whose state was too large to write down: the store hears of a
 //!    hot function, and the code goes on as it was.
@@ -17,9 +18,9 @@
 //!    jumps. The caller's frame, its return address with handlers and stack map, and the stack
 //!    arguments are as they were.
 //! 6. The entry block of the OSR body reads the buffer and goes to the loop header. Baseline code
-//!    polls, counts and then charges the header's block, so at the transfer fuel was charged for
-//!    all blocks up to the header's and not for that: the body begins with its charge. A second
-//!    poll before it does no harm. From there on it is an ordinary frame of the function.
+//!    counts and then charges the header's block, so at the transfer fuel was charged for all
+//!    blocks up to the header's and not for that: the body begins with its charge. That the place
+//!    for polls comes by twice does no harm. From there on it is an ordinary frame of the function.
 //!
 //! The buffer holds raw references, so nothing may collect between 4 and 6: the stub does not
 //! come back to the engine, and OSR bodies have no safepoint before the header. Nobody reads the

@@ -49,7 +49,7 @@ fn null_is_no_function() {
 
 #[test]
 fn nothing_is_noted_when_it_is_not_asked_for() {
-    let config = CodegenConfig { call_profiles: false, ..CodegenConfig::default() };
+    let config = CodegenConfig { counters: false, ..CodegenConfig::default() };
     let code = baseline_code(CALLER, config);
     let mut store = TestStore::new(&code);
     assert_eq!(store.run(5, &[2]).unwrap(), 12);

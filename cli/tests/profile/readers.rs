@@ -1,14 +1,12 @@
 //! What `upshift profile` writes is read by somebody else's reader of each format, hostile names included.
 
-mod common;
-
-use common::{Scratch, stderr, stdout, upshift};
+use super::common::stdout;
+use super::{HOT, Run};
 use linux_perf_data::jitdump::{JitDumpReader, JitDumpRecord};
 use quick_xml::events::Event;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// What a name may have that ends a field, a line, a frame, an element or a string somewhere.
@@ -24,12 +22,7 @@ fn program() -> String {
     format!(
         r#"(module
         (memory (export "memory") 1)
-        (func $hot (@name "{hostile}") (param i32) (result i32) (local i32)
-            (loop (result i32)
-                (local.set 1 (i32.add (i32.mul (local.get 1) (i32.const 31)) (local.get 0)))
-                (i32.store (i32.and (local.get 1) (i32.const 0xfff0)) (local.get 0))
-                (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))
-                (local.get 1)))
+        (func $hot (@name "{hostile}") {HOT})
         (func $huge (@name "{huge}") (param i32)
             (drop (call $hot (local.get 0))))
         (func (export "_start")
@@ -37,38 +30,28 @@ fn program() -> String {
     )
 }
 
+/// A run under the profiler.
+fn profile(name: &str, options: &[&str]) -> Run {
+    let run = Run::new(name, &program(), options);
+    assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());
+    // A table bears a part of a huge name only.
+    assert!(run.stderr().lines().all(|line| line.len() < 1000), "{}", run.stderr());
+    run
+}
+
 /// One run for all tests.
-fn folder() -> &'static PathBuf {
-    static RUN: OnceLock<(Scratch, PathBuf)> = OnceLock::new();
-    let run = || {
-        let scratch = Scratch::new("profile-readers");
-        let file = scratch.file("program.wat", &program());
-        let out = scratch.0.join("out");
-        let shown = out.display().to_string();
-        let options =
-            ["profile", "--format", "all", "--turns", "--with-compilers", "--out", &shown];
-        let output = upshift(&[&options[..], &[&file]].concat());
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        assert!(stdout(&output).is_empty(), "that is the program's");
-        // A table bears a part of a huge name only.
-        assert!(stderr(&output).lines().all(|line| line.len() < 1000), "{}", stderr(&output));
-        (scratch, out)
-    };
-    &RUN.get_or_init(run).1
-}
-
-fn bytes(name: &str) -> Vec<u8> {
-    let path = folder().join(name);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn text(name: &str) -> String {
-    String::from_utf8(bytes(name)).expect("UTF-8")
+fn run() -> &'static Run {
+    static RUN: OnceLock<Run> = OnceLock::new();
+    RUN.get_or_init(|| {
+        let run = profile("readers", &["--format", "all", "--turns", "--with-compilers"]);
+        assert!(stdout(&run.output).is_empty(), "that is the program's");
+        run
+    })
 }
 
 /// The file whose name begins and ends so.
 fn found(start: &str, end: &str) -> String {
-    let files = fs::read_dir(folder()).expect("the folder is there");
+    let files = fs::read_dir(run().out()).expect("the folder is there");
     let mut names = files.map(|file| file.expect("readable").file_name().display().to_string());
     names.find(|name| name.starts_with(start) && name.ends_with(end)).expect("it was written")
 }
@@ -76,7 +59,7 @@ fn found(start: &str, end: &str) -> String {
 #[test]
 fn tables_are_csv() {
     for name in ["functions.csv", "turns.csv"] {
-        let bytes = bytes(name);
+        let bytes = run().bytes(name);
         let mut reader = csv::Reader::from_reader(bytes.as_slice());
         let rows: Vec<_> = reader.records().map(|row| row.expect("as long as the head")).collect();
         // A spreadsheet takes what begins with `=` for a formula.
@@ -84,7 +67,7 @@ fn tables_are_csv() {
         assert!(rows.iter().any(|row| row[0] == hot), "{name}: {rows:?}");
         assert!(rows.iter().any(|row| row[0].len() == 100_000), "{name}");
     }
-    let turns = bytes("turns.csv");
+    let turns = run().bytes("turns.csv");
     let mut reader = csv::Reader::from_reader(turns.as_slice());
     let rows: Vec<BTreeMap<String, String>> =
         reader.deserialize().map(|row| row.expect("a row")).collect();
@@ -96,7 +79,7 @@ fn tables_are_csv() {
 
 /// The text and the attributes of a document; all elements are closed.
 fn xml(name: &str) -> String {
-    let text = text(name);
+    let text = run().read(name);
     let mut reader = quick_xml::Reader::from_str(&text);
     let (mut content, mut depth) = (String::new(), 0_i32);
     loop {
@@ -143,20 +126,20 @@ fn pictures_and_pages_are_xml() {
         assert!(content.contains(&shown), "{name}: {shown}");
     }
     assert!(
-        !text("timeline.html").contains("http")
-            || text("timeline.html").matches("http").count() == 1
+        !run().read("timeline.html").contains("http")
+            || run().read("timeline.html").matches("http").count() == 1
     );
 }
 
 #[test]
 fn stacks_are_what_flamegraph_tools_read() {
-    let stacks = text("stacks.folded");
+    let stacks = run().read("stacks.folded");
     let mut out = Vec::new();
     let mut options = inferno::flamegraph::Options::default();
     inferno::flamegraph::from_lines(&mut options, stacks.lines(), &mut out).expect("stacks");
     let weights = stacks.lines().map(|line| line.rsplit_once(' ').expect("a weight").1);
     let sum: f64 = weights.map(|weight| weight.parse::<f64>().expect("a number")).sum();
-    let profile: Value = serde_json::from_str(&text("profile.json")).expect("JSON");
+    let profile: Value = run().json("profile.json");
     let kinds = profile["kinds"].as_array().expect("a list");
     let sampled: f64 = kinds.iter().filter_map(|kind| kind["self_ms"].as_f64()).sum();
     assert!((sum / 1e3 - sampled).abs() < 0.01 * sampled + 1.0, "{sum} µs, {sampled} ms");
@@ -166,7 +149,7 @@ fn stacks_are_what_flamegraph_tools_read() {
 /// its root.
 #[test]
 fn the_document_for_firefox_is_whole() {
-    let document: Value = serde_json::from_str(&text("firefox.json")).expect("JSON");
+    let document: Value = run().json("firefox.json");
     let categories = document["meta"]["categories"].as_array().expect("a list").len();
     let mut names = BTreeSet::new();
     for thread in document["threads"].as_array().expect("a list") {
@@ -201,7 +184,7 @@ fn the_document_for_firefox_is_whole() {
 /// Samples and events are told by two clocks, and stand beside one another.
 #[test]
 fn no_sample_is_in_code_of_a_loop_before_it_was_entered() {
-    let document: Value = serde_json::from_str(&text("firefox.json")).expect("JSON");
+    let document: Value = run().json("firefox.json");
     let categories = document["meta"]["categories"].as_array().expect("a list");
     let osr = categories.iter().position(|category| category["name"] == "osr").expect("there");
     let (mut sampled, mut entered) = (f64::INFINITY, f64::INFINITY);
@@ -236,7 +219,7 @@ fn no_sample_is_in_code_of_a_loop_before_it_was_entered() {
 
 #[test]
 fn the_trace_has_what_its_viewers_ask_for() {
-    let trace: Value = serde_json::from_str(&text("compile-trace.json")).expect("JSON");
+    let trace: Value = run().json("compile-trace.json");
     let events = trace["traceEvents"].as_array().expect("a list");
     let mut compiled = false;
     for event in events {
@@ -254,7 +237,7 @@ fn the_trace_has_what_its_viewers_ask_for() {
 
 #[test]
 fn the_map_has_a_line_for_each_piece_of_code() {
-    let map = text(&found("perf-", ".map"));
+    let map = run().read(&found("perf-", ".map"));
     let mut codes: Vec<(u64, u64, &str)> = Vec::new();
     for line in map.lines() {
         let mut fields = line.splitn(3, ' ');
@@ -274,7 +257,7 @@ fn the_map_has_a_line_for_each_piece_of_code() {
 #[test]
 fn the_jitdump_is_one() {
     let name = found("jit-", ".dump");
-    let file = fs::File::open(folder().join(&name)).expect("it was written");
+    let file = fs::File::open(run().out().join(&name)).expect("it was written");
     let mut reader = JitDumpReader::new(file).expect("a jitdump");
     assert_eq!(name, format!("jit-{}.dump", reader.header().pid));
     let mut codes = BTreeSet::new();
@@ -298,15 +281,9 @@ fn the_jitdump_is_one() {
 
 #[test]
 fn exact_counts_are_csv_and_fit_a_screen() {
-    let scratch = Scratch::new("profile-readers-exact");
-    let file = scratch.file("program.wat", &program());
-    let out = scratch.0.join("out");
-    let shown = out.display().to_string();
-    let options = ["profile", "--mode", "exact", "--format", "text,csv", "--out", &shown, &file];
-    let output = upshift(&options);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).lines().all(|line| line.len() < 1000));
-    let mut reader = csv::Reader::from_path(out.join("counts.csv")).expect("it was written");
+    let run = profile("readers-exact", &["--mode", "exact", "--format", "text,csv"]);
+    let counts = run.bytes("counts.csv");
+    let mut reader = csv::Reader::from_reader(counts.as_slice());
     let rows: Vec<_> = reader.records().map(|row| row.expect("as long as the head")).collect();
     let counted = |row: &csv::StringRecord| &row[0] == "loop" && row[2] == format!("'{SHOWN}");
     assert!(rows.iter().any(|row| counted(row) && &row[4] == "80000000"), "{rows:?}");
