@@ -382,6 +382,10 @@ impl FuncCompiler<'_> {
                 self.jump_to_end(index);
             }
             self.start_else(index);
+            if self.control.frames[index].state.is_none() {
+                // Nothing else goes to the label, so this is where the block behind it begins.
+                self.charge_fuel();
+            }
         }
     }
 

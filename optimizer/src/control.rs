@@ -80,8 +80,6 @@ pub(crate) struct Control {
     pub(crate) facts: usize,
     /// What the condition of an `if` says.
     condition: Option<Condition>,
-    /// Whether the block has parameters.
-    has_params: bool,
     /// Whether anything goes to the label.
     used: bool,
     /// Where a false condition of an `if` goes, the parameters there, and where references are.
@@ -114,10 +112,10 @@ impl Translator<'_, '_> {
     pub(crate) fn open_body(&mut self, kind: Kind) {
         let module = self.src.input.module;
         let results = self.src.ty.results.iter().map(|&ty| kind_of(module, ty)).collect();
-        self.open(kind, 0, &results, false);
+        self.open(kind, 0, &results);
     }
 
-    fn open(&mut self, kind: Kind, params: usize, label_types: &Types, has_params: bool) {
+    fn open(&mut self, kind: Kind, params: usize, label_types: &Types) {
         self.name_operands();
         let label = self.builder.create_block();
         for &(ty, ..) in label_types {
@@ -132,7 +130,6 @@ impl Translator<'_, '_> {
             label,
             arity,
             refs: label_types.iter().map(|ty| (ty.1, ty.2)).collect(),
-            has_params,
             facts: self.facts.height(),
             condition: None,
             used: false,
@@ -171,7 +168,7 @@ impl Translator<'_, '_> {
     /// Opens the frame of a block whose label is at its end.
     pub(crate) fn open_block(&mut self, kind: Kind, ty: BlockType) {
         let (params, results) = self.block_types(ty);
-        self.open(kind, params.len(), &results, !params.is_empty());
+        self.open(kind, params.len(), &results);
     }
 
     /// `loop`
@@ -181,7 +178,7 @@ impl Translator<'_, '_> {
             self.enter_from_buffer();
         }
         let (params, _) = self.block_types(ty);
-        self.open(Kind::Loop, params.len(), &params, !params.is_empty());
+        self.open(Kind::Loop, params.len(), &params);
         self.inlining.loops += 1;
         let header = self.control.last().expect("just opened").label;
         let args = self.pop_many(params.len());
@@ -236,7 +233,7 @@ impl Translator<'_, '_> {
         let test = self.take_test();
         let condition = self.condition(truth, test);
         let (params, results) = self.block_types(ty);
-        self.open(Kind::If, params.len(), &results, !params.is_empty());
+        self.open(Kind::If, params.len(), &results);
         let then = self.builder.create_block();
         let otherwise = self.builder.create_block();
         match self.hint() {
@@ -310,14 +307,12 @@ impl Translator<'_, '_> {
     pub(crate) fn end(&mut self) {
         let index = self.control.len() - 1;
         let frame = &self.control[index];
-        let was_dead = self.dead;
-        let mut charges = frame.used;
-        match frame.kind {
+        let kind = frame.kind;
+        match kind {
             Kind::Func => return self.end_function(),
             Kind::Loop => return self.end_loop(index),
             Kind::If => {
-                charges |= !frame.has_params || !was_dead;
-                if !was_dead {
+                if !self.dead {
                     self.jump_to(index);
                 }
                 self.start_else(index);
@@ -327,7 +322,8 @@ impl Translator<'_, '_> {
             Kind::Try | Kind::Catch | Kind::CatchAll => {}
         }
         let frame = &self.control[index];
-        if frame.used || frame.kind == Kind::Else && charges {
+        // Behind an `if` without `else` there always is a label, that of a false condition.
+        if frame.used || kind == Kind::If {
             if self.control[index].used {
                 self.facts.undo_to(self.control[index].facts);
             }

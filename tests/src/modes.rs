@@ -19,20 +19,20 @@ pub fn baseline() -> Mode {
     Mode { name: "baseline", config }
 }
 
-/// The baseline compiler with two registers of each class.
+/// The baseline compiler with two registers of each class, in front of the optimizer: so with counters.
 #[must_use]
 pub fn spill() -> Mode {
     let mut zeal = Zeal::none();
     zeal.spill = true;
-    with_zeal("spill", zeal)
+    with_zeal_of_both("spill", zeal)
 }
 
-/// Every poll and stack check takes its slow path.
+/// Every poll and stack check takes its slow path, in both tiers.
 #[must_use]
 pub fn interrupt() -> Mode {
     let mut zeal = Zeal::none();
     zeal.interrupt = true;
-    with_zeal("interrupt", zeal)
+    with_zeal_of_both("interrupt", zeal)
 }
 
 /// Optimized code goes step by step, and is interrupted at each loop header. A thousand times slower

@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 use upshift::{
-    Config, Engine, Error, Linker, MemoryType, Module, SharedMemory, Store, Trap, UpdateDeadline,
+    Config, Engine, Error, Linker, MemoryType, Module, SharedMemory, Store, Tier, Trap,
+    UpdateDeadline,
 };
 
 const SPIN: &str = r#"(module
@@ -227,6 +228,46 @@ fn fuel_is_used_up() {
     nothing.call(&mut store, ()).unwrap();
     let left = store.get_fuel().unwrap();
     assert!(left > u64::MAX - 100, "{left}");
+}
+
+#[test]
+fn what_is_behind_an_if_is_charged_when_it_runs() {
+    const PROGRAM: &str = r#"(module
+        (type $none (func))
+        (global $x (mut i64) (i64.const 0))
+        (func (export "typed") (param i32)
+            (i64.const 5)
+            (local.get 0)
+            (if (type $none) (then return))
+            (global.set $x (i64.xor (global.get $x))))
+        (func (export "parameter") (param i32)
+            (i64.const 5)
+            (local.get 0)
+            (if (param i64) (result i64) (then return))
+            (global.set $x (i64.xor (global.get $x))))
+        (func (export "plain") (param i32)
+            (local.get 0)
+            (if (then return))
+            (global.set $x (i64.xor (global.get $x) (i64.const 5)))))"#;
+    for tier in [Tier::Baseline, Tier::Optimizer] {
+        let mut config = Config::new();
+        config.consume_fuel(true).tier(tier);
+        let engine = Engine::new(&config).unwrap();
+        let (mut store, instance) = instantiate(&engine, PROGRAM);
+        for (name, condition, cost) in [
+            ("typed", 1, 3),
+            ("typed", 0, 6),
+            ("parameter", 1, 3),
+            ("parameter", 0, 6),
+            ("plain", 1, 2),
+            ("plain", 0, 6),
+        ] {
+            let func = instance.get_typed_func::<i32, ()>(&mut store, name).unwrap();
+            store.set_fuel(100).unwrap();
+            func.call(&mut store, condition).unwrap();
+            assert_eq!(100 - store.get_fuel().unwrap(), cost, "{tier:?}: {name}({condition})");
+        }
+    }
 }
 
 #[test]
