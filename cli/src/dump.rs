@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::ops::Range;
 use upshift::{ExternType, ImportType, Module};
+use upshift_profiler::symbols::function_name;
 
 /// The listing of the function with this name or index, or of all of them for `all`.
 pub(crate) fn dump(module: &Module, bytes: &[u8], function: &str) -> Result<String> {
@@ -20,7 +21,8 @@ pub(crate) fn dump(module: &Module, bytes: &[u8], function: &str) -> Result<Stri
     Ok(text)
 }
 
-/// The functions with a body that `function` means.
+/// The functions with a body that `function` means: all, an index, or a name as the module has it or as
+/// reports show it.
 pub(crate) fn select(module: &Module, function: &str) -> Result<Vec<u32>> {
     let is_func = |import: &ImportType<'_>| matches!(import.ty(), ExternType::Func(_));
     let imported = module.imports().filter(is_func).count();
@@ -29,13 +31,16 @@ pub(crate) fn select(module: &Module, function: &str) -> Result<Vec<u32>> {
     if function == "all" {
         return Ok(defined.collect());
     }
-    if let Ok(index) = function.parse::<u32>() {
+    let numbered = function.strip_prefix("func[").and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(index) = numbered.unwrap_or(function).parse::<u32>() {
         if !defined.contains(&index) {
             bail!("function {index} has no body: those are {} to {}", defined.start, total - 1);
         }
         return Ok(vec![index]);
     }
-    let found = defined.find(|&index| module.function_name(index) == Some(function));
+    let named = |index: &u32| module.function_name(*index) == Some(function);
+    let shown = |index: &u32| function_name(module, *index) == function;
+    let found = defined.clone().find(named).or_else(|| defined.find(shown));
     let found = found.with_context(|| format!("no function is called `{function}`"))?;
     Ok(vec![found])
 }

@@ -5,6 +5,7 @@ mod format;
 mod stored;
 
 use crate::errors::UsageError;
+use crate::progress::Progress;
 use crate::run::{self, Observer};
 use crate::wasi_setup::Host;
 use anyhow::{Context, Result};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use upshift::{CodeObserver, Config, Engine, ExceptionStats, Module, Store};
 use upshift_profiler::jitdump::JitDump;
+use upshift_profiler::perf_map::TierNames;
 use upshift_profiler::profiler::Attached;
 use upshift_profiler::sampler::Source;
 use upshift_profiler::summary::Collector;
@@ -53,6 +55,7 @@ pub(crate) fn run(args: RunArgs) -> Result<i32> {
         turns: false,
         lines: false,
         redact: false,
+        samply: false,
         show: Show { top: TOP, function: None },
         run: args.run,
     })
@@ -98,10 +101,20 @@ pub(crate) struct Args {
     /// Show the module's functions by their numbers, without names and lines of source.
     #[arg(long)]
     redact: bool,
+    /// Name code in `perfmap` and `jitdump` so that samply gives each tier its colour: baseline as
+    /// `JS:NAME-INDEX-liftoff`, the optimizer's as `JS:NAME-INDEX-turbofan`.
+    #[arg(long)]
+    samply: bool,
     #[command(flatten)]
     show: Show,
     #[command(flatten)]
     run: run::Args,
+}
+
+impl Args {
+    fn tier_names(&self) -> TierNames {
+        if self.samply { TierNames::Samply } else { TierNames::Own }
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -180,7 +193,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         let out = &args.out;
         std::fs::create_dir_all(out)
             .with_context(|| format!("failed to make {}", out.display()))?;
-        session.jitdump = Some(Arc::new(JitDump::create(out)?));
+        session.jitdump = Some(Arc::new(JitDump::create(out, args.tier_names())?));
     }
     run::execute_observed(&args.run, &mut session)
 }
@@ -259,6 +272,7 @@ impl Observer for Session<'_> {
         if self.args.mode == Mode::Exact {
             return self.write_exact(module);
         }
+        let progress = Progress::start("looking up what was sampled");
         let mut profile = Profile::new(&self.profiler.snapshot(), module);
         if profile.source.is_some() {
             self.started_ms = milliseconds(profile.started.saturating_sub(self.engine_made));
@@ -269,6 +283,7 @@ impl Observer for Session<'_> {
             profile.redact();
             tiers.redact();
         }
+        drop(progress);
         self.write(&profile, tiers, module)
     }
 }

@@ -49,6 +49,13 @@ fn a_function_can_be_looked_at_without_a_run() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let page = std::fs::read_to_string(&out).expect("the page was written");
     assert!(page.contains("did not run") && !page.contains("<h3>osr"), "{page}");
+    // As reports show functions: one without a name, and one of C++.
+    let mangled = r#"(module (func (nop)) (func (@name "_Z3fooi") (nop)))"#;
+    let mangled = scratch.file("mangled.wat", mangled);
+    for function in ["func[0]", "foo(int)", "_Z3fooi"] {
+        let output = upshift(&["explore", "--no-run", "--out", &out, &mangled, function]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
     for (function, code) in [(None, 2), (Some("nobody"), 1)] {
         let args = ["explore", "--invoke", "f", &file].into_iter().chain(function);
         let output = upshift(&args.collect::<Vec<_>>());

@@ -163,7 +163,53 @@ fn tiers_are_reported_without_samples() {
     let profile = run.json("profile.json");
     assert_eq!(profile["samples"], 0);
     assert_eq!(profile["exceptions"], Value::Null);
-    assert!(!run.scratch.0.join("out/flamegraph.svg").exists());
+    for of_samples in ["flamegraph.svg", "functions.csv"] {
+        assert!(!run.out().join(of_samples).exists(), "{of_samples}");
+    }
+    let tiers = run.read("tiers.csv");
+    let rows: Vec<Vec<&str>> = tiers.lines().map(|row| row.split(',').collect()).collect();
+    let column = |name: &str| rows[0].iter().position(|&head| head == name).expect(name);
+    // The name has a comma, so what is behind it stands one place further.
+    let hot = rows.iter().find(|row| row[0] == "\"hot <\"\"a\"\"").expect("a row");
+    let cell = |name: &str| hot[column(name) + 1];
+    assert_eq!(cell("index"), "0");
+    for known in ["requested_at_ms", "waited_ms", "ready_after_ms", "optimizer_compile_ms"] {
+        assert!(cell(known).parse::<f64>().is_ok(), "{known}: {hot:?}");
+    }
+    assert!(cell("osr_entries").starts_with("0x"), "{hot:?}");
+    for unknown in ["entered_after_ms", "osr_self_ms", "speed_up", "repaid_after_ms"] {
+        assert_eq!(cell(unknown), "", "{unknown}");
+    }
+}
+
+#[test]
+fn a_screen_tells_the_most_when_the_report_is_not_asked_for() {
+    let run = Run::new("screen", &PROGRAM, &["--format", "json,csv", "--top", "100"]);
+    let shown = run.stderr();
+    assert!(shown.lines().count() <= 24, "{shown}");
+    for part in ["samples in", "hot <", "Tiers: ", "Queue: ", "profile written to"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!run.out().join("report.txt").exists());
+    let tiers = run.read("tiers.csv");
+    assert!(tiers.contains(",assumed,"), "{tiers}");
+    let exact = Run::new("screen-exact", &PROGRAM, &["--mode", "exact", "--format", "csv"]);
+    assert!(exact.stderr().contains("operators executed") && exact.stderr().lines().count() < 24);
+}
+
+#[test]
+fn code_has_names_that_samply_knows() {
+    let run = Run::new("samply", &PROGRAM, &["--format", "perfmap,jitdump", "--samply"]);
+    let files = std::fs::read_dir(run.out()).expect("the folder is there");
+    let names = files.map(|file| file.expect("it can be read").file_name().display().to_string());
+    let names: Vec<String> = names.collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    for name in names {
+        let content = String::from_utf8_lossy(&run.bytes(&name)).into_owned();
+        for code in ["JS:hot <\"a\", b>-0-liftoff", "JS:hot <\"a\", b> (osr)-0-turbofan"] {
+            assert!(content.contains(code), "{name}: {code}");
+        }
+    }
 }
 
 #[test]

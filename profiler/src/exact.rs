@@ -170,25 +170,15 @@ fn line(out: &mut String, text: &str) {
     writeln!(out, "{text}").expect("strings take anything");
 }
 
-/// The report for people: functions whose name contains `wanted`, `top` of them.
+/// The report for people: functions whose name contains `wanted`, `top` of them, and the most frequent
+/// operators and calls.
 #[must_use]
 pub fn text(report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
-    let mut out = String::new();
+    let mut out = functions(report, top, wanted);
     let name = |index: Option<u32>| match index {
         Some(index) => shortened(report.name(index)),
         None => "(through a table or reference)".to_owned(),
     };
-    let executed = report.executed();
-    line(&mut out, &format!("Exact counts, baseline code: {executed} operators executed"));
-    line(&mut out, "\n         entries        operators       loop turns  function");
-    let shown = report.functions.iter();
-    let shown = shown.filter(|function| wanted.is_none_or(|part| function.name.contains(part)));
-    for function in shown.take(top) {
-        let turns: u64 = function.loops.iter().map(|found| found.1).sum();
-        let (entries, executed) = (function.entries, function.executed);
-        let name = shortened(&function.name);
-        line(&mut out, &format!("{entries:>16} {executed:>16} {turns:>16}  {name}"));
-    }
     let mut operators: Vec<_> = report.operators.iter().collect();
     operators.sort_by_key(|&(name, &count)| (u64::MAX - count, *name));
     line(&mut out, "\n           count  operator");
@@ -199,6 +189,24 @@ pub fn text(report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
     for calls in report.calls.iter().take(ROWS) {
         let (caller, callee) = (name(Some(calls.caller)), name(calls.callee));
         line(&mut out, &format!("{:>16}  {caller} -> {callee}", calls.count));
+    }
+    out
+}
+
+/// The first table of the report.
+#[must_use]
+pub fn functions(report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
+    let mut out = String::new();
+    let executed = report.executed();
+    line(&mut out, &format!("Exact counts, baseline code: {executed} operators executed"));
+    line(&mut out, "\n         entries        operators       loop turns  function");
+    let shown = report.functions.iter();
+    let shown = shown.filter(|function| wanted.is_none_or(|part| function.name.contains(part)));
+    for function in shown.take(top) {
+        let turns: u64 = function.loops.iter().map(|found| found.1).sum();
+        let (entries, executed) = (function.entries, function.executed);
+        let name = shortened(&function.name);
+        line(&mut out, &format!("{entries:>16} {executed:>16} {turns:>16}  {name}"));
     }
     out
 }

@@ -12,7 +12,7 @@
 //! Numbers are little-endian, the first four of the header and the first two of a record have four
 //! bytes, as have pid and tid; others have eight.
 
-use crate::perf_map::perf_name;
+use crate::perf_map::TierNames;
 use crate::sampler::clock::monotonic_ns;
 use crate::symbols::demangle;
 use anyhow::{Context, Result};
@@ -42,6 +42,7 @@ const MAP_BYTES: usize = 4096;
 #[derive(Debug)]
 pub struct JitDump {
     state: Mutex<State>,
+    names: TierNames,
     _seen_by_perf: Mmap,
 }
 
@@ -58,7 +59,7 @@ impl JitDump {
     ///
     /// # Errors
     /// When the file cannot be made, or not be mapped: its file system allows no execution.
-    pub fn create(folder: &Path) -> Result<Self> {
+    pub fn create(folder: &Path, names: TierNames) -> Result<Self> {
         let path = folder.join(format!("jit-{}.dump", std::process::id()));
         let create = || -> io::Result<(File, Mmap)> {
             let mut file =
@@ -71,7 +72,7 @@ impl JitDump {
         let (file, map) =
             create().with_context(|| format!("failed to write {}", path.display()))?;
         let state = Mutex::new(State { file, records: 0, error: None });
-        Ok(Self { state, _seen_by_perf: map })
+        Ok(Self { state, names, _seen_by_perf: map })
     }
 
     /// Ends the file.
@@ -90,7 +91,7 @@ impl CodeObserver for JitDump {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let number = state.records;
         state.records += 1;
-        state.write(&record(CODE_LOAD, &code_load(code, number)));
+        state.write(&record(CODE_LOAD, &code_load(code, number, self.names)));
     }
 }
 
@@ -123,7 +124,7 @@ fn record(id: u32, fields: &[u8]) -> Vec<u8> {
     out
 }
 
-fn code_load(code: &PublishedCode<'_>, number: u64) -> Vec<u8> {
+fn code_load(code: &PublishedCode<'_>, number: u64, names: TierNames) -> Vec<u8> {
     let mut out = Vec::new();
     let thread = u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap_or(0);
     for word in [std::process::id(), thread] {
@@ -135,7 +136,7 @@ fn code_load(code: &PublishedCode<'_>, number: u64) -> Vec<u8> {
     }
     let name = code.name.map_or_else(|| format!("func[{}]", code.func), demangle);
     // `printable` leaves no zero byte.
-    out.extend(perf_name(&name, code.kind).bytes());
+    out.extend(names.of((&name, code.func), code.kind).bytes());
     out.push(0);
     out.extend(code.bytes);
     out
@@ -173,7 +174,7 @@ mod tests {
     fn code_of_each_tier_is_in_the_file_before_it_runs() {
         let folder = std::env::temp_dir().join(format!("upshift-jitdump-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let dump = Arc::new(JitDump::create(&folder).unwrap());
+        let dump = Arc::new(JitDump::create(&folder, TierNames::Own).unwrap());
         let mut config = Config::new();
         config.code_observer(dump.clone()).deterministic_tiering(100);
         let engine = Engine::new(&config).unwrap();
@@ -205,7 +206,10 @@ mod tests {
         }
         let ranges = module.code_ranges().into_iter();
         let expected: Vec<_> = ranges
-            .map(|range| (perf_name("f\0\n", range.kind), range.address, range.len))
+            .map(|range| {
+                let name = TierNames::Own.of(("f\0\n", range.func), range.kind);
+                (name, range.address, range.len)
+            })
             .collect();
         assert_eq!(found, expected);
         let tiers =

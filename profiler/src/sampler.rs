@@ -17,6 +17,7 @@ mod event;
 mod host;
 mod perf;
 mod record;
+mod ring;
 mod timer;
 mod words;
 
@@ -175,11 +176,11 @@ impl Sampler {
         }
         let claim = Claim::new()?;
         let cpu = ThreadClock::new();
-        let (running, since, handled) = match kernel_ring(source, rate)? {
-            Some(ring) => {
+        let (running, since, handled) = match kernel_sampling(source, rate)? {
+            Some(kernel) => {
                 let since = Moment::now(cpu);
-                ring.enable()?;
-                (Running::Perf(ring), since, None)
+                kernel.enable()?;
+                (Running::Perf(kernel), since, None)
             }
             None => {
                 let (timer, handled) = timer::new(rate, probe)?;
@@ -212,8 +213,8 @@ impl Drop for Sampler {
 }
 
 /// The kernel's sampling, when `source` wants it, not running yet; `None` when a timer is to be taken.
-fn kernel_ring(source: Source, rate: u32) -> Result<Option<perf::Ring>> {
-    let new = |leader| perf::Ring::new(leader, rate);
+fn kernel_sampling(source: Source, rate: u32) -> Result<Option<perf::Kernel>> {
+    let new = |leader| perf::Kernel::new(leader, rate);
     match source {
         Source::Timer => Ok(None),
         Source::Auto => {
@@ -221,11 +222,11 @@ fn kernel_ring(source: Source, rate: u32) -> Result<Option<perf::Ring>> {
             Ok(first.or_else(|_| new(event::Leader::TaskClock)).ok())
         }
         Source::Cycles => match new(event::Leader::Cycles) {
-            Ok(ring) => Ok(Some(ring)),
+            Ok(kernel) => Ok(Some(kernel)),
             Err(error) => bail!("the system permits no sampling by cycles: {error}"),
         },
         Source::Perf => match new(event::Leader::TaskClock) {
-            Ok(ring) => Ok(Some(ring)),
+            Ok(kernel) => Ok(Some(kernel)),
             Err(error) => bail!("the kernel permits no sampling by its task clock: {error}"),
         },
     }
@@ -297,7 +298,7 @@ impl Moment {
 
 #[derive(Debug)]
 enum Running {
-    Perf(perf::Ring),
+    Perf(perf::Kernel),
     Timer(timer::Timer),
 }
 
@@ -317,8 +318,8 @@ impl Track {
         recording.wall = now.at.saturating_sub(state.since.at);
         recording.cpu = now.cpu.saturating_sub(state.since.cpu);
         let (source, clock, counted, noted) = match running {
-            Running::Perf(ring) => {
-                (ring.source(), Clock::Cpu, ring.counted(), ring.take(recording.cpu))
+            Running::Perf(kernel) => {
+                (kernel.source(), Clock::Cpu, kernel.counted(), kernel.take(recording.cpu))
             }
             Running::Timer(timer) => (timer::SOURCE, Clock::Wall, timer::COUNTED, timer.take()),
         };
@@ -340,7 +341,7 @@ impl Track {
         }
         state.ended = Some(Moment::now(self.cpu));
         match &state.running {
-            Some(Running::Perf(ring)) => ring.disable(),
+            Some(Running::Perf(kernel)) => kernel.disable(),
             Some(Running::Timer(timer)) => timer.disarm(),
             None => {}
         }

@@ -6,6 +6,7 @@ use crate::profile::Category;
 use crate::sampler::Clock;
 use crate::source::short;
 use crate::summary::{Basis, Collector, Kind, Row, Sampling, Summary};
+use crate::tiers::{TierReport, Waiting};
 use crate::turns::Factor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -60,6 +61,25 @@ pub fn report(summary: &Summary, options: &Options) -> String {
         let value = reading.value.map_or("not available".to_owned(), |value| value.to_string());
         line(&mut out, &format!("  {:<18} {value}", reading.name));
     }
+    out
+}
+
+/// Rows of the table in [`screen`].
+pub const SCREEN_ROWS: usize = 8;
+
+/// What matters most, in fewer lines than a screen has.
+#[must_use]
+pub fn screen(summary: &Summary, options: &Options) -> String {
+    let mut out = String::new();
+    let options = Options { top: options.top.min(SCREEN_ROWS), ..options.clone() };
+    if let Some(sampling) = summary.sampling.as_ref() {
+        head(&mut out, summary, sampling);
+        if summary.samples > 0 {
+            categories(&mut out, summary, &options);
+            functions(&mut out, summary, &options);
+        }
+    }
+    tier_totals(&mut out, &summary.tiers);
     out
 }
 
@@ -225,8 +245,8 @@ fn exceptions(out: &mut String, exceptions: &Exceptions, options: &Options) {
     }
 }
 
-fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
-    let tiers = &summary.tiers;
+/// What the tiers cost in all.
+fn tier_totals(out: &mut String, tiers: &TierReport) {
     line(
         out,
         &format!(
@@ -240,6 +260,21 @@ fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
             tiers.lost
         ),
     );
+    if let Some(Waiting { most, median_ms, longest_ms }) = tiers.waiting() {
+        let begun = tiers.waits.len();
+        line(
+            out,
+            &format!(
+                "Queue: {begun} compilations begun, at most {most} waiting behind one; they waited \
+                 {median_ms:.2} ms (median), {longest_ms:.2} ms (longest)"
+            ),
+        );
+    }
+}
+
+fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
+    let tiers = &summary.tiers;
+    tier_totals(out, tiers);
     for (reason, count) in &tiers.rejected {
         line(out, &format!("  {count} rejected: {}", printable(reason)));
     }

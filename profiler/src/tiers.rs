@@ -37,6 +37,17 @@ pub struct FunctionTiers {
     pub osr_entries: Vec<(u32, f64)>,
 }
 
+/// How requests waited.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Waiting {
+    /// How many were left when one was begun, at most.
+    pub most: usize,
+    /// How long they waited, in milliseconds.
+    pub median_ms: f64,
+    /// How long the one that waited longest did.
+    pub longest_ms: f64,
+}
+
 /// A step in a function's life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
@@ -198,6 +209,18 @@ impl TierReport {
         }
     }
 
+    /// How requests waited for threads that optimise; nothing when none was begun.
+    #[must_use]
+    pub fn waiting(&self) -> Option<Waiting> {
+        let mut waits: Vec<f64> = self.waits.iter().map(|&(_, ms)| ms).collect();
+        waits.sort_by(f64::total_cmp);
+        Some(Waiting {
+            most: self.queue.iter().map(|&(_, waiting)| waiting).max().unwrap_or(0),
+            median_ms: *waits.get(waits.len() / 2)?,
+            longest_ms: *waits.last()?,
+        })
+    }
+
     /// CPU time of all optimising compilations, in milliseconds.
     #[must_use]
     pub fn optimizer_ms(&self) -> f64 {
@@ -289,6 +312,10 @@ mod tests {
         let report = TierReport::new(&module, &events, 0);
         assert!((report.functions[0].waited_ms - 3.0).abs() < 1e-9, "{report:?}");
         assert_eq!(report.waits.len(), 2);
+        // Half of two is the second.
+        let waiting = Waiting { most: 0, median_ms: 50.0, longest_ms: 50.0 };
+        assert_eq!(report.waiting(), Some(waiting));
+        assert_eq!(TierReport::default().waiting(), None);
     }
 
     #[test]

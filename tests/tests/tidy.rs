@@ -55,7 +55,8 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "profiler/src/jitdump.rs",
     "profiler/src/sampler/clock.rs",
     "profiler/src/sampler/event.rs",
-    "profiler/src/sampler/perf.rs",
+    "profiler/src/sampler/host.rs",
+    "profiler/src/sampler/ring.rs",
     "profiler/src/sampler/timer.rs",
 ];
 

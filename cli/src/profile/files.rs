@@ -28,19 +28,23 @@ impl Session<'_> {
         if let Some(exceptions) = summary.exceptions.as_mut().filter(|_| self.args.redact) {
             exceptions.redact();
         }
-        self.report(|terminal| {
+        let short = |terminal| text::screen(&summary, &self.args.show.options(terminal));
+        let long = |terminal| {
             let options = self.args.show.options(terminal);
             let mut report = text::report(&summary, &options);
             if let Some(old) = &self.old {
                 report.push_str(&diff::text(&old.summary, &summary, &options));
             }
             report
-        })?;
+        };
+        self.report(long, short)?;
         if self.only_text() {
             return Ok(());
         }
         self.file(Format::Json, SUMMARY, || Ok(summary.json()?.into_bytes()))?;
-        self.file(Format::Csv, "functions.csv", || Ok(table::csv(&summary).into_bytes()))?;
+        let functions = summary.sampling.is_some().then(|| table::functions(&summary));
+        self.file_or_none(Format::Csv, "functions.csv", functions.map(String::into_bytes))?;
+        self.file(Format::Csv, "tiers.csv", || Ok(table::tiers(&summary).into_bytes()))?;
         let exceptions = summary.exceptions.as_ref().map(Exceptions::csv);
         self.file_or_none(Format::Csv, "exceptions.csv", exceptions.map(String::into_bytes))?;
         let turns = (!summary.turns.is_empty()).then(|| turns::csv(&summary.turns));
@@ -51,8 +55,8 @@ impl Session<'_> {
         self.file(Format::Timeline, "timeline.html", || {
             Ok(timeline::html(profile, tiers, self.started_ms).into_bytes())
         })?;
-        let map = format!("perf-{}.map", std::process::id());
-        self.file(Format::Perfmap, &map, || Ok(perf_map::perf_map(module).into_bytes()))?;
+        let (map, names) = (format!("perf-{}.map", std::process::id()), self.args.tier_names());
+        self.file(Format::Perfmap, &map, || Ok(perf_map::perf_map(module, names).into_bytes()))?;
         self.written("profile");
         Ok(())
     }
@@ -83,7 +87,8 @@ impl Session<'_> {
             counts.redact();
         }
         let (top, wanted) = (self.args.show.top, self.args.show.function.as_deref());
-        self.report(|_| exact::text(&counts, top, wanted))?;
+        let short = |_| exact::functions(&counts, top.min(text::SCREEN_ROWS), wanted);
+        self.report(|_| exact::text(&counts, top, wanted), short)?;
         if self.only_text() {
             return Ok(());
         }
@@ -93,12 +98,15 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The report goes to stderr, and to a file when there are others. It is made for a terminal or
-    /// not.
-    fn report(&self, report: impl Fn(bool) -> String) -> Result<()> {
-        if self.wants(Format::Text) {
-            say(&report(std::io::stderr().is_terminal()));
-        }
+    /// The report goes to stderr, and to a file when there are others; what fits on a screen goes to
+    /// stderr when nobody asked for more. They are made for a terminal or not.
+    fn report(
+        &self,
+        report: impl Fn(bool) -> String,
+        short: impl FnOnce(bool) -> String,
+    ) -> Result<()> {
+        let terminal = std::io::stderr().is_terminal();
+        say(&if self.wants(Format::Text) { report(terminal) } else { short(terminal) });
         if self.only_text() {
             return Ok(());
         }

@@ -9,7 +9,7 @@ pub(super) enum Format {
     Text,
     /// profile.json: functions, counters, tiers; counts.json in the mode exact.
     Json,
-    /// functions.csv; counts.csv in the mode exact.
+    /// functions.csv and tiers.csv; counts.csv in the mode exact.
     Csv,
     /// stacks.folded, for flamegraph tools.
     Folded,
@@ -59,10 +59,8 @@ impl Mode {
     }
 
     fn has(self, format: Format) -> bool {
-        let of_samples = matches!(
-            format,
-            Format::Csv | Format::Folded | Format::Svg | Format::Firefox | Format::Pprof
-        );
+        let of_samples =
+            matches!(format, Format::Folded | Format::Svg | Format::Firefox | Format::Pprof);
         match self {
             Self::Sample => true,
             Self::Tiers => !of_samples,

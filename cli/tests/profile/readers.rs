@@ -58,7 +58,7 @@ fn found(start: &str, end: &str) -> String {
 
 #[test]
 fn tables_are_csv() {
-    for name in ["functions.csv", "turns.csv"] {
+    for name in ["functions.csv", "tiers.csv", "turns.csv"] {
         let bytes = run().bytes(name);
         let mut reader = csv::Reader::from_reader(bytes.as_slice());
         let rows: Vec<_> = reader.records().map(|row| row.expect("as long as the head")).collect();

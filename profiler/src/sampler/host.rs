@@ -5,15 +5,17 @@ use super::record::Registers;
 use crate::maps::{self, Mapping};
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder};
-use object::{Object, ObjectSection, ObjectSegment, ReadCache};
+use memmap2::Mmap;
+use object::{Object, ObjectSection, ObjectSegment};
 use std::fmt;
 use std::fs::File;
-use std::ops::Range;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 use upshift::is_machine_code;
 
 /// Knows how to unwind the code that the process had when this was made.
 pub(super) struct HostUnwinder {
-    unwinder: UnwinderX86_64<Vec<u8>>,
+    unwinder: UnwinderX86_64<Part>,
     cache: CacheX86_64,
 }
 
@@ -93,14 +95,38 @@ fn files(maps: &[Mapping]) -> Vec<(&str, Range<u64>)> {
     found.into_iter().filter(|file| file.2).map(|(path, range, _)| (path, range)).collect()
 }
 
-fn read_module(path: &str, range: Range<u64>) -> Option<Module<Vec<u8>>> {
-    let cache = ReadCache::new(File::open(path).ok()?);
-    let file = object::File::parse(&cache).ok()?;
+/// A part of a file, or none: only what is looked at is read.
+#[derive(Default)]
+struct Part {
+    map: Option<Arc<Mmap>>,
+    range: Range<usize>,
+}
+
+impl Deref for Part {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.map.as_ref().map_or(&[], |map| &map[self.range.clone()])
+    }
+}
+
+fn read_module(path: &str, range: Range<u64>) -> Option<Module<Part>> {
+    let file = File::open(path).ok()?;
+    // SAFETY: as with every program and library that runs, whoever changes its file in place breaks
+    // more than this; they are replaced, not changed.
+    let map = Arc::new(unsafe { Mmap::map(&file) }.ok()?);
+    let file = object::File::parse(&**map).ok()?;
     let place = |name: &str| {
         let section = file.section_by_name(name)?;
         Some(section.address()..section.address() + section.size())
     };
-    let data = |name: &str| Some(file.section_by_name(name)?.data().ok()?.to_vec());
+    let data = |name: &str| {
+        let (start, len) = file.section_by_name(name)?.file_range()?;
+        let start = usize::try_from(start).ok()?;
+        let range = start..start.checked_add(usize::try_from(len).ok()?)?;
+        map.get(range.clone())?;
+        Some(Part { map: Some(Arc::clone(&map)), range })
+    };
     // The first segment lies where the file begins.
     let first = file.segments().next()?;
     let base = range.start.checked_sub(first.address())?;

@@ -1,4 +1,4 @@
-//! The kernel notes stacks in a ring, and a thread reads them from there.
+//! The kernel notes stacks in a [ring](super::ring), and a thread reads them from there.
 //!
 //! # A sample is taken
 //! 1. The group's leader ([`super::event`]) counts CPU time of the sampled thread, or cycles. Each
@@ -17,30 +17,26 @@
 //! Time in the kernel is sampled where that is permitted; where it is not, the first sample behind
 //! it weighs more.
 
-use super::event::{Group, Leader, Slot};
+use super::event::{Group, Leader, STACK_BYTES, Slot};
 use super::host::HostUnwinder;
 use super::record::{Counts, Record, Sample, records};
+use super::ring::Ring;
 use super::{BUFFER_WORDS, COUNTERS, HEAD_WORDS, MAX_FRAMES, Noted, RawSample, lock};
 use crate::symbols::KERNEL_START;
-use memmap2::{MmapOptions, MmapRaw};
-use perf_event_open_sys::bindings::perf_event_mmap_page;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use std::io;
-use std::mem::offset_of;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use upshift::is_machine_code;
 
-const PAGE_BYTES: usize = 4096;
-/// Pages of the ring: many where that is permitted, else what everybody may have.
-const RING_PAGES: [usize; 2] = [1024, 128];
+/// Bytes of a record beside the copy of the stack, about.
+const RECORD_BYTES: u32 = 512;
 
 /// Samples the thread that made it.
 #[derive(Debug)]
-pub(super) struct Ring {
+pub(super) struct Kernel {
     group: Arc<Group>,
     leader: Leader,
     /// Written when the reader's thread shall end.
@@ -49,21 +45,17 @@ pub(super) struct Ring {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Ring {
-    /// A ring of the calling thread that takes no samples yet.
+impl Kernel {
+    /// Sampling of the calling thread, which does not run yet.
     pub(super) fn new(leader: Leader, rate: u32) -> io::Result<Self> {
         let group = Arc::new(Group::open(leader, rate)?);
-        let map = Map::new(group.leader())?;
+        let bytes_per_second = f64::from(STACK_BYTES + RECORD_BYTES) * f64::from(rate);
+        let ring = Ring::new(group.leader(), bytes_per_second)?;
         let end = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let reader = Arc::new(Mutex::new(Reader {
-            map,
-            bytes: Vec::new(),
-            slots: group.slots().to_vec(),
-            host: None,
-            last: Totals::default(),
-            words: 0,
-            noted: Noted::default(),
-            taken_clock: 0,
+            ring,
+            joined: Vec::new(),
+            notes: Notes { slots: group.slots().to_vec(), ..Notes::default() },
         }));
         let (events, ended, shared) = (Arc::clone(&group), Arc::clone(&end), Arc::clone(&reader));
         let thread = std::thread::Builder::new().name("profiler".to_owned());
@@ -98,11 +90,12 @@ impl Ring {
         let mut reader = lock(&self.reader);
         reader.fetch();
         // What the clock says now; the samples since the last one have no weight yet.
-        let clock = self.task_clock().unwrap_or(reader.last.clock).max(reader.last.clock);
-        let passed = Duration::from_nanos(clock - reader.taken_clock);
-        reader.taken_clock = clock;
-        reader.words = 0;
-        let mut noted = std::mem::take(&mut reader.noted);
+        let notes = &mut reader.notes;
+        let clock = self.task_clock().unwrap_or(notes.last.clock).max(notes.last.clock);
+        let passed = Duration::from_nanos(clock - notes.taken_clock);
+        notes.taken_clock = clock;
+        notes.words = 0;
+        let mut noted = std::mem::take(&mut notes.noted);
         if !passed.is_zero() {
             let factor = cpu.as_secs_f64() / passed.as_secs_f64();
             noted.samples.iter_mut().for_each(|sample| sample.cpu = sample.cpu.mul_f64(factor));
@@ -124,7 +117,7 @@ impl Ring {
     }
 }
 
-impl Drop for Ring {
+impl Drop for Kernel {
     fn drop(&mut self) {
         self.group.disable();
         // Without this the reader would wait for ever; a counter that is 0 takes a 1.
@@ -151,56 +144,6 @@ fn read(group: &Group, end: &OwnedFd, reader: &Mutex<Reader>) {
             poll(&mut [PollFd::new(end, PollFlags::IN)], None).ok();
             return;
         }
-    }
-}
-
-/// The map of a ring: a page with positions, then the data.
-#[derive(Debug)]
-struct Map {
-    map: MmapRaw,
-    data_bytes: usize,
-}
-
-impl Map {
-    /// The largest ring that is permitted.
-    fn new(event: &OwnedFd) -> io::Result<Self> {
-        let mut result = Err(io::ErrorKind::InvalidInput.into());
-        for pages in RING_PAGES {
-            let data_bytes = pages * PAGE_BYTES;
-            let map = MmapOptions::new().len(PAGE_BYTES + data_bytes).map_raw(event);
-            match map {
-                Ok(map) => return Ok(Self { map, data_bytes }),
-                Err(error) => result = Err(error),
-            }
-        }
-        result
-    }
-
-    fn position(&self, offset: usize) -> &AtomicU64 {
-        assert!(offset + size_of::<AtomicU64>() <= PAGE_BYTES, "a field of the first page");
-        let place = self.map.as_mut_ptr().wrapping_add(offset).cast::<u64>();
-        // SAFETY: the place lies in the map, which lives as long as this one. The kernel keeps
-        // positions there, aligned, and accesses them as atomic ones.
-        unsafe { AtomicU64::from_ptr(place) }
-    }
-
-    /// Moves all there is to the end of `out`.
-    fn take(&self, out: &mut Vec<u8>) {
-        let head = self.position(offset_of!(perf_event_mmap_page, data_head));
-        let tail = self.position(offset_of!(perf_event_mmap_page, data_tail));
-        let (to, from) = (head.load(Ordering::Acquire), tail.load(Ordering::Relaxed));
-        let mut at = from;
-        while at < to {
-            let place = usize::try_from(at % self.data_bytes as u64).unwrap_or(0);
-            let left = usize::try_from(to - at).unwrap_or(usize::MAX);
-            let len = left.min(self.data_bytes - place);
-            let data = self.map.as_mut_ptr().wrapping_add(PAGE_BYTES + place).cast_const();
-            // SAFETY: `len` bytes from there lie in the map, and between the tail and the head the
-            // kernel writes nothing.
-            out.extend_from_slice(unsafe { std::slice::from_raw_parts(data, len) });
-            at += len as u64;
-        }
-        tail.store(to, Ordering::Release);
     }
 }
 
@@ -234,12 +177,34 @@ impl Totals {
 }
 
 /// Reads the ring.
+#[derive(Debug)]
 struct Reader {
-    map: Map,
-    /// Space for what is in the ring.
-    bytes: Vec<u8>,
+    ring: Ring,
+    /// Space for a record.
+    joined: Vec<u8>,
+    notes: Notes,
+}
+
+impl Reader {
+    /// Notes all that is in the ring. Of a stack, only what is needed is read.
+    fn fetch(&mut self) {
+        let Self { ring, joined, notes } = self;
+        ring.read(joined, |bytes| {
+            for record in records(bytes) {
+                match record {
+                    Record::Sample(sample) => notes.note(&sample),
+                    Record::Lost(count) => notes.noted.lost += count,
+                }
+            }
+        });
+    }
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+struct Notes {
     slots: Vec<Slot>,
-    /// Made for the first stack that needs it: the tables of large programs take a while to read.
+    /// Made for the first stack that needs it.
     host: Option<HostUnwinder>,
     /// Values of the last sample.
     last: Totals,
@@ -250,27 +215,7 @@ struct Reader {
     taken_clock: u64,
 }
 
-impl std::fmt::Debug for Reader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("map", &self.map).finish_non_exhaustive()
-    }
-}
-
-impl Reader {
-    /// Notes all that is in the ring.
-    fn fetch(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        self.map.take(&mut bytes);
-        for record in records(&bytes) {
-            match record {
-                Record::Sample(sample) => self.note(&sample),
-                Record::Lost(count) => self.noted.lost += count,
-            }
-        }
-        bytes.clear();
-        self.bytes = bytes;
-    }
-
+impl Notes {
     fn note(&mut self, sample: &Sample<'_>) {
         let totals = Totals::of(&self.slots, &sample.counts);
         let Some(totals) = totals.filter(|_| self.words <= BUFFER_WORDS) else {

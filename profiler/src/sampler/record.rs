@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 /// Bytes of a record's head.
-const HEAD_BYTES: usize = 8;
+pub(super) const HEAD_BYTES: usize = 8;
 /// Kinds of records.
 const LOST: u32 = 2;
 const SAMPLE: u32 = 9;
@@ -72,6 +72,12 @@ pub(super) struct Registers {
     pub(super) bp: u64,
     pub(super) sp: u64,
     pub(super) ip: u64,
+}
+
+/// Bytes of the record that begins here, its head included; `None` when it is none.
+pub(super) fn record_bytes(bytes: &[u8]) -> Option<usize> {
+    let size = u16::from_le_bytes(bytes.get(6..HEAD_BYTES)?.try_into().ok()?);
+    Some(usize::from(size)).filter(|&size| size >= HEAD_BYTES)
 }
 
 /// The records of `bytes`; what is malformed ends them, what is unknown is left out.

@@ -109,16 +109,16 @@ fn samples_count_what_happened_between_them() {
 /// A leader that is not the task clock: what machines with hardware counters have.
 #[test]
 fn time_is_that_of_the_task_clock_whatever_interrupts() {
-    if perf::Ring::new(Leader::TaskClock, 1000).is_err() {
+    if perf::Kernel::new(Leader::TaskClock, 1000).is_err() {
         return;
     }
-    let ring = perf::Ring::new(Leader::CpuClock, 1000).unwrap();
+    let kernel = perf::Kernel::new(Leader::CpuClock, 1000).unwrap();
     let start = thread_cpu();
-    ring.enable().unwrap();
+    kernel.enable().unwrap();
     work(Duration::from_millis(100));
-    ring.disable();
+    kernel.disable();
     let spent = thread_cpu() - start;
-    let noted = ring.take(spent);
+    let noted = kernel.take(spent);
     assert!(noted.samples.len() > 10, "{}", noted.samples.len());
     assert!(weight(&noted.samples) <= spent + Duration::from_micros(1));
     // Half of it in case that the machine was taken away for long.
