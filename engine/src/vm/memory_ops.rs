@@ -50,7 +50,8 @@ impl MemoryPtr {
     /// `memory.copy` within the memory, when that is in bounds and does not poll; else nothing is
     /// written.
     pub(super) fn copy_small(self, dst: u64, src: u64, len: u64) -> bool {
-        let (Ok((from, _)), Ok((to, len))) = (self.checked(src, len), self.checked(dst, len))
+        let parts = self.parts();
+        let (Ok((from, _)), Ok((to, len))) = (within(parts, src, len), within(parts, dst, len))
         else {
             return false;
         };
@@ -145,14 +146,18 @@ impl MemoryPtr {
 
     /// The place and length of a range that lies in the memory.
     fn checked(self, start: u64, len: u64) -> Result<(*mut u8, usize), Trap> {
-        let (base, size) = self.parts();
-        let end = start.checked_add(len).ok_or(Trap::MemoryOutOfBounds)?;
-        if end > size as u64 {
-            return Err(Trap::MemoryOutOfBounds);
-        }
-        let fits = |n: u64| usize::try_from(n).expect("below the memory's length");
-        Ok((base.wrapping_add(fits(start)), fits(len)))
+        within(self.parts(), start, len)
     }
+}
+
+/// The place and length of a range that lies in a memory with this first byte and length.
+fn within((base, size): (*mut u8, usize), start: u64, len: u64) -> Result<(*mut u8, usize), Trap> {
+    let end = start.checked_add(len).ok_or(Trap::MemoryOutOfBounds)?;
+    if end > size as u64 {
+        return Err(Trap::MemoryOutOfBounds);
+    }
+    let fits = |n: u64| usize::try_from(n).expect("below the memory's length");
+    Ok((base.wrapping_add(fits(start)), fits(len)))
 }
 
 /// Start and length of each chunk of an operation.

@@ -180,9 +180,15 @@ extern "C" fn memory_fill(
     {
         return;
     }
-    run(thread, (), |host| {
-        host.memory_fill(instance(vmctx), MemoryIndex(index(memory)), dst, value, len)
-    });
+    /// Apart, so that a short fill saves no registers.
+    #[inline(never)]
+    fn by_store(thread: Thread, vmctx: *mut Instance, memory: u64, range: [u64; 2], value: u8) {
+        let [dst, len] = range;
+        run(thread, (), |host| {
+            host.memory_fill(instance(vmctx), MemoryIndex(index(memory)), dst, value, len)
+        });
+    }
+    by_store(thread, vmctx, memory, [dst, len], value);
 }
 
 /// The first memory, for an operator that is done without asking the store: it costs no fuel, and
@@ -219,9 +225,21 @@ macro_rules! bulk {
             $(if $quick(thread, vmctx, indices, [dst, src, len]) {
                 return;
             })?
-            let (first, second) = unpack_indices(indices);
-            let indices = ($first(first), $second(second));
-            run(thread, (), |host| host.$name(instance(vmctx), indices, dst, src, len));
+            /// Apart, so that what is done quickly saves no registers.
+            #[inline(never)]
+            fn by_store(
+                thread: Thread,
+                vmctx: *mut Instance,
+                indices: u64,
+                dst: u64,
+                src: u64,
+                len: u64,
+            ) {
+                let (first, second) = unpack_indices(indices);
+                let indices = ($first(first), $second(second));
+                run(thread, (), |host| host.$name(instance(vmctx), indices, dst, src, len));
+            }
+            by_store(thread, vmctx, indices, dst, src, len);
         }
     )*};
 }
