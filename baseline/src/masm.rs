@@ -49,6 +49,8 @@ pub(crate) const RDX: Gpr = Gpr(2);
 pub(crate) const RSI: Gpr = Gpr(6);
 /// First argument.
 pub(crate) const RDI: Gpr = Gpr(7);
+/// Fifth argument.
+pub(crate) const R8: Gpr = Gpr(8);
 /// The stack pointer.
 pub(crate) const RSP: Gpr = Gpr(4);
 /// The frame pointer.

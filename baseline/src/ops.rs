@@ -6,6 +6,7 @@ pub(crate) mod call;
 mod cast;
 pub(crate) mod convert;
 mod exception;
+pub(crate) mod fill;
 pub(crate) mod float;
 pub(crate) mod int;
 pub(crate) mod memory;

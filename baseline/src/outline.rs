@@ -3,6 +3,7 @@
 use crate::compiler::{FuncCompiler, Prologue, Safepoint};
 use crate::hotness::{Budget, HotSite};
 use crate::masm::{Addr, Cond, Gpr, Label, RBP, THREAD};
+use crate::ops::fill::Filler;
 use crate::ops::object::Object;
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
@@ -84,7 +85,11 @@ pub(crate) enum Cold {
         ty: TypeIndex,
         /// What holds references there.
         map: Safepoint,
+        /// What its elements are, other than 0.
+        filler: Option<Filler>,
     },
+    /// Has the runtime fill elements of an array.
+    FillArray,
     /// Notes an old object that is written.
     Barrier {
         /// The object.
@@ -186,7 +191,8 @@ impl FuncCompiler<'_> {
             self.tables.pcs.push((self.asm.pos(), site.pc));
             match site.cold {
                 Cold::Refill { bytes, map } => self.emit_refill(bytes, map),
-                Cold::NewArray { ty, map } => self.emit_new_array(ty, map),
+                Cold::NewArray { ty, map, filler } => self.emit_new_array(ty, map, filler),
+                Cold::FillArray => self.emit_fill_array(),
                 Cold::Barrier { object, element } => self.emit_barrier(object, element, site.back),
                 Cold::FuncIndex { record, position } => self.emit_func_index(record, position),
                 Cold::CallTarget { site, record } => self.emit_call_target(site, record),

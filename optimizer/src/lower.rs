@@ -165,7 +165,7 @@ impl<'f> Lowering<'f, '_> {
 }
 
 /// The flags of a cast: lanes are in the order of memory.
-fn little_endian() -> MemFlagsData {
+pub(crate) fn little_endian() -> MemFlagsData {
     MemFlagsData::new().with_endianness(Endianness::Little)
 }
 

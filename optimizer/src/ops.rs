@@ -6,6 +6,7 @@ pub(crate) mod call;
 mod cast;
 mod convert;
 mod exception;
+mod fill;
 mod float;
 mod int;
 mod memory;

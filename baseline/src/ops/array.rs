@@ -1,25 +1,14 @@
 //! Arrays.
 
-use super::object::{
-    MAX_CLEARED_BYTES, MAX_INLINE_BYTES, MAX_UNROLLED_BYTES, Object, thread_field,
-};
-use crate::compiler::{FuncCompiler, Safepoint};
-use crate::frame::{VMCTX_SLOT, slot_addr};
-use crate::masm::{Addr, Cond, Gpr, Label, RAX, RCX, RDI, RDX, RSI, THREAD, Width};
+use super::object::{MAX_INLINE_BYTES, MAX_UNROLLED_BYTES, Object};
+use crate::compiler::FuncCompiler;
+use crate::masm::{Cond, Gpr, Width};
 use crate::ops::call::BuiltinArg;
-use crate::outline::{Cold, builtin_addr};
 use crate::value::{Operand, Reg, Ty, Value};
-use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, pack_indices};
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{
-    ARRAY_HEADER_BYTES, ArrayLayout, Cell, Instance, LENGTH_OFFSET, MAX_ARRAY_LENGTH,
-    MIN_OBJECT_BYTES, OBJECT_ALIGN, ThreadContext,
-};
+use upshift_abi::layout::{ArrayLayout, Cell, LENGTH_OFFSET, MAX_ARRAY_LENGTH};
 use upshift_abi::trap::Trap;
-
-/// Where [`Builtin::array_alloc`] takes the length.
-const LENGTH: Gpr = RCX;
 
 impl FuncCompiler<'_> {
     fn array(&self, ty: TypeIndex) -> ArrayLayout {
@@ -53,19 +42,18 @@ impl FuncCompiler<'_> {
             let object = self.allocate_array(ty, length);
             self.pop();
             let value = self.pop();
-            let r = self.stored_form(layout.element, value);
-            for index in 0..length {
-                let (cell, at) = Self::element_at(layout, index);
-                self.store_form(cell, object.at(at), r);
-            }
+            self.fill_unrolled(layout, object, (length, Some(value)));
             return self.push_gpr(object.offset, Ty::Ref);
         }
         let length = self.pop();
         if self.is_zero_on_top() && !self.src.input.config.fuel {
             self.pop();
-            return self.allocate_cleared(ty, length);
+            return self.push_cleared(ty, length);
         }
-        self.allocate_cleared(ty, length);
+        if self.fills_inline(layout.element) {
+            return self.push_filled(ty, length, true);
+        }
+        self.push_cleared(ty, length);
         let object = self.pop_object();
         let value = self.pop();
         self.pass_value(layout.element, value);
@@ -80,26 +68,16 @@ impl FuncCompiler<'_> {
         self.call_builtin(Builtin::array_fill, &args, None);
     }
 
-    /// Puts what is stored for a popped operand where a builtin takes it.
-    fn pass_value(&mut self, cell: Cell, value: Operand) {
-        let stored = self.stored_form(cell, value);
-        let place = thread_field(offset_of!(ThreadContext, value));
-        self.store_form(cell, place, stored);
-    }
-
     /// `array.new_default`
     pub(crate) fn array_new_default(&mut self, ty: TypeIndex) {
         if let Some(length) = self.small_length(ty) {
-            let layout = self.array(ty);
             let object = self.allocate_array(ty, length);
             self.pop();
-            for index in 0..length {
-                self.zero_cell(object, Self::element_at(layout, index));
-            }
+            self.fill_unrolled(self.array(ty), object, (length, None));
             return self.push_gpr(object.offset, Ty::Ref);
         }
         let length = self.pop();
-        self.allocate_cleared(ty, length);
+        self.push_cleared(ty, length);
     }
 
     /// Whether the operand on top of the stack is null or 0, of a type of which constants are known.
@@ -108,85 +86,14 @@ impl FuncCompiler<'_> {
         top.is_some_and(|top| top.ty() != Ty::V128 && top.value() == Value::Const(0))
     }
 
-    /// Pushes a new array of a popped length, its elements 0: made inline when it is short and there
-    /// is room, else by the runtime.
-    fn allocate_cleared(&mut self, ty: TypeIndex, length: Operand) {
+    /// Pushes a new array of a popped length, its elements 0.
+    fn push_cleared(&mut self, ty: TypeIndex, length: Operand) {
         if self.src.input.config.fuel {
             // The runtime charges for what it clears.
             let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Operand(length)];
             return self.call_builtin(Builtin::array_alloc, &args, Some(Ty::Ref));
         }
-        // Both ways leave what a call would leave, so that they may meet.
-        self.flush_for_call(false);
-        self.plan_operand(LENGTH.into(), length);
-        self.emit_moves();
-        let mut label = Label::new();
-        self.make_short(ty, &mut label);
-        let map = self.slot_safepoint();
-        self.add_cold(label, self.asm.pos(), Cold::NewArray { ty, map });
-        self.end_call();
-        self.push_gpr(RAX, Ty::Ref);
-        self.charge_fuel();
-    }
-
-    /// Makes a short array of the length in [`LENGTH`]: its reference is in `rax`. When it is long or
-    /// there is no room, `label` is gone to.
-    fn make_short(&mut self, ty: TypeIndex, label: &mut Label) {
-        const ALIGN: i32 = OBJECT_ALIGN as i32;
-        // What is aligned is not shorter than the shortest object, and its first word ends with or
-        // before the first element's.
-        const _: () = assert!(ARRAY_HEADER_BYTES + 4 == MIN_OBJECT_BYTES);
-        let layout = self.array(ty);
-        let shift = layout.element_shift();
-        let (end, heap, at) = (RDX, RSI, RDI);
-        self.asm.cmp_ri(Width::W32, LENGTH, ((MAX_CLEARED_BYTES - layout.first) >> shift) as i32);
-        self.asm.jcc(Cond::A, label);
-        self.asm.mov_rr(Width::W32, end, LENGTH);
-        if shift > 0 {
-            self.asm.shl_ri(Width::W32, end, shift);
-        }
-        self.asm.lea_disp(Width::W64, end, end, layout.first as i32 + ALIGN - 1);
-        self.asm.and_ri(Width::W64, end, -ALIGN);
-        let cursor = thread_field(offset_of!(ThreadContext, alloc_cursor));
-        self.asm.load_w(Width::W64, RAX, cursor);
-        self.asm.add_rr(Width::W64, end, RAX);
-        let limit = thread_field(offset_of!(ThreadContext, alloc_limit));
-        self.asm.cmp_rm(Width::W64, end, limit);
-        self.asm.jcc(Cond::A, label);
-        self.asm.store_w(Width::W64, cursor, end);
-        self.asm.load_w(Width::W64, heap, slot_addr(VMCTX_SLOT));
-        self.asm.load_w(Width::W64, at, Addr::Base(heap, offset_of!(Instance, type_ids) as i32));
-        self.asm.load_w(Width::W32, at, Addr::Base(at, ty.0 as i32 * 4));
-        self.asm.load_w(Width::W64, heap, Addr::Base(heap, offset_of!(Instance, heap) as i32));
-        let object = Object { heap, offset: RAX };
-        // The gc word of a new object is 0.
-        self.asm.store_w(Width::W64, object.at(0), at);
-        self.asm.store_w(Width::W32, object.at(LENGTH_OFFSET), LENGTH);
-        self.asm.store_imm(4, object.at(ARRAY_HEADER_BYTES), 0);
-        self.asm.lea_disp(Width::W64, at, RAX, MIN_OBJECT_BYTES as i32);
-        self.clear_words(heap, (at, end));
-    }
-
-    /// Sets the words from one offset up to another one to 0.
-    fn clear_words(&mut self, heap: Gpr, (at, end): (Gpr, Gpr)) {
-        self.asm.cmp_rr(Width::W64, at, end);
-        let done = self.asm.jcc_short(Cond::AE);
-        let mut turn = Label::new();
-        self.asm.bind(&mut turn);
-        self.asm.store_imm(8, Addr::Indexed(heap, at, 0), 0);
-        self.asm.add_ri(Width::W64, at, 8);
-        self.asm.cmp_rr(Width::W64, at, end);
-        self.asm.jcc(Cond::B, &mut turn);
-        self.asm.end_short(done);
-    }
-
-    /// The cold path of [`Self::allocate_cleared`], up to where it goes back.
-    pub(crate) fn emit_new_array(&mut self, ty: TypeIndex, map: Safepoint) {
-        self.asm.mov_ri(RDX, ty.0.into());
-        self.asm.load_w(Width::W64, RSI, slot_addr(VMCTX_SLOT));
-        self.asm.mov_rr(Width::W64, RDI, THREAD);
-        self.asm.call_mem(builtin_addr(Builtin::array_alloc));
-        self.push_slot_safepoint(map);
+        self.push_filled(ty, length, false);
     }
 
     /// `array.new_fixed`
@@ -300,17 +207,6 @@ impl FuncCompiler<'_> {
         let length = self.alloc_gpr();
         self.load_length(length, array);
         self.push_gpr(length, Ty::I32);
-    }
-
-    /// `array.fill`
-    pub(crate) fn array_fill(&mut self, ty: TypeIndex) {
-        let length = self.pop();
-        let value = self.pop();
-        self.pass_value(self.array(ty).element, value);
-        let index = self.pop();
-        let array = self.pop();
-        let args = [array, index, length].map(BuiltinArg::Operand);
-        self.call_builtin(Builtin::array_fill, &args, None);
     }
 
     /// `array.copy`

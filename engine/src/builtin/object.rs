@@ -201,8 +201,7 @@ fn write_data(
     place: u32,
 ) -> Result<()> {
     store.charge_fuel(range.len() as u64 / BYTES_PER_FUEL)?;
-    let module = store.entities.instance_of(instance).module.clone();
-    store.heap_mut().memory_mut().write_bytes(place, &module.bytes()[range]);
+    store.write_module_bytes(instance, range, place);
     Ok(())
 }
 
@@ -259,13 +258,21 @@ fn write_elem(
     range: Range<usize>,
     (array, index): (Array, u32),
 ) -> Result<()> {
-    let at = Origin::of(store.entities.instance_of(instance));
     store.charge_fuel(range.len() as u64 * 4 / BYTES_PER_FUEL)?;
-    for (item, i) in range.zip(index..) {
+    let count = u32::try_from(range.len()).expect("they are elements of the array");
+    let first = array.elements(index, count)?;
+    if count == 0 {
+        return Ok(());
+    }
+    let cell = array.reference_cell();
+    store.note_write_elements(array.offset, (index, count));
+    if cell == Cell::Ref && store.write_elem_values((instance, elem), range.clone(), first) {
+        return Ok(());
+    }
+    let at = Origin::of(store.entities.instance_of(instance));
+    for (item, place) in range.zip((first..).step_by(cell.bytes() as usize)) {
         let bits = element_bits(store, &at, elem, item)?;
-        store.note_write_elements(array.offset, (i, 1));
-        let place = array.elements(i, 1)?;
-        store.write_cell(array.reference_cell(), place, [bits, 0]);
+        store.write_cell(cell, place, [bits, 0]);
     }
     Ok(())
 }

@@ -8,10 +8,11 @@ use crate::gc::access::{Reference, Tables, read_cell, write_stored};
 use crate::gc::numbers::NumberSet;
 use crate::gc::stats::GcStats;
 use crate::gc::{CollectorKind, Extent, Heap, OutOfMemory, Outside, RootSet};
-use crate::vm::{ExnPtr, FuncPtr, Registers, Slot};
+use crate::vm::{ExnPtr, FuncPtr, InstanceRef, Registers, Slot};
 use anyhow::Context as _;
 use std::any::Any;
-use upshift_abi::index::GlobalIndex;
+use std::ops::Range;
+use upshift_abi::index::{ElemIndex, GlobalIndex};
 use upshift_abi::layout::{CanonTypeId, Cell, ObjectLayout, TypeKind};
 use upshift_abi::types::{HeapType, RefType, ValType};
 
@@ -245,6 +246,35 @@ impl StoreInner {
     pub(crate) fn note_write_elements(&mut self, array: u32, (index, count): (u32, u32)) {
         let heap = self.heap.as_mut().expect("a store with objects has a heap");
         heap.note_write_elements(&self.context, array, (index, count));
+    }
+
+    /// Writes bytes of an instance's module to elements of an array from `place` on.
+    pub(crate) fn write_module_bytes(
+        &mut self,
+        instance: InstanceRef,
+        range: Range<usize>,
+        place: u32,
+    ) {
+        let module = &self.entities.instance_of(instance).module;
+        let heap = self.heap.as_mut().expect("a store with objects has a heap");
+        heap.memory_mut().write_bytes(place, &module.bytes()[range]);
+    }
+
+    /// Writes elements of a segment that are kept as values, references to objects among them, to
+    /// elements of an array from `place` on; `false` when they are not kept.
+    pub(crate) fn write_elem_values(
+        &mut self,
+        (instance, elem): (InstanceRef, ElemIndex),
+        range: Range<usize>,
+        place: u32,
+    ) -> bool {
+        let values = self.entities.instance_of(instance).elem_values(elem);
+        let (Some(values), Some(heap)) = (values, &mut self.heap) else { return false };
+        let places = (place..).step_by(Cell::Ref.bytes() as usize);
+        for (place, &bits) in places.zip(&values[range]) {
+            write_stored(heap.memory_mut(), Cell::Ref, place, [bits, 0]);
+        }
+        true
     }
 }
 

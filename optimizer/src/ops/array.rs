@@ -1,19 +1,15 @@
 //! Arrays.
 
-use super::object::{
-    MAX_CLEARED_BYTES, MAX_INLINE_BYTES, MAX_UNROLLED_BYTES, Place, Size, cell_type,
-};
+use super::object::{MAX_INLINE_BYTES, MAX_UNROLLED_BYTES, Place, cell_type};
 use crate::memory_flags::Region;
 use crate::ops::call::BuiltinArg;
 use crate::translate::{Operand, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, pack_indices};
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{
-    ArrayHeader, ArrayLayout, Cell, MAX_ARRAY_LENGTH, MIN_OBJECT_BYTES, OBJECT_ALIGN, ThreadContext,
-};
+use upshift_abi::layout::{ArrayHeader, ArrayLayout, Cell, MAX_ARRAY_LENGTH};
 use upshift_abi::trap::Trap;
 
 impl Translator<'_, '_> {
@@ -54,11 +50,7 @@ impl Translator<'_, '_> {
             let (reference, address) = self.allocate_array(ty, length);
             self.pop();
             let value = self.pop();
-            let stored = self.stored_form(layout.element, value);
-            for index in 0..length {
-                let place = Self::element_at(layout, address, index);
-                self.store_form(layout.element, place, stored, None);
-            }
+            self.fill_unrolled(layout, address, (length, value));
             return self.push_ref(reference);
         }
         let length = self.pop();
@@ -66,12 +58,15 @@ impl Translator<'_, '_> {
             self.pop();
             return self.push_cleared(ty, length);
         }
+        if self.fills_inline(layout.element) {
+            return self.push_filled(ty, length, true);
+        }
         self.push_cleared(ty, length);
         let array = self.pop();
         let value = self.pop();
-        self.pass_value(layout.element, value);
-        let args = [BuiltinArg::Value(array), BuiltinArg::Imm(0), BuiltinArg::Value(length)];
-        self.call_builtin(Builtin::array_fill, &args, None);
+        let zero = self.builder.ins().iconst(types::I64, 0);
+        self.fill_by_runtime(layout.element, value, [array, zero, length]);
+        self.charge_fuel();
         self.push_ref(array);
     }
 
@@ -82,27 +77,14 @@ impl Translator<'_, '_> {
         self.push_ref(reference);
     }
 
-    /// Puts what is stored for a value where a builtin takes it.
-    fn pass_value(&mut self, cell: Cell, value: Value) {
-        let stored = self.stored_form(cell, value);
-        let thread = self.thread();
-        let offset =
-            u32::try_from(offset_of!(ThreadContext, value)).expect("a field of a structure");
-        let place = Place { base: thread, offset, region: Region::Thread };
-        self.store_form(cell, place, stored, None);
-    }
-
     /// `array.new_default`
     pub(crate) fn array_new_default(&mut self, ty: TypeIndex) {
+        let layout = self.array(ty);
         if let Some(length) = self.small_length(ty) {
-            let layout = self.array(ty);
             let (reference, address) = self.allocate_array(ty, length);
             self.pop();
             let zero = self.zero(cell_type(layout.element));
-            for index in 0..length {
-                let place = Self::element_at(layout, address, index);
-                self.store_form(layout.element, place, zero, None);
-            }
+            self.fill_unrolled(layout, address, (length, zero));
             return self.push_ref(reference);
         }
         let length = self.pop();
@@ -122,87 +104,7 @@ impl Translator<'_, '_> {
             let args = [BuiltinArg::Imm(ty.0.into()), BuiltinArg::Value(length)];
             return self.call_collecting(Builtin::array_alloc, &args);
         }
-        let array = self.allocate_cleared(ty, length);
-        self.push_ref(array);
-    }
-
-    /// A new array of a length known at run time, its elements 0: inline when it is short, else by the
-    /// runtime.
-    fn allocate_cleared(&mut self, ty: TypeIndex, length: Value) -> Value {
-        let layout = self.array(ty);
-        let most = (MAX_CLEARED_BYTES - layout.first) >> layout.element_shift();
-        let long = self.builder.create_block();
-        let short = self.builder.create_block();
-        let next = self.builder.create_block();
-        let array = self.builder.append_block_param(next, types::I64);
-        self.builder.set_cold_block(long);
-        let is_long =
-            self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, length, i64::from(most));
-        self.builder.ins().brif(is_long, long, &[], short, &[]);
-        self.builder.seal_block(short);
-        self.builder.switch_to_block(short);
-        let reference = self.allocate_short(ty, length);
-        self.builder.ins().jump(next, &[reference.into()]);
-        self.builder.seal_block(long);
-        self.builder.switch_to_block(long);
-        self.makes_calls = true;
-        self.aside(|this| {
-            let thread = this.thread();
-            let ty = this.builder.ins().iconst(types::I64, i64::from(ty.0));
-            let length = this.widen(length, types::I64);
-            let args = [thread, this.vmctx, ty, length];
-            let array = this.call_stub(Builtin::array_alloc, &args)[0];
-            this.builder.ins().jump(next, &[array.into()]);
-        });
-        self.builder.seal_block(next);
-        self.builder.switch_to_block(next);
-        self.join_carried();
-        array
-    }
-
-    /// The same of a short one.
-    fn allocate_short(&mut self, ty: TypeIndex, length: Value) -> Value {
-        const ALIGN: i64 = OBJECT_ALIGN as i64;
-        // What is aligned is not shorter than the shortest object, and its first word ends with or
-        // before the first element's.
-        const _: () = assert!(size_of::<ArrayHeader>() + 4 == MIN_OBJECT_BYTES as usize);
-        let layout = self.array(ty);
-        let wide = self.widen(length, types::I64);
-        let bytes = self.builder.ins().ishl_imm_u(wide, i64::from(layout.element_shift()));
-        let bytes = self.builder.ins().iadd_imm_s(bytes, i64::from(layout.first) + ALIGN - 1);
-        let bytes = self.builder.ins().band_imm_s(bytes, -ALIGN);
-        let object = self.allocate_sized(ty, Size::Value(bytes));
-        let lengths = self.regions.changing(self.builder.func, Region::Lengths);
-        let place = crate::offset(offset_of!(ArrayHeader, length));
-        self.builder.ins().store(lengths, length, object.address, place);
-        let elements = Region::ArrayElements(layout.element);
-        let elements = self.regions.changing(self.builder.func, elements);
-        let zero = self.builder.ins().iconst(types::I32, 0);
-        let place = crate::offset(size_of::<ArrayHeader>());
-        self.builder.ins().store(elements, zero, object.address, place);
-        let heap = self.heap_base();
-        let end = self.builder.ins().iadd(heap, object.end);
-        let first = self.builder.ins().iadd_imm_s(object.address, i64::from(MIN_OBJECT_BYTES));
-        self.clear_words(first, end, elements);
-        object.reference
-    }
-
-    /// Sets the words from one address up to another one to 0.
-    fn clear_words(&mut self, first: Value, end: Value, flags: MemFlagsData) {
-        let turn = self.builder.create_block();
-        let next = self.builder.create_block();
-        let word = self.builder.append_block_param(turn, types::I64);
-        let zero = self.builder.ins().iconst(types::I64, 0);
-        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, first, end);
-        self.builder.ins().brif(more, turn, &[first.into()], next, &[]);
-        self.builder.switch_to_block(turn);
-        self.builder.ins().store(flags, zero, word, 0);
-        let following = self.builder.ins().iadd_imm_s(word, 8);
-        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, following, end);
-        self.builder.ins().brif(more, turn, &[following.into()], next, &[]);
-        self.builder.seal_block(turn);
-        self.builder.seal_block(next);
-        self.builder.switch_to_block(next);
+        self.push_filled(ty, length, false);
     }
 
     /// `array.new_fixed`
@@ -299,17 +201,6 @@ impl Translator<'_, '_> {
         let address = self.object_address(array);
         let length = self.array_length(address);
         self.push(length);
-    }
-
-    /// `array.fill`
-    pub(crate) fn array_fill(&mut self, ty: TypeIndex) {
-        let length = self.pop();
-        let value = self.pop();
-        self.pass_value(self.array(ty).element, value);
-        let index = self.pop();
-        let array = self.pop();
-        let args = [array, index, length].map(BuiltinArg::Value);
-        self.call_builtin(Builtin::array_fill, &args, None);
     }
 
     /// `array.copy`
