@@ -152,6 +152,9 @@ pub(crate) trait Collector: fmt::Debug + Send + Sync {
     /// Bytes that old objects take, and that the nursery may.
     fn used_bytes(&self) -> u64;
 
+    /// Bytes that old objects take: looking at all objects takes the longer the more they are.
+    fn old_bytes(&self) -> u64;
+
     /// Bytes that the heap would like to take when `young_bytes` of the nursery are in use and an
     /// old object of `bytes` is to be made, and the least that it needs to go on.
     fn wanted_bytes(&self, young_bytes: u64, bytes: u64) -> (u64, u64);
@@ -232,6 +235,13 @@ impl Heap {
     /// Whether it is time to look at all objects.
     pub(crate) fn wants_full(&self) -> bool {
         self.collector.wants() == Extent::Full
+    }
+
+    /// Bytes of exceptions and values of the host, which lie outside of the heap, that are made before
+    /// all objects are looked at to free what is not in use: as many as there are to look at, so that the
+    /// time this takes is in proportion to what was made.
+    pub(crate) fn allowance_bytes(&self) -> u64 {
+        self.collector.old_bytes()
     }
 
     /// What a limiter is to be asked for before an old object of `bytes` is made or a collection may

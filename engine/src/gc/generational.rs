@@ -412,6 +412,10 @@ impl Collector for Generational {
         self.old.used_bytes() + u64::from(self.nursery_bytes)
     }
 
+    fn old_bytes(&self) -> u64 {
+        self.old.used_bytes()
+    }
+
     fn wanted_bytes(&self, young_bytes: u64, bytes: u64) -> (u64, u64) {
         let blocks = bytes.next_multiple_of(BLOCK_BYTES.into());
         let old = self.old.used_bytes() + blocks;

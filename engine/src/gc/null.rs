@@ -61,6 +61,10 @@ impl Collector for Null {
         self.cursor - u64::from(NULL_GUARD_BYTES)
     }
 
+    fn old_bytes(&self) -> u64 {
+        0
+    }
+
     fn wanted_bytes(&self, _young_bytes: u64, bytes: u64) -> (u64, u64) {
         let chunk = bytes.max(CHUNK_BYTES);
         (self.used_bytes() + chunk, self.used_bytes() + chunk)

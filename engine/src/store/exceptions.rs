@@ -63,7 +63,7 @@ impl StoreInner {
     ) -> Result<ExnPtr> {
         let made = make(&mut self.exceptions.heap).ok_or(Trap::AllocationTooLarge)?;
         let zeal = self.heap.as_ref().is_some_and(|heap| heap.config().zeal);
-        if self.exceptions.heap.wants_collection() || zeal {
+        if self.exceptions.heap.wants_collection(self.exception_allowance()) || zeal {
             self.collect_exceptions(Some(made));
         }
         self.context.set_exn_table(self.exceptions.heap.positions());
@@ -71,6 +71,13 @@ impl StoreInner {
             return Err(Trap::AllocationTooLarge.into());
         }
         Ok(made)
+    }
+
+    /// Bytes of exceptions that are made before those that are not in use are looked for, at least.
+    fn exception_allowance(&self) -> usize {
+        let with_objects = self.heap.as_ref().filter(|_| self.objects_hold_exceptions);
+        let bytes = with_objects.map_or(0, |heap| heap.allowance_bytes());
+        usize::try_from(bytes).expect("addresses have 64 bits")
     }
 
     /// Sees to it that machine code can build exceptions with `fields` fields.

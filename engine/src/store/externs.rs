@@ -15,6 +15,9 @@ type Value = Box<dyn Any + Send + Sync>;
 /// Values below which it is not worth looking for those that are not in use.
 const MIN_COLLECTED: usize = 1024;
 
+/// What a value is taken to need.
+const VALUE_BYTES: u64 = 64;
+
 /// Host values by handle.
 pub(crate) struct ExternTable {
     values: Vec<Option<Value>>,
@@ -42,9 +45,10 @@ impl ExternTable {
         self.values.len() - self.free.len()
     }
 
-    /// Whether there are many more values than were in use the last time.
-    pub(crate) fn wants_collection(&self) -> bool {
-        self.len() >= self.collect_at
+    /// Whether there are many more values than were in use the last time, and more than take
+    /// `allowance` bytes.
+    pub(crate) fn wants_collection(&self, allowance: u64) -> bool {
+        self.len() >= self.collect_at && self.len() as u64 * VALUE_BYTES >= allowance
     }
 
     /// Adds a value; `None` when all handles are in use.
@@ -106,10 +110,11 @@ mod tests {
         let mut table = ExternTable::default();
         let handles: NumberSet =
             (0..MIN_COLLECTED).map(|_| table.insert(Box::new(())).unwrap()).collect();
-        assert!(table.wants_collection());
+        assert!(table.wants_collection(0));
+        assert!(!table.wants_collection(MIN_COLLECTED as u64 * VALUE_BYTES + 1));
         assert!(table.take_unused(&handles).is_empty());
-        assert!(!table.wants_collection());
+        assert!(!table.wants_collection(0));
         (0..MIN_COLLECTED).for_each(|_| assert!(table.insert(Box::new(())).is_some()));
-        assert!(table.wants_collection());
+        assert!(table.wants_collection(0));
     }
 }

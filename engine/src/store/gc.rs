@@ -95,7 +95,8 @@ impl StoreInner {
     /// Puts a value of the host into the table; first drops those that are not in use, when it is
     /// time to. `None` when all handles are in use.
     pub(crate) fn add_host_value(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
-        if self.externs.wants_collection() {
+        let allowance = self.heap.as_ref().map_or(0, |heap| heap.allowance_bytes());
+        if self.externs.wants_collection(allowance) {
             // Without room to collect in, values stay.
             let _ = self.collect_all();
         }

@@ -6,8 +6,9 @@
 //! reference ([`ExnHeap::copy_buffer`]).
 //!
 //! # Reclamation
-//! When twice as much is allocated as survived last time, and when all objects are collected, what
-//! is not in use is freed. In use is the exception that was just made, what the roots name (globals,
+//! When twice as much is allocated as survived last time, but no less than what is allowed because of
+//! the objects that are looked at together with exceptions, and when all objects are collected, what is
+//! not in use is freed. In use is the exception that was just made, what the roots name (globals,
 //! tables, host handles: [`ExnHeap::mark_word`]), what any word on the stack of the store's
 //! activations might name ([`ExnHeap::mark_stack`], registers included), what objects in use hold
 //! ([`ExnHeap::mark_position`]), and what the fields of these name. Taking an integer for a
@@ -250,9 +251,10 @@ impl ExnHeap {
         self.objects.iter().map(|object| object.exn)
     }
 
-    /// Whether it is time to look for what is not in use.
-    pub(crate) fn wants_collection(&self) -> bool {
-        self.bytes >= self.threshold_bytes.min(MAX_BYTES)
+    /// Whether it is time to look for what is not in use, of which there may be `allowance` bytes at
+    /// least.
+    pub(crate) fn wants_collection(&self, allowance: usize) -> bool {
+        self.bytes >= self.threshold_bytes.max(allowance).min(MAX_BYTES)
     }
 
     /// Whether there are more than a store may have.
@@ -399,9 +401,9 @@ mod tests {
         for _ in 0..10_000 {
             last = heap.alloc(TagPtr(8), [[last.bits(), 0]].into_iter()).unwrap();
         }
-        assert!(heap.wants_collection());
+        assert!(heap.wants_collection(0) && !heap.wants_collection(heap.bytes + 1));
         collect(&mut heap, &[last.bits()]);
         assert_eq!(heap.len(), 10_001);
-        assert!(!heap.wants_collection());
+        assert!(!heap.wants_collection(0));
     }
 }
