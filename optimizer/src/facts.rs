@@ -108,6 +108,8 @@ pub(crate) struct Facts {
     latent: Option<(Value, RefType)>,
     /// Immutable fields that references to functions were loaded from.
     methods: HashMap<Value, (TypeIndex, u32)>,
+    /// The position in the store's table of the function that the next operator calls.
+    position: Option<Value>,
     /// What was known of variables that the last safepoint gave other values.
     carried: Vec<(Variable, Fact)>,
 }
@@ -240,6 +242,17 @@ impl Translator<'_, '_> {
     /// A reference to a function was loaded from an immutable field.
     pub(crate) fn note_method(&mut self, func: Value, ty: TypeIndex, field: u32) {
         self.facts.methods.insert(func, (ty, field));
+    }
+
+    /// Leaves it to the call that is the next operator to load a function that an object holds: the
+    /// position is on the stack in the place of the reference.
+    pub(crate) fn leave_position(&mut self, position: Value) {
+        self.facts.position = Some(position);
+    }
+
+    /// The position that the operator before left to the call at hand.
+    pub(crate) fn take_position(&mut self) -> Option<Value> {
+        self.facts.position.take()
     }
 
     /// The functions that a reference most likely is one of.

@@ -40,6 +40,18 @@ enum Check {
     Type,
 }
 
+/// Whom a reference calls.
+#[derive(Clone, Copy, Debug)]
+struct Referred {
+    /// The record of the function, or its position.
+    record: Value,
+    /// What is to be checked of it.
+    check: Check,
+    /// The position of the function in the store's table, where an object held the reference; not that
+    /// of null when functions are expected. The record is loaded when it is none of these.
+    position: Option<Value>,
+}
+
 /// Functions that a call is likely to call.
 struct Expected {
     /// Those called most first.
@@ -97,15 +109,25 @@ impl Translator<'_, '_> {
         self.zeal_exception();
         let record = self.table_record(table);
         let expected = self.expected_targets(None, ty);
-        self.call_expecting((record, Check::Type), ty, &expected);
+        let callee = Referred { record, check: Check::Type, position: None };
+        self.call_expecting(callee, ty, &expected);
     }
 
     /// `call_ref`
     pub(crate) fn call_ref(&mut self, ty: TypeIndex) {
         self.zeal_exception();
+        let position = self.take_position();
         let record = self.pop();
         let expected = self.expected_targets(Some(record), ty);
-        self.call_expecting((record, Check::Null), ty, &expected);
+        if let Some(position) = position
+            && !expected.funcs.is_empty()
+            && !self.fact(record).non_null
+        {
+            let null = crate::lower::trap_code(Trap::NullFunctionReference);
+            self.builder.ins().trapz(position, null);
+        }
+        let callee = Referred { record, check: Check::Null, position };
+        self.call_expecting(callee, ty, &expected);
     }
 
     /// The functions that the call at hand most likely calls: by its profile when it ran often
@@ -140,7 +162,7 @@ impl Translator<'_, '_> {
 
     /// Calls the function of a record, likely one of those expected: behind comparisons, they are
     /// inlined when their bodies are worth it, or called directly when they are known to be called.
-    fn call_expecting(&mut self, callee: (Value, Check), ty: TypeIndex, expected: &Expected) {
+    fn call_expecting(&mut self, callee: Referred, ty: TypeIndex, expected: &Expected) {
         self.inlining.profiled = expected.profiled;
         self.call_one_of(callee, ty, (&expected.funcs, expected));
         self.inlining.profiled = false;
@@ -148,27 +170,17 @@ impl Translator<'_, '_> {
 
     fn call_one_of(
         &mut self,
-        (record, check): (Value, Check),
+        referred: Referred,
         ty: TypeIndex,
         (funcs, expected): (&[FuncIndex], &Expected),
     ) {
         let Some((&first, others)) = funcs.split_first() else {
-            if check == Check::Type {
-                self.check_record(record, ty);
-            }
-            let args = self.pop_arguments(ty);
-            let (callee, vmctx) = match check {
-                Check::Type => self.record_callee(record, 0, ty),
-                Check::Null => self.referred_callee(record, ty),
-            };
-            return self.call_function((callee, ty), vmctx, &args, true);
+            return self.call_referred(referred, ty);
         };
         if !expected.profiled && !self.would_inline(first) {
-            return self.call_one_of((record, check), ty, (others, expected));
+            return self.call_one_of(referred, ty, (others, expected));
         }
-        self.ref_func(first);
-        let known = self.pop();
-        let is_known = self.builder.ins().icmp(IntCC::Equal, record, known);
+        let is_known = self.is_function(referred, first);
         let is_known = self.builder.ins().uextend(types::I32, is_known);
         self.push(is_known);
         self.if_(BlockType::FuncType(ty.0));
@@ -179,11 +191,43 @@ impl Translator<'_, '_> {
         self.call_known(first);
         if self.refused.is_none() {
             self.else_();
-            self.call_one_of((record, check), ty, (others, expected));
+            self.call_one_of(referred, ty, (others, expected));
         }
         if self.refused.is_none() {
             self.end();
         }
+    }
+
+    /// Whether a reference is the one to a function of the module that has a record.
+    fn is_function(&mut self, referred: Referred, func: FuncIndex) -> Value {
+        let Some(position) = referred.position else {
+            self.ref_func(func);
+            let known = self.pop();
+            return self.builder.ins().icmp(IntCC::Equal, referred.record, known);
+        };
+        // That of a function which no object has held is 0, which the reference's is not.
+        let record = self.src.input.layout.func_ref(func).expect("expected functions have records");
+        let place = record as usize + offset_of!(FuncRef, heap_index);
+        let known = self.load_changing(Region::HeapIndices, types::I32, self.vmctx, place);
+        let position = self.builder.ins().ireduce(types::I32, position);
+        self.builder.ins().icmp(IntCC::Equal, position, known)
+    }
+
+    /// Calls the function of a record.
+    fn call_referred(&mut self, referred: Referred, ty: TypeIndex) {
+        let Referred { mut record, check, position } = referred;
+        if let Some(position) = position {
+            record = self.load_func(position);
+        }
+        if check == Check::Type {
+            self.check_record(record, ty);
+        }
+        let args = self.pop_arguments(ty);
+        let (callee, vmctx) = match check {
+            Check::Type => self.record_callee(record, 0, ty),
+            Check::Null => self.referred_callee(record, ty),
+        };
+        self.call_function((callee, ty), vmctx, &args, true);
     }
 
     /// `return_call_ref`

@@ -91,6 +91,16 @@ impl Translator<'_, '_> {
         bytes.get(after_leb128(bytes, heap_type)) == Some(&IF)
     }
 
+    /// Whether the operator at hand is a `struct.get` and `call_ref` follows it.
+    pub(crate) fn is_call_ref_next(&self) -> bool {
+        const STRUCT_GET: &[u8] = &[0xfb, 0x02];
+        const CALL_REF: u8 = 0x14;
+        let (bytes, pc) = (self.src.input.bytes, self.src.pc);
+        let field = after_leb128(bytes, pc + STRUCT_GET.len());
+        bytes.get(pc..pc + STRUCT_GET.len()) == Some(STRUCT_GET)
+            && bytes.get(after_leb128(bytes, field)) == Some(&CALL_REF)
+    }
+
     /// `ref.cast`
     pub(crate) fn ref_cast(&mut self, nullable: bool, heap: wasmparser::HeapType) {
         let ty = RefType { nullable, heap: heap.into() };

@@ -171,7 +171,11 @@ impl Translator<'_, '_> {
         match cell {
             Cell::Ref => self.push_ref(value),
             Cell::Func => {
-                let value = self.load_entry(value, offset_of!(ThreadContext, func_table));
+                let is_called = self.is_call_ref_next();
+                if is_called {
+                    self.leave_position(value);
+                }
+                let value = if is_called { value } else { self.load_func(value) };
                 self.push(value);
             }
             Cell::Exn => {
@@ -180,6 +184,11 @@ impl Translator<'_, '_> {
             }
             _ => self.push(value),
         }
+    }
+
+    /// The function at a position of the store's table.
+    pub(crate) fn load_func(&mut self, position: Value) -> Value {
+        self.load_entry(position, offset_of!(ThreadContext, func_table))
     }
 
     /// The entry of a table of the thread at a position.
