@@ -16,6 +16,7 @@ mod bodies;
 mod const_expr;
 mod error;
 mod hints;
+mod operators;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ mod types;
 mod visitor;
 
 pub use error::{DecodeError, DecodeErrorKind};
+pub use operators::Operators;
 
 use crate::index::TypeIndex;
 use crate::layout::ObjectLayout;

@@ -21,6 +21,7 @@ use upshift_abi::code::{
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::conv::{CALLEE_SAVED, CallLayout, ValueLoc};
+use upshift_abi::decode::Operators;
 use upshift_abi::layout::{STACK_HEADROOM_BYTES, ThreadContext};
 use upshift_abi::ops::after_leb128;
 use upshift_abi::trap::Trap;
@@ -208,17 +209,17 @@ impl<'a> FuncCompiler<'a> {
         }
         self.add_frame_budget();
         self.start_body();
-        let mut reader = body.get_binary_reader_for_operators()?;
-        while !reader.eof() {
-            self.src.pc = reader.original_position() as usize;
+        let mut operators = Operators::new(body.get_binary_reader_for_operators()?)?;
+        while !operators.is_at_end() {
+            self.src.pc = operators.position() as usize;
             if self.dead {
                 let mut skip = SkipDead::new(self);
-                reader.visit_operator(&mut skip)?;
+                operators.visit(&mut skip)?;
             } else {
                 self.regs.locked = 0;
                 self.count_fuel();
                 self.count_operator();
-                reader.visit_operator(self)?;
+                operators.visit(self)?;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Validation of function bodies, in parallel where that pays.
 
 use super::error::DecodeError;
+use super::operators::Operators;
 use super::to_range;
 use super::visitor::ScanVisitor;
 use crate::module::Body;
@@ -118,12 +119,13 @@ fn validate_body(
     reader.set_features(*validator.features());
     // Modules are smaller than 4 GiB.
     scanner.begin(validator.len_locals(), start as u32);
-    while !reader.eof() {
-        let at = reader.original_position();
+    let mut operators = Operators::new(reader)?;
+    while !operators.is_at_end() {
+        let at = operators.position();
         let offset = (at - start) as u32;
         let mut visitor = ScanVisitor { validator: validator.visitor(at), scanner, offset };
-        reader.visit_operator(&mut visitor)??;
+        operators.visit(&mut visitor)??;
     }
-    reader.finish_expression(&validator.visitor(reader.original_position()))?;
+    operators.reader().finish_expression(&validator.visitor(operators.position()))?;
     Ok(scanner.finish())
 }
