@@ -23,6 +23,31 @@ pub use reloc::{Reloc, RelocTarget};
 pub use stack_map::StackMaps;
 pub use trap_map::TrapMap;
 
+/// Bytes of code that processors decode together. [`CodegenConfig::slow_jumps`] tells why that matters.
+///
+/// [`CodegenConfig::slow_jumps`]: crate::config::CodegenConfig::slow_jumps
+pub const CODE_LINE_BYTES: usize = 32;
+
+/// Instructions of `len` bytes in all that do nothing, as few as there can be.
+pub fn nops(len: usize) -> impl Iterator<Item = u8> {
+    let longest = NOPS[NOPS.len() - 1];
+    let rest = (len % longest.len()).checked_sub(1).map_or(&[][..], |last| NOPS[last]);
+    std::iter::repeat_n(longest, len / longest.len()).flatten().chain(rest).copied()
+}
+
+/// `nop` of one to nine bytes.
+const NOPS: [&[u8]; 9] = [
+    &[0x90],
+    &[0x66, 0x90],
+    &[0x0f, 0x1f, 0x00],
+    &[0x0f, 0x1f, 0x40, 0x00],
+    &[0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+];
+
 /// The result of compiling one function in one tier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompiledFunction {
@@ -51,6 +76,8 @@ pub struct CompiledFunction {
     pub blocks: Vec<CountedBlock>,
     /// Bytes of the frame below the saved frame pointer.
     pub frame_bytes: u32,
+    /// Where in a line of [`CODE_LINE_BYTES`] the code is to begin.
+    pub phase: u8,
 }
 
 impl CompiledFunction {
@@ -121,4 +148,18 @@ pub enum CompileError {
         /// The operator's name.
         operator: &'static str,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nops_fill_a_gap() {
+        for len in 0..40 {
+            assert_eq!(nops(len).count(), len);
+        }
+        assert_eq!(nops(11).collect::<Vec<_>>(), [NOPS[8], NOPS[1]].concat());
+        assert_eq!(nops(9).collect::<Vec<_>>(), NOPS[8]);
+    }
 }

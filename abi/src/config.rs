@@ -45,6 +45,10 @@ pub struct CodegenConfig {
     pub loop_polls: bool,
     /// Throw and catch an exception before calls of functions now and then (a test mode).
     pub zeal_exceptions: bool,
+    /// The processor decodes jumps again and again that cross into the next line of
+    /// [`CODE_LINE_BYTES`](crate::code::CODE_LINE_BYTES) or end where it begins (Intel, "Mitigations
+    /// for Jump Conditional Code Erratum", 2019): keep those of loops away from there.
+    pub slow_jumps: bool,
 }
 
 impl Default for CodegenConfig {
@@ -65,6 +69,7 @@ impl Default for CodegenConfig {
             zeal_inline: false,
             loop_polls: false,
             zeal_exceptions: false,
+            slow_jumps: false,
         }
     }
 }

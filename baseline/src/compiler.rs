@@ -16,8 +16,8 @@ use crate::skip::SkipDead;
 use crate::value::{Operand, Reg, Ty};
 use std::mem::{offset_of, take};
 use upshift_abi::code::{
-    CompileError, CompiledFunction, CountedBlock, InlineMap, OsrEntry, PcMap, Reloc, StackMaps,
-    TrapMap,
+    CODE_LINE_BYTES, CompileError, CompiledFunction, CountedBlock, InlineMap, OsrEntry, PcMap,
+    Reloc, StackMaps, TrapMap,
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::conv::{CALLEE_SAVED, CallLayout, ValueLoc};
@@ -29,7 +29,7 @@ use upshift_abi::types::FuncType;
 use wasmparser::FunctionBody;
 
 /// Bytes left for the prologue.
-const PROLOGUE_BYTES: usize = 96;
+const PROLOGUE_BYTES: usize = 3 * CODE_LINE_BYTES;
 /// Largest machine code of a function.
 const MAX_CODE_BYTES: usize = 1 << 30;
 /// Most entries of all stack maps of a function together.
@@ -114,6 +114,8 @@ pub(crate) struct FuncCompiler<'a> {
     pub(crate) osr_operands: usize,
     /// Where the vmctx, the base of memory 0 and that of the heap were found last.
     pub(crate) hints: [Reg; 3],
+    /// Loops around the operator at hand.
+    pub(crate) open_loops: u32,
     /// References on the operand stack.
     pub(crate) ref_operands: u32,
     /// The first operator that this tier does not have, and its offset.
@@ -151,6 +153,7 @@ impl<'a> FuncCompiler<'a> {
             returns: false,
             fuel: FuelState::default(),
             refused: None,
+            open_loops: 0,
             ref_operands: 0,
             hints: [Reg(0); 3],
             frame_budget: None,
@@ -404,6 +407,8 @@ impl<'a> FuncCompiler<'a> {
             osr,
             blocks: tables.blocks.clone(),
             frame_bytes,
+            // As where it lies here, for the jumps that were kept in their lines.
+            phase: (start % CODE_LINE_BYTES) as u8,
         }
     }
 

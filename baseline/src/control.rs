@@ -237,6 +237,8 @@ impl FuncCompiler<'_> {
     /// `loop`
     pub(crate) fn loop_(&mut self, ty: BlockType) {
         let index = self.open(Kind::Loop, ty);
+        self.open_loops += 1;
+        self.asm.keeps_lines = self.src.input.config.slow_jumps;
         self.control.frames[index].outer_hot = self.regs.hot;
         let header = self.loop_header_state();
         self.regs.hot = header.used;
@@ -397,6 +399,8 @@ impl FuncCompiler<'_> {
             self.loop_landing_pads(index);
         }
         self.regs.hot = frame.outer_hot;
+        self.open_loops -= 1;
+        self.asm.keeps_lines &= self.open_loops > 0;
         self.control.free(frame.state);
         if self.dead {
             self.truncate(frame.height);

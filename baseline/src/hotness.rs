@@ -26,6 +26,9 @@ use upshift_abi::layout::{Instance, ThreadContext};
 const THREAD_BUDGET: Addr = Addr::Base(THREAD, offset_of!(ThreadContext, work_budget) as i32);
 const SEED: Addr = Addr::Base(THREAD, offset_of!(ThreadContext, work_seed) as i32);
 
+/// Bytes that subtract a number of 32 bits from a register.
+const SUBTRACTION_BYTES: usize = 7;
+
 /// What went below zero.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Budget {
@@ -81,6 +84,7 @@ impl FuncCompiler<'_> {
 
     /// Takes the cost of a turn of the loop whose frame is at `index`.
     pub(crate) fn loop_counter(&mut self, index: usize) {
+        self.asm.keep_with_jump(SUBTRACTION_BYTES);
         // The cost is filled in when the size of the loop is known.
         let budget = match self.frame_budget {
             None => {

@@ -26,10 +26,15 @@ pub(crate) mod vex;
 pub(crate) use atomic::AtomicLogic;
 pub(crate) use simd::{FloatCompare, FusedOp, LaneShift, LaneWidth, Lanes};
 
+use branch::JCC_BYTES;
 pub(crate) use branch::ShortJump;
 pub(crate) use memory::LoadKind;
 
 use dynasmrt::{AssemblyOffset, DynasmApi};
+use upshift_abi::code::{CODE_LINE_BYTES, nops};
+
+/// Bytes of most comparisons.
+pub(crate) const COMPARE_BYTES: usize = 4;
 
 /// A general register, by hardware number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +170,10 @@ pub(crate) struct Asm {
     pool_bytes: Vec<u8>,
     /// Places whose displacement refers to the pool: offset of the displacement, pool offset.
     pool_refs: Vec<(u32, u32)>,
+    /// Whether jumps, and comparisons in front of them, are kept from the ends of lines.
+    pub(crate) keeps_lines: bool,
+    /// Short jumps that were not ended: what they skip must not grow.
+    open_short: u32,
 }
 
 impl Extend<u8> for Asm {
@@ -215,6 +224,26 @@ impl Asm {
         self.buf.resize(reserved, 0x90);
         self.pool_bytes.clear();
         self.pool_refs.clear();
+        self.keeps_lines = false;
+        self.open_short = 0;
+    }
+
+    /// Has the comparison that comes next, of up to `len` bytes, in one line with its jump: the
+    /// processor makes one of both.
+    #[inline]
+    pub(crate) fn keep_with_jump(&mut self, len: usize) {
+        self.keep_in_line(len + JCC_BYTES);
+    }
+
+    /// Goes on in the next line of code when the next `len` bytes would not end within this one.
+    #[inline]
+    fn keep_in_line(&mut self, len: usize) {
+        if self.keeps_lines && self.open_short == 0 {
+            let left = CODE_LINE_BYTES - self.buf.len() % CODE_LINE_BYTES;
+            if left <= len {
+                self.buf.extend(nops(left));
+            }
+        }
     }
 
     /// Offset of the next instruction.

@@ -34,6 +34,7 @@ mod api;
 mod builtin;
 mod canon;
 mod code;
+mod cpu;
 mod gc;
 mod instantiate;
 mod store;

@@ -18,6 +18,7 @@
 
 use crate::Entry;
 use crate::inline::Sources;
+use crate::placement::best_phase;
 use crate::translate::Translated;
 use cranelift_codegen::binemit::Reloc as ClifReloc;
 use cranelift_codegen::ir::{ExternalName, Function, InstructionData, Opcode};
@@ -29,7 +30,7 @@ use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::{
     CompileError, CompiledFunction, Handler, HandlerMap, HandlerSite, InlineMap, PcMap, Reloc,
-    RelocTarget, StackMaps, TrapMap,
+    RelocTarget, StackMaps, TrapMap, nops,
 };
 use upshift_abi::config::FunctionInput;
 use upshift_abi::index::DefinedFuncIndex;
@@ -44,18 +45,6 @@ const MAX_FRAME_BYTES: u32 = 1 << 24;
 const MAX_JUMPS: usize = 32;
 /// Most bytes of code of a function, as in the baseline tier.
 const MAX_CODE_BYTES: usize = 1 << 28;
-/// `nop` of 1 to 9 bytes at most; longer gaps take several.
-const NOPS: [&[u8]; 9] = [
-    &[0x90],
-    &[0x66, 0x90],
-    &[0x0f, 0x1f, 0x00],
-    &[0x0f, 0x1f, 0x40, 0x00],
-    &[0x0f, 0x1f, 0x44, 0x00, 0x00],
-    &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
-    &[0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00],
-    &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
-    &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
-];
 
 const _: () = assert!(offset_of!(ThreadContext, stack_limit) == 0);
 
@@ -90,6 +79,12 @@ pub(crate) fn gather(
         code[at..at + 4].copy_from_slice(&(slow - (jump + 4)).to_le_bytes());
         slow_path(&mut code, shift);
     }
+    let phase = if input.config.slow_jumps {
+        // Constants are aligned as the body is.
+        best_phase(&code, compiled.buffer.alignment as usize)
+    } else {
+        0
+    };
     let (pcs, inlined) = locations(&translated.sources, compiled, (shift, slow, bounded(start)));
     Ok(CompiledFunction {
         code,
@@ -101,6 +96,7 @@ pub(crate) fn gather(
         stack_maps: stack_maps(compiled, shift),
         polls: polls(compiled, shift),
         frame_bytes,
+        phase,
         ..CompiledFunction::default()
     })
 }
@@ -147,10 +143,8 @@ fn check(code: &mut Vec<u8>, frame_bytes: u32, small: bool) -> u32 {
     code.extend([0x0f, 0x82]);
     let jump = bounded(code.len());
     code.extend([0; 4]);
-    while !code.len().is_multiple_of(CODE_ALIGN) {
-        let gap = CODE_ALIGN - code.len() % CODE_ALIGN;
-        code.extend(NOPS[gap.min(NOPS.len()) - 1]);
-    }
+    let gap = code.len().next_multiple_of(CODE_ALIGN) - code.len();
+    code.extend(nops(gap));
     jump
 }
 

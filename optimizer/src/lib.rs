@@ -23,6 +23,7 @@ mod memory_flags;
 mod nothrow;
 mod ops;
 mod osr;
+mod placement;
 mod safepoint;
 mod skip;
 #[cfg(test)]

@@ -39,7 +39,7 @@ fn the_same_module_gives_the_same_code() {
     let embedded = corpus::modules().into_iter().map(|(_, bytes)| bytes);
     let modules: Vec<Vec<u8>> = embedded.chain(generated).collect();
     for fuel in [false, true] {
-        let config = CodegenConfig { fuel, ..CodegenConfig::default() };
+        let config = CodegenConfig { fuel, slow_jumps: fuel, ..CodegenConfig::default() };
         for (i, bytes) in modules.iter().enumerate() {
             let (once, again) = (compile(bytes, &config, false), compile(bytes, &config, true));
             assert!(once == again, "module {i}, fuel {fuel}");

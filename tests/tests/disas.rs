@@ -22,6 +22,8 @@ fn machine_code_is_as_stored() {
     // As in front of the optimizer, with hotness counters.
     let none = "no such function".parse().expect("a name");
     modes[0].config.tier(Tier::Auto).tier_only(Some(none));
+    // The same on all machines.
+    modes.iter_mut().for_each(|mode| _ = mode.config.avoid_slow_jumps(false));
     let files = modes.iter().flat_map(|mode| {
         let engine = Engine::new(&mode.config).expect("the machine runs the engine");
         let files = upshift_tests::files_below(&root.join(mode.name), "wat");

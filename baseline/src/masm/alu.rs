@@ -1,7 +1,7 @@
 //! Integer instructions.
 
 use super::encode::{Imm, Opcode};
-use super::{Addr, Asm, Cond, Gpr, RSP, Width};
+use super::{Addr, Asm, COMPARE_BYTES, Cond, Gpr, RSP, Width};
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
 
@@ -152,6 +152,7 @@ impl Asm {
     /// `test a, b`
     #[inline]
     pub(crate) fn test_rr(&mut self, w: Width, a: Gpr, b: Gpr) {
+        self.keep_with_jump(COMPARE_BYTES);
         self.op_rr(w, Opcode::one(0x85), b.0, a.0);
     }
 

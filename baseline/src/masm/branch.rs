@@ -4,10 +4,14 @@ use super::{Asm, Cond, Gpr, Label, SCRATCH};
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
 
+/// Bytes of [`Asm::jcc`].
+pub(super) const JCC_BYTES: usize = 6;
+
 impl Asm {
     /// `jmp label`
     #[inline]
     pub(crate) fn jmp(&mut self, label: &mut Label) {
+        self.keep_in_line(5);
         let at = self.pos() + 1;
         let distance = Self::refer(label, at);
         self.append(0xe9 | u64::from(distance) << 8, 5);
@@ -16,6 +20,7 @@ impl Asm {
     /// `jcc label`
     #[inline]
     pub(crate) fn jcc(&mut self, cond: Cond, label: &mut Label) {
+        self.keep_in_line(JCC_BYTES);
         let at = self.pos() + 2;
         let distance = Self::refer(label, at);
         self.append(0x0f | u64::from(0x80 | cond.0) << 8 | u64::from(distance) << 16, 6);
@@ -24,18 +29,22 @@ impl Asm {
     /// A short forward jump of at most 127 bytes; give the result to [`Self::end_short`].
     pub(crate) fn jcc_short(&mut self, cond: Cond) -> ShortJump {
         let opcode = 0x70 | cond.0;
+        self.keep_in_line(2);
+        self.open_short += 1;
         dynasm!(self ; .arch x64 ; .u8 opcode ; .u8 0);
         ShortJump(self.pos())
     }
 
     /// An unconditional short forward jump.
     pub(crate) fn jmp_short(&mut self) -> ShortJump {
+        self.open_short += 1;
         dynasm!(self ; .arch x64 ; .u8 0xeb ; .u8 0);
         ShortJump(self.pos())
     }
 
     /// Ends a short jump here.
     pub(crate) fn end_short(&mut self, jump: ShortJump) {
+        self.open_short -= 1;
         let distance =
             i8::try_from(self.pos() - jump.0).expect("short jumps stay within 127 bytes");
         self.overwrite(jump.0 as usize - 1, &distance.to_le_bytes());

@@ -1,7 +1,7 @@
 //! Integer operators.
 
 use crate::compiler::FuncCompiler;
-use crate::masm::{Cond, Gpr, RAX, RCX, RDX, Width};
+use crate::masm::{COMPARE_BYTES, Cond, Gpr, RAX, RCX, RDX, Width};
 use crate::value::{Operand, Reg, Ty, Value};
 use upshift_abi::trap::Trap;
 
@@ -357,6 +357,7 @@ impl FuncCompiler<'_> {
         let (lhs, rhs, cond) = if swap { (rhs, lhs, cond.swap()) } else { (lhs, rhs, cond) };
         let w = ty.width();
         let a = self.read_gpr(lhs);
+        self.asm.keep_with_jump(COMPARE_BYTES);
         match immediate(ty, rhs) {
             Some(0) => self.asm.test_rr(w, a, a),
             Some(imm) => self.asm.cmp_ri(w, a, imm),

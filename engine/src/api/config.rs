@@ -5,6 +5,7 @@
 
 use super::function_set::FunctionSet;
 use crate::code::observer::CodeObserver;
+use crate::cpu;
 use crate::gc::{CollectorKind, HeapConfig};
 use crate::tier::controller::{Mode, Settings};
 use crate::tier::events::TierEventObserver;
@@ -253,7 +254,10 @@ impl Config {
             | WasmFeatures::GC_TYPES;
         Self {
             features,
-            codegen: CodegenConfig::default(),
+            codegen: CodegenConfig {
+                slow_jumps: cpu::has_slow_jumps(),
+                ..CodegenConfig::default()
+            },
             epoch_interruption: false,
             signal_interruption: true,
             max_wasm_stack: DEFAULT_MAX_WASM_STACK,
@@ -404,6 +408,14 @@ impl Config {
         self.codegen.zeal_exceptions = zeal.exceptions;
         self.codegen.zeal_inline = zeal.inline;
         self.heap.zeal = zeal.gc;
+        self
+    }
+
+    /// Whether jumps of loops are kept from the ends of lines of 32 bytes of code, where they are slow
+    /// on Intel's processors from Skylake to Cascade Lake ("Mitigations for Jump Conditional Code
+    /// Erratum", 2019). On by default where the processor is one of them.
+    pub fn avoid_slow_jumps(&mut self, enable: bool) -> &mut Self {
+        self.codegen.slow_jumps = enable;
         self
     }
 

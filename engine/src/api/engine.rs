@@ -59,7 +59,7 @@ impl Engine {
 
     /// An engine with another optimising compiler, for tests of tiering.
     pub(crate) fn with_optimizer(config: &Config, optimize: OptimizeFn) -> Result<Self> {
-        check_cpu()?;
+        crate::cpu::check()?;
         config.check()?;
         crate::code::common::initialize()?;
         Ok(Self {
@@ -174,25 +174,4 @@ impl EngineWeak {
     pub fn upgrade(&self) -> Option<Engine> {
         Some(Engine { inner: self.inner.upgrade()? })
     }
-}
-
-macro_rules! missing_features {
-    ($($feature:tt)*) => {
-        [$(($feature, std::arch::is_x86_feature_detected!($feature)),)*]
-            .iter()
-            .filter(|(_, detected)| !detected)
-            .map(|(name, _)| name.to_uppercase())
-            .collect::<Vec<_>>()
-    };
-}
-
-fn check_cpu() -> Result<()> {
-    let missing = missing_features!("avx" "avx2" "bmi1" "bmi2" "lzcnt" "popcnt" "fma");
-    if missing.is_empty() {
-        return Ok(());
-    }
-    anyhow::bail!(
-        "this CPU lacks instruction set extensions that are needed: {}",
-        missing.join(", ")
-    )
 }

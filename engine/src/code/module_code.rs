@@ -42,7 +42,9 @@ use std::io;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
-use upshift_abi::code::{CompileError, CompiledFunction, CountedBlock, Reloc, RelocTarget};
+use upshift_abi::code::{
+    CODE_LINE_BYTES, CompileError, CompiledFunction, CountedBlock, Reloc, RelocTarget,
+};
 use upshift_abi::config::{CodegenConfig, FunctionInput};
 use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
 use upshift_abi::layout::InstanceLayout;
@@ -60,8 +62,8 @@ const TEXT_PER_WASM_BYTE: usize = 32;
 const TEXT_PER_FUNCTION: usize = 2 << 10;
 /// Least bytes of text reserved for code: a few functions may have much inlined in them.
 const MIN_TEXT_BYTES: usize = 4 << 20;
-/// Alignment of a function's code.
-const CODE_ALIGN: usize = 16;
+/// Alignment of stubs.
+const STUB_ALIGN: usize = 16;
 /// Functions a thread takes at a time when all are compiled.
 const BATCH: usize = 16;
 
@@ -520,7 +522,9 @@ impl ModuleCode {
         let len = code.len();
         let span = {
             let _placing = self.placing.lock().unwrap_or_else(PoisonError::into_inner);
-            let span = self.arena.allocate(len, CODE_ALIGN).ok_or_else(|| self.full(index))?;
+            let phase = usize::from(tables.phase);
+            let span = self.arena.allocate_at(len, CODE_LINE_BYTES, phase);
+            let span = span.ok_or_else(|| self.full(index))?;
             self.functions.push(FunctionCode { index, tier, start: span.offset, len, tables });
             span
         };
@@ -649,7 +653,7 @@ fn write_stubs(arena: &CodeArena, count: usize, module: usize) {
         word.store(stub + stubs::LAZY_STUB_SLOW, Ordering::Relaxed);
     }
     code.extend(stubs::lazy_thunk(module as u64, common::lazy_common() as u64));
-    let offset = arena.append(&code, CODE_ALIGN).expect("the arena was sized for its stubs");
+    let offset = arena.append(&code, STUB_ALIGN).expect("the arena was sized for its stubs");
     assert_eq!(offset, 0, "stubs come first");
 }
 

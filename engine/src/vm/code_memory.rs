@@ -106,11 +106,17 @@ impl CodeArena {
 
     /// Takes `len` bytes of text, aligned; `None` when the arena is full.
     pub(crate) fn allocate(&self, len: usize, align: usize) -> Option<Span> {
-        debug_assert!(align.is_power_of_two() && align <= page_bytes());
-        let place = |used: usize| used.checked_next_multiple_of(align)?.checked_add(len);
-        let fits = |used: usize| place(used).filter(|&end| end <= self.text_bytes);
+        self.allocate_at(len, align, 0)
+    }
+
+    /// Takes `len` bytes of text that begin `phase` bytes behind a multiple of `align`; `None` when
+    /// the arena is full.
+    pub(crate) fn allocate_at(&self, len: usize, align: usize, phase: usize) -> Option<Span> {
+        debug_assert!(align.is_power_of_two() && align <= page_bytes() && phase < align);
+        let start = |used: usize| used + (phase.wrapping_sub(used) & (align - 1));
+        let fits = |used: usize| start(used).checked_add(len).filter(|&end| end <= self.text_bytes);
         let old = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        Some(Span { offset: old.next_multiple_of(align), len })
+        Some(Span { offset: start(old), len })
     }
 
     /// Writes a part that was allocated; the bytes can be run when this has returned.
@@ -165,5 +171,23 @@ impl CodeArena {
         // SAFETY: the data part is committed for the life of the arena, zero at first, and only
         // accessed as atomic words.
         unsafe { std::slice::from_raw_parts(data, self.data_bytes / size_of::<usize>()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_begins_where_it_asked_to_in_a_line() {
+        let arena = CodeArena::new(1, 1 << 16).unwrap();
+        let mut end = 0;
+        for (len, phase) in [(1, 0), (7, 5), (40, 5), (3, 31), (32, 0), (1, 30)] {
+            let span = arena.allocate_at(len, 32, phase).unwrap();
+            assert_eq!((span.offset % 32, span.len), (phase, len));
+            assert!((end..end + 32).contains(&span.offset), "{span:?} behind {end}");
+            end = span.offset + len;
+        }
+        assert_eq!(arena.allocate_at(1 << 20, 32, 3), None);
     }
 }
