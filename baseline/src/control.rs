@@ -75,7 +75,7 @@ pub(crate) struct Control {
     else_state: Option<StateId>,
     /// Registers of the header of the loop around this one.
     outer_hot: u32,
-    /// Where the loop's code begins and where its hotness cost is patched in.
+    /// Bytes of code before the loop, and where its hotness cost is patched in.
     pub(crate) loop_start: u32,
     pub(crate) cost_at: u32,
     /// Marks the edge that the `br_table` at hand made for this frame.
@@ -249,7 +249,7 @@ impl FuncCompiler<'_> {
         self.adopt(id);
         self.control.frames[index].state = Some(id);
         self.asm.bind(&mut self.control.frames[index].label);
-        self.control.frames[index].loop_start = self.asm.pos();
+        self.control.frames[index].loop_start = self.asm.size();
         self.loop_checks(index);
         self.count_loop_turn();
         self.charge_fuel();
@@ -393,7 +393,7 @@ impl FuncCompiler<'_> {
 
     fn end_loop(&mut self, index: usize) {
         let frame = self.control.frames[index];
-        let size = self.asm.pos() - frame.loop_start;
+        let size = self.asm.size() - frame.loop_start;
         self.patch_loop_cost(frame.cost_at, size);
         if frame.pads != handlers::NONE {
             self.loop_landing_pads(index);

@@ -84,7 +84,6 @@ impl FuncCompiler<'_> {
 
     /// Takes the cost of a turn of the loop whose frame is at `index`.
     pub(crate) fn loop_counter(&mut self, index: usize) {
-        self.asm.keep_with_jump(SUBTRACTION_BYTES);
         // The cost is filled in when the size of the loop is known.
         let budget = match self.frame_budget {
             None => {
@@ -96,6 +95,7 @@ impl FuncCompiler<'_> {
                 let local = self.frame.locals[budget as usize];
                 match local.reg {
                     Some(r) => {
+                        self.asm.keep_with_jump(SUBTRACTION_BYTES);
                         self.asm.sub_ri_patchable(Width::W32, r.gpr(), 1);
                         self.regs.state.dirty |= r.bit();
                     }

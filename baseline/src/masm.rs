@@ -172,6 +172,8 @@ pub(crate) struct Asm {
     pool_refs: Vec<(u32, u32)>,
     /// Whether jumps, and comparisons in front of them, are kept from the ends of lines.
     pub(crate) keeps_lines: bool,
+    /// Bytes of what was put in front of them.
+    padding: u32,
     /// Short jumps that were not ended: what they skip must not grow.
     open_short: u32,
 }
@@ -225,7 +227,13 @@ impl Asm {
         self.pool_bytes.clear();
         self.pool_refs.clear();
         self.keeps_lines = false;
+        self.padding = 0;
         self.open_short = 0;
+    }
+
+    /// Bytes of code so far without padding: the same on all processors.
+    pub(crate) fn size(&self) -> u32 {
+        self.pos() - self.padding
     }
 
     /// Has the comparison that comes next, of up to `len` bytes, in one line with its jump: the
@@ -242,6 +250,7 @@ impl Asm {
             let left = CODE_LINE_BYTES - self.buf.len() % CODE_LINE_BYTES;
             if left <= len {
                 self.buf.extend(nops(left));
+                self.padding += left as u32;
             }
         }
     }

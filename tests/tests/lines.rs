@@ -25,6 +25,26 @@ fn looping(shift: usize) -> Vec<u8> {
     wat::parse_str(text).expect("well-formed")
 }
 
+#[test]
+fn what_a_loop_costs_is_the_same_on_all_processors() {
+    // The cost is the last immediate of the subtraction at the loop's header.
+    let costs = |slow_jumps| {
+        let of = |shift| {
+            let config = CodegenConfig { slow_jumps, ..CodegenConfig::default() };
+            let compiled = compile(&looping(shift), &config, |input| {
+                upshift_baseline::Compiler::new().compile(input).expect("supported")
+            });
+            let subtractions = Decoder::new(64, &compiled.code, DecoderOptions::NONE)
+                .into_iter()
+                .filter(|i| i.mnemonic() == Mnemonic::Sub && i.op0_kind() == OpKind::Memory);
+            subtractions.map(|i| i.immediate(1)).collect::<Vec<_>>()
+        };
+        (0..40).map(of).collect::<Vec<_>>()
+    };
+    assert!(costs(true)[0].len() > 1, "{:?}", costs(true)[0]);
+    assert_eq!(costs(true), costs(false));
+}
+
 fn compile(
     bytes: &[u8],
     config: &CodegenConfig,

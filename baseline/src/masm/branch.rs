@@ -37,6 +37,7 @@ impl Asm {
 
     /// An unconditional short forward jump.
     pub(crate) fn jmp_short(&mut self) -> ShortJump {
+        self.keep_in_line(2);
         self.open_short += 1;
         dynasm!(self ; .arch x64 ; .u8 0xeb ; .u8 0);
         ShortJump(self.pos())

@@ -17,6 +17,8 @@ const MIN_COLLECTED: usize = 1024;
 
 /// What a value is taken to need.
 const VALUE_BYTES: u64 = 64;
+/// Most bytes of values, by that measure, before all objects are looked at.
+const MAX_UNSEEN_BYTES: u64 = 4 << 20;
 
 /// Host values by handle.
 pub(crate) struct ExternTable {
@@ -46,8 +48,9 @@ impl ExternTable {
     }
 
     /// Whether there are many more values than were in use the last time, and more than take
-    /// `allowance` bytes.
+    /// `allowance` bytes, or many in all: what a value keeps outside of the table is not known.
     pub(crate) fn wants_collection(&self, allowance: u64) -> bool {
+        let allowance = allowance.min(MAX_UNSEEN_BYTES);
         self.len() >= self.collect_at && self.len() as u64 * VALUE_BYTES >= allowance
     }
 
@@ -116,5 +119,16 @@ mod tests {
         assert!(!table.wants_collection(0));
         (0..MIN_COLLECTED).for_each(|_| assert!(table.insert(Box::new(())).is_some()));
         assert!(table.wants_collection(0));
+    }
+
+    #[test]
+    fn many_values_are_looked_at_however_large_the_heap_is() {
+        let mut table = ExternTable::default();
+        let most = MAX_UNSEEN_BYTES / VALUE_BYTES;
+        for _ in 0..most {
+            assert!(!table.wants_collection(u64::MAX));
+            assert!(table.insert(Box::new(())).is_some());
+        }
+        assert!(table.wants_collection(u64::MAX));
     }
 }

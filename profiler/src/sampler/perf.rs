@@ -92,6 +92,7 @@ impl Kernel {
         // What the clock says now; the samples since the last one have no weight yet.
         let notes = &mut reader.notes;
         let clock = self.task_clock().unwrap_or(notes.last.clock).max(notes.last.clock);
+        let clock = clock.max(notes.taken_clock);
         let passed = Duration::from_nanos(clock - notes.taken_clock);
         notes.taken_clock = clock;
         notes.words = 0;
