@@ -81,10 +81,6 @@ impl<'a> Operators<'a> {
             0x02 => visitor.visit_block(self.no_type()?),
             0x03 => visitor.visit_loop(self.no_type()?),
             0x04 => visitor.visit_if(self.no_type()?),
-            0x0b => {
-                self.at += 1;
-                visitor.visit_end()
-            }
             0x0c => visitor.visit_br(self.index()?),
             0x0d => visitor.visit_br_if(self.index()?),
             0x10 => visitor.visit_call(self.index()?),
@@ -101,31 +97,11 @@ impl<'a> Operators<'a> {
             0x37 => visitor.visit_i64_store(self.memarg(3)?),
             0x3a => visitor.visit_i32_store8(self.memarg(0)?),
             0x41 => visitor.visit_i32_const(self.constant()?),
-            0x45 => {
+            _ => {
+                let output = visit_plain(opcode, visitor)?;
                 self.at += 1;
-                visitor.visit_i32_eqz()
+                output
             }
-            0x46 => {
-                self.at += 1;
-                visitor.visit_i32_eq()
-            }
-            0x47 => {
-                self.at += 1;
-                visitor.visit_i32_ne()
-            }
-            0x6a => {
-                self.at += 1;
-                visitor.visit_i32_add()
-            }
-            0x6b => {
-                self.at += 1;
-                visitor.visit_i32_sub()
-            }
-            0x71 => {
-                self.at += 1;
-                visitor.visit_i32_and()
-            }
-            _ => return None,
         })
     }
 
@@ -192,6 +168,21 @@ impl<'a> Operators<'a> {
     fn byte(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.at + ahead).copied()
     }
+}
+
+/// Gives a frequent operator without immediates to the visitor.
+#[inline(always)]
+fn visit_plain<'a, V: VisitOperator<'a>>(opcode: u8, visitor: &mut V) -> Option<V::Output> {
+    Some(match opcode {
+        0x0b => visitor.visit_end(),
+        0x45 => visitor.visit_i32_eqz(),
+        0x46 => visitor.visit_i32_eq(),
+        0x47 => visitor.visit_i32_ne(),
+        0x6a => visitor.visit_i32_add(),
+        0x6b => visitor.visit_i32_sub(),
+        0x71 => visitor.visit_i32_and(),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -235,13 +235,11 @@ impl FuncCompiler<'_> {
         self.asm.store_w(Width::W64, kept, RAX);
         self.asm.mov_rr(Width::W64, FILLED[0], RAX);
         self.asm.mov_ri(FILLED[1], 0);
-        self.asm.load_w(Width::W64, RSI, slot_addr(VMCTX_SLOT));
-        let heap = Addr::Base(RSI, offset_of!(Instance, heap) as i32);
-        self.asm.load_w(Width::W64, RDI, heap);
+        self.asm.load_w(Width::W64, RDI, slot_addr(VMCTX_SLOT));
+        self.asm.load_w(Width::W64, RDI, Addr::Base(RDI, offset_of!(Instance, heap) as i32));
         let array = Object { heap: RDI, offset: RAX };
         self.asm.load_w(Width::W32, FILLED[2], array.at(LENGTH_OFFSET));
-        self.asm.mov_rr(Width::W64, RDI, THREAD);
-        self.asm.call_mem(builtin_addr(Builtin::array_fill));
+        self.emit_fill_array();
         self.asm.load_w(Width::W64, RAX, kept);
     }
 
@@ -337,7 +335,8 @@ impl FuncCompiler<'_> {
         self.asm.bind(&mut done);
     }
 
-    /// The cold path of [`Self::array_fill`], up to where it goes back.
+    /// The cold path of [`Self::array_fill`], up to where it goes back: has the runtime fill [`FILLED`]
+    /// with the value that was passed.
     pub(crate) fn emit_fill_array(&mut self) {
         self.asm.load_w(Width::W64, RSI, slot_addr(VMCTX_SLOT));
         self.asm.mov_rr(Width::W64, RDI, THREAD);

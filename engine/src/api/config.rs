@@ -328,10 +328,11 @@ impl Config {
     }
 
     /// Whether loops are interrupted by a signal (SIGURG) to the thread that runs them, which then
-    /// goes step by step to the next loop header (SIGTRAP). On by default: loops cost nothing then. The engine leaves signals that are not its own to the handlers that were
-    /// there before; a host that replaces these handlers later, or blocks the signals in a thread
-    /// that runs code, must switch this off. Loops compare a word with a constant at each turn then,
-    /// which takes up to a fifth of the time of small ones. Changes generated code.
+    /// goes step by step to the next loop header (SIGTRAP). On by default: loops cost nothing then.
+    /// The engine leaves signals that are not its own to the handlers that were there before; a host
+    /// that replaces these handlers later, or blocks the signals in a thread that runs code, must
+    /// switch this off. Loops compare a word with a constant at each turn then, which takes up to a
+    /// fifth of the time of small ones. Changes generated code.
     pub fn signal_interruption(&mut self, enable: bool) -> &mut Self {
         self.signal_interruption = enable;
         self

@@ -98,6 +98,12 @@ pub(super) fn run<R>(
     result
 }
 
+/// [`run`] of what could not be done quickly. Apart, so that what was done quickly saves no registers.
+#[inline(never)]
+fn run_apart(thread: Thread, body: impl FnOnce(&mut dyn VmHost) -> Result<(), Error>) {
+    run(thread, (), body);
+}
+
 /// Looks for requests on the way back to machine code, which may not poll.
 fn back(cell: &ContextCell) {
     if cell.is_requested() && cell.settings().by_signal {
@@ -180,15 +186,9 @@ extern "C" fn memory_fill(
     {
         return;
     }
-    /// Apart, so that a short fill saves no registers.
-    #[inline(never)]
-    fn by_store(thread: Thread, vmctx: *mut Instance, memory: u64, range: [u64; 2], value: u8) {
-        let [dst, len] = range;
-        run(thread, (), |host| {
-            host.memory_fill(instance(vmctx), MemoryIndex(index(memory)), dst, value, len)
-        });
-    }
-    by_store(thread, vmctx, memory, [dst, len], value);
+    run_apart(thread, |host| {
+        host.memory_fill(instance(vmctx), MemoryIndex(index(memory)), dst, value, len)
+    });
 }
 
 /// The first memory, for an operator that is done without asking the store: it costs no fuel, and
@@ -225,21 +225,11 @@ macro_rules! bulk {
             $(if $quick(thread, vmctx, indices, [dst, src, len]) {
                 return;
             })?
-            /// Apart, so that what is done quickly saves no registers.
-            #[inline(never)]
-            fn by_store(
-                thread: Thread,
-                vmctx: *mut Instance,
-                indices: u64,
-                dst: u64,
-                src: u64,
-                len: u64,
-            ) {
+            run_apart(thread, |host| {
                 let (first, second) = unpack_indices(indices);
                 let indices = ($first(first), $second(second));
-                run(thread, (), |host| host.$name(instance(vmctx), indices, dst, src, len));
-            }
-            by_store(thread, vmctx, indices, dst, src, len);
+                host.$name(instance(vmctx), indices, dst, src, len)
+            });
         }
     )*};
 }

@@ -240,28 +240,11 @@ fn a_store_without_objects_frees_exceptions_when_asked() {
     assert_eq!(store.exception_count(), 0);
 }
 
-/// Exceptions that are left at once, beside many objects that stay.
-const BESIDE_OBJECTS: &str = r#"(module
-    (type $node (struct (field $exn (mut exnref)) (field $next (ref null $node))))
-    (tag $tag (param i32))
-    (global $nodes (mut (ref null $node)) (ref.null $node))
-    (func (export "build") (param $count i32)
-        (loop $l
-            (global.set $nodes (struct.new $node (ref.null exn) (global.get $nodes)))
-            (br_if $l (local.tee $count (i32.sub (local.get $count) (i32.const 1))))))
-    (func (export "throw") (param $count i32)
-        (loop $l
-            (block $h (result i32 exnref)
-                (try_table (catch_ref $tag $h) (throw $tag (local.get $count)))
-                unreachable)
-            drop
-            drop
-            (br_if $l (local.tee $count (i32.sub (local.get $count) (i32.const 1)))))))"#;
-
 #[test]
 fn many_objects_are_not_looked_at_for_few_exceptions() {
+    let text = include_str!("../../programs/exceptions_beside_objects.wat");
     let mut store = Store::new(&Engine::default(), ());
-    let module = Module::new(store.engine(), BESIDE_OBJECTS).expect("the test is right");
+    let module = Module::new(store.engine(), text).expect("the test is right");
     let instance = Instance::new(&mut store, &module, &[]).expect("the test is right");
     let build: TypedFunc<i32, ()> = instance.get_typed_func(&mut store, "build").unwrap();
     let throw: TypedFunc<i32, ()> = instance.get_typed_func(&mut store, "throw").unwrap();
