@@ -33,7 +33,7 @@ use crate::module::Module;
 use crate::names::NameSection;
 use crate::profile::MAX_SITES;
 use crate::types::{CompositeType, SubType};
-use bodies::PendingBody;
+use bodies::Pending;
 use hints::BranchHints;
 use std::ops::Range;
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
@@ -70,7 +70,7 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Module, DecodeErr
     let outcome = decoder.read_sections(bytes, options.features);
     let Decoder { mut module, pending, hints, .. } = decoder;
     // An invalid body precedes whatever went wrong behind it.
-    let validated = bodies::validate(pending, module.code_section.len(), options.parallel)
+    let validated = bodies::validate(&pending, module.code_section.len(), options.parallel)
         .map_err(|e| e.with_name(bytes, module.name_section.clone()))?;
     (module.bodies, module.uses_objects) = (validated.bodies, validated.use_objects);
     bodies::number_loops(&mut module.bodies);
@@ -104,7 +104,7 @@ fn place_objects(module: &mut Module) {
 struct Decoder<'a> {
     validator: Validator,
     module: Module,
-    pending: Vec<PendingBody<'a>>,
+    pending: Pending<'a>,
     hints: BranchHints,
 }
 
@@ -113,7 +113,7 @@ impl<'a> Decoder<'a> {
         Self {
             validator: Validator::new_with_features(features),
             module: Module::default(),
-            pending: Vec::new(),
+            pending: Pending::default(),
             hints: BranchHints::default(),
         }
     }
@@ -128,7 +128,7 @@ impl<'a> Decoder<'a> {
         for payload in parser.parse_all(bytes) {
             let payload = payload?;
             match self.validator.payload(&payload)? {
-                ValidPayload::Func(func, body) => self.pending.push(PendingBody { func, body }),
+                ValidPayload::Func(func, body) => self.pending.push(func, body),
                 ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::End(_) => {
                     self.read_section(payload)?;
                 }

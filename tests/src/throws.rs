@@ -356,22 +356,34 @@ pub struct Engines {
 const OPTIMIZED: u64 = 4;
 
 impl Engines {
-    /// Engines of all modes, and one that tiers up at a fixed number of calls and turns.
+    /// Engines of all modes.
     ///
     /// # Panics
     /// When the machine cannot run the engine.
     #[must_use]
     pub fn new() -> Self {
-        let mut deterministic = Config::new();
-        deterministic.deterministic_tiering(2);
-        let mut all = modes::all().to_vec();
-        all.push(Mode { name: "deterministic", config: deterministic });
+        Self::of(modes::all().to_vec())
+    }
+
+    /// Engines of these modes; where some of them optimize, also one that tiers up at a fixed number
+    /// of calls and turns.
+    ///
+    /// # Panics
+    /// When the machine cannot run the engine.
+    #[must_use]
+    pub fn of(modes: Vec<Mode>) -> Self {
         let engine = |mode: Mode| {
             let engine = Engine::new(&mode.config).expect("the machine can run the engine");
             (mode.name, engine)
         };
         let is_fast = |mode: &Mode| matches!(mode.name, "baseline" | "spill" | "interrupt");
-        let (baseline, optimizing): (Vec<Mode>, Vec<Mode>) = all.into_iter().partition(is_fast);
+        let (baseline, mut optimizing): (Vec<Mode>, Vec<Mode>) =
+            modes.into_iter().partition(is_fast);
+        if !optimizing.is_empty() {
+            let mut deterministic = Config::new();
+            deterministic.deterministic_tiering(2);
+            optimizing.push(Mode { name: "deterministic", config: deterministic });
+        }
         Self {
             baseline: baseline.into_iter().map(engine).collect(),
             optimizing: optimizing.into_iter().map(engine).collect(),
@@ -388,23 +400,24 @@ impl Engines {
         all.try_for_each(|engine| check_in(engine, program, &bytes))
     }
 
-    /// Runs a program in a mode of the baseline tier, and now and then in one of both tiers; the
-    /// number of the program says in which. Gives how many modes it were.
+    /// Runs a program in a mode of the baseline tier, and now and then in one of both tiers, where
+    /// there are such; the number of the program says in which. Gives how many modes it were.
     ///
     /// # Errors
     /// The mode, and what is not as expected.
     pub fn check_some(&self, program: &Program, number: u64) -> Result<u64, String> {
         let bytes = program.bytes();
-        let pick = |of: &[(&'static str, Engine)], n: u64| {
-            let count = u64::try_from(of.len()).expect("a small number");
-            of[usize::try_from(n % count).expect("below a length")].clone()
+        let check = |engines: &[(&'static str, Engine)], n: u64| {
+            let count = u64::try_from(engines.len()).expect("a small number");
+            let Some(index) = n.checked_rem(count) else { return Ok(0) };
+            let engine = &engines[usize::try_from(index).expect("below a length")];
+            check_in(engine, program, &bytes).map(|()| 1)
         };
-        check_in(&pick(&self.baseline, number), program, &bytes)?;
+        let modes = check(&self.baseline, number)?;
         if !number.is_multiple_of(OPTIMIZED) {
-            return Ok(1);
+            return Ok(modes);
         }
-        check_in(&pick(&self.optimizing, number / OPTIMIZED), program, &bytes)?;
-        Ok(2)
+        Ok(modes + check(&self.optimizing, number / OPTIMIZED)?)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::descriptor::Descriptor;
 use crate::types::Errno;
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub(crate) struct Table {
@@ -16,16 +17,15 @@ pub(crate) struct Table {
 #[derive(Default)]
 struct Entries {
     slots: Vec<Option<Arc<Descriptor>>>,
-    /// No slot below is free.
-    lowest_free: usize,
+    /// The slots without a descriptor.
+    free: BTreeSet<usize>,
 }
 
 impl Table {
     /// A table of at most `limit` descriptors that starts with `descriptors`, numbered from zero.
     pub(crate) fn new(descriptors: Vec<Descriptor>, limit: usize) -> Self {
         let slots: Vec<_> = descriptors.into_iter().map(|d| Some(Arc::new(d))).collect();
-        let lowest_free = slots.len();
-        Self { entries: RwLock::new(Entries { slots, lowest_free }), limit }
+        Self { entries: RwLock::new(Entries { slots, free: BTreeSet::new() }), limit }
     }
 
     pub(crate) fn get(&self, fd: u32) -> Result<Arc<Descriptor>, Errno> {
@@ -34,12 +34,11 @@ impl Table {
         slot.clone().ok_or(Errno::Badf)
     }
 
-    /// Gives the descriptor the lowest free number.
+    /// Gives the descriptor the highest free number, so that what a program goes on writing to a
+    /// closed standard stream does not get into the next file that it opens.
     pub(crate) fn insert(&self, descriptor: Descriptor) -> Result<u32, Errno> {
         let mut entries = self.write();
-        let start = entries.lowest_free;
-        let position = entries.slots.iter().skip(start).position(Option::is_none);
-        let index = position.map_or(entries.slots.len(), |offset| start + offset);
+        let index = entries.free.last().copied().unwrap_or(entries.slots.len());
         if index >= self.limit {
             return Err(Errno::Mfile);
         }
@@ -49,7 +48,7 @@ impl Table {
             Some(slot) => *slot = entry,
             None => entries.slots.push(entry),
         }
-        entries.lowest_free = index + 1;
+        entries.free.remove(&index);
         Ok(fd)
     }
 
@@ -89,7 +88,7 @@ impl Entries {
     fn take(&mut self, fd: u32) -> Result<Arc<Descriptor>, Errno> {
         let index = fd as usize;
         let taken = self.slots.get_mut(index).and_then(Option::take).ok_or(Errno::Badf)?;
-        self.lowest_free = self.lowest_free.min(index);
+        self.free.insert(index);
         Ok(taken)
     }
 }
@@ -105,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_the_lowest_free_ones() {
+    fn numbers_are_the_highest_free_ones() {
         let table = Table::new(vec![descriptor(), descriptor()], 5);
         assert_eq!(table.insert(descriptor()), Ok(2));
         assert_eq!(table.insert(descriptor()), Ok(3));
         table.remove(1).expect("open");
         table.remove(2).expect("open");
-        assert_eq!(table.insert(descriptor()), Ok(1));
         assert_eq!(table.insert(descriptor()), Ok(2));
+        assert_eq!(table.insert(descriptor()), Ok(1));
         assert_eq!(table.insert(descriptor()), Ok(4));
         assert_eq!(table.insert(descriptor()), Err(Errno::Mfile));
     }

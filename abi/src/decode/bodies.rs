@@ -9,12 +9,44 @@ use crate::scan::{LoopScan, LoopScanner};
 use rayon::prelude::*;
 use wasmparser::{
     FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources,
+    WasmFeatures, WasmModuleResources,
 };
 
-/// A body that was outlined and waits for validation.
-pub(super) struct PendingBody<'a> {
-    pub(super) func: FuncToValidate<ValidatorResources>,
-    pub(super) body: FunctionBody<'a>,
+/// Bodies that were outlined and wait for validation.
+#[derive(Default)]
+pub(super) struct Pending<'a> {
+    /// There as soon as there is a body.
+    context: Option<Context>,
+    bodies: Vec<PendingBody<'a>>,
+}
+
+/// What all bodies are validated against. They borrow it: counting references for each of them, on
+/// several threads, took a hundredth of the whole.
+struct Context {
+    resources: ValidatorResources,
+    features: WasmFeatures,
+}
+
+struct PendingBody<'a> {
+    index: u32,
+    ty: u32,
+    body: FunctionBody<'a>,
+}
+
+impl<'a> Pending<'a> {
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.bodies.reserve(count);
+    }
+
+    pub(super) fn push(
+        &mut self,
+        func: FuncToValidate<ValidatorResources>,
+        body: FunctionBody<'a>,
+    ) {
+        let FuncToValidate { resources, index, ty, features } = func;
+        self.context.get_or_insert(Context { resources, features });
+        self.bodies.push(PendingBody { index, ty, body });
+    }
 }
 
 /// Code sections below this size are validated on the calling thread: handing the chunks out would
@@ -39,23 +71,24 @@ pub(super) struct Validated {
 
 /// Validates all bodies; reports the first error in module order.
 pub(super) fn validate(
-    pending: Vec<PendingBody<'_>>,
+    pending: &Pending<'_>,
     code_bytes: usize,
     parallel: bool,
 ) -> Result<Validated, DecodeError> {
+    let Some(context) = &pending.context else { return Ok(Validated::default()) };
+    let bodies = &pending.bodies;
     // Asking for the number of threads starts them, so the size comes first.
     if !parallel || code_bytes < MIN_PARALLEL_BYTES {
-        return validate_chunk(pending);
+        return context.validate(bodies);
     }
     let threads = rayon::current_num_threads();
     if threads < 2 {
-        return validate_chunk(pending);
+        return context.validate(bodies);
     }
-    let count = pending.len();
     let chunk_bytes = (code_bytes / (threads * CHUNKS_PER_THREAD)).max(MIN_CHUNK_BYTES);
     let results: Vec<Result<Validated, DecodeError>> =
-        split(pending, chunk_bytes).into_par_iter().map(validate_chunk).collect();
-    let mut all = Validated { bodies: Vec::with_capacity(count), ..Validated::default() };
+        split(bodies, chunk_bytes).into_par_iter().map(|chunk| context.validate(chunk)).collect();
+    let mut all = Validated { bodies: Vec::with_capacity(bodies.len()), ..Validated::default() };
     for chunk in results {
         let mut chunk = chunk?;
         all.bodies.append(&mut chunk.bodies);
@@ -75,41 +108,41 @@ pub(super) fn number_loops(bodies: &mut [Body]) {
 }
 
 /// Splits the bodies in their order into chunks of at least `chunk_bytes`.
-fn split(pending: Vec<PendingBody<'_>>, chunk_bytes: usize) -> Vec<Vec<PendingBody<'_>>> {
-    let mut chunks = Vec::new();
-    let mut chunk = Vec::new();
+fn split<'p, 'a>(bodies: &'p [PendingBody<'a>], chunk_bytes: usize) -> Vec<&'p [PendingBody<'a>]> {
     let mut bytes = 0;
-    for body in pending {
+    let ends_chunk = |body: &PendingBody<'_>| {
         bytes += body.body.as_bytes().len();
-        chunk.push(body);
-        if bytes >= chunk_bytes {
-            chunks.push(std::mem::take(&mut chunk));
+        let ends = bytes >= chunk_bytes;
+        if ends {
             bytes = 0;
         }
-    }
-    chunks.push(chunk);
-    chunks
+        ends
+    };
+    bodies.split_inclusive(ends_chunk).collect()
 }
 
-fn validate_chunk(chunk: Vec<PendingBody<'_>>) -> Result<Validated, DecodeError> {
-    let mut allocations = FuncValidatorAllocations::default();
-    let mut scanner = LoopScanner::default();
-    let mut bodies = Vec::with_capacity(chunk.len());
-    for PendingBody { func, body } in chunk {
-        let index = func.index;
-        let mut validator = func.into_validator(allocations);
-        let loops = validate_body(&mut validator, &body, &mut scanner)
-            .map_err(|e| DecodeError::from(e).in_func(index))?;
-        allocations = validator.into_allocations();
-        let (range, first_loop) = (to_range(body.range()), 0);
-        bodies.push(Body { range, loops, first_loop, branch_hints: Box::default() });
+impl Context {
+    fn validate(&self, chunk: &[PendingBody<'_>]) -> Result<Validated, DecodeError> {
+        let mut allocations = FuncValidatorAllocations::default();
+        let mut scanner = LoopScanner::default();
+        let mut bodies = Vec::with_capacity(chunk.len());
+        for &PendingBody { index, ty, ref body } in chunk {
+            let (resources, features) = (&self.resources, self.features);
+            let func = FuncToValidate { resources, index, ty, features };
+            let mut validator = func.into_validator(allocations);
+            let loops = validate_body(&mut validator, body, &mut scanner)
+                .map_err(|e| DecodeError::from(e).in_func(index))?;
+            allocations = validator.into_allocations();
+            let (range, first_loop) = (to_range(body.range()), 0);
+            bodies.push(Body { range, loops, first_loop, branch_hints: Box::default() });
+        }
+        let call_sites = scanner.take_call_sites();
+        Ok(Validated { bodies, use_objects: scanner.takes_objects(), call_sites })
     }
-    let call_sites = scanner.take_call_sites();
-    Ok(Validated { bodies, use_objects: scanner.takes_objects(), call_sites })
 }
 
 fn validate_body(
-    validator: &mut FuncValidator<ValidatorResources>,
+    validator: &mut FuncValidator<impl WasmModuleResources>,
     body: &FunctionBody<'_>,
     scanner: &mut LoopScanner,
 ) -> wasmparser::Result<Box<[LoopScan]>> {

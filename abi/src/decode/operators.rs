@@ -97,6 +97,7 @@ impl<'a> Operators<'a> {
             0x37 => visitor.visit_i64_store(self.memarg(3)?),
             0x3a => visitor.visit_i32_store8(self.memarg(0)?),
             0x41 => visitor.visit_i32_const(self.constant()?),
+            0x42 => visitor.visit_i64_const(i64::from(self.constant()?)),
             _ => {
                 let output = visit_plain(opcode, visitor)?;
                 self.at += 1;
@@ -175,12 +176,25 @@ impl<'a> Operators<'a> {
 fn visit_plain<'a, V: VisitOperator<'a>>(opcode: u8, visitor: &mut V) -> Option<V::Output> {
     Some(match opcode {
         0x0b => visitor.visit_end(),
+        0x0f => visitor.visit_return(),
+        0x1a => visitor.visit_drop(),
+        0x1b => visitor.visit_select(),
         0x45 => visitor.visit_i32_eqz(),
         0x46 => visitor.visit_i32_eq(),
         0x47 => visitor.visit_i32_ne(),
+        0x48 => visitor.visit_i32_lt_s(),
+        0x49 => visitor.visit_i32_lt_u(),
+        0x4a => visitor.visit_i32_gt_s(),
+        0x4b => visitor.visit_i32_gt_u(),
         0x6a => visitor.visit_i32_add(),
         0x6b => visitor.visit_i32_sub(),
         0x71 => visitor.visit_i32_and(),
+        0x72 => visitor.visit_i32_or(),
+        0x74 => visitor.visit_i32_shl(),
+        0x76 => visitor.visit_i32_shr_u(),
+        0x7c => visitor.visit_i64_add(),
+        0xa7 => visitor.visit_i32_wrap_i64(),
+        0xad => visitor.visit_i64_extend_i32_u(),
         _ => return None,
     })
 }

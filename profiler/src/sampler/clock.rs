@@ -96,7 +96,12 @@ mod tests {
         assert_ne!(id, thread_id());
         stop.send(()).unwrap();
         thread.join().unwrap();
-        assert_eq!(clock.now(), None);
+        // Who joins a thread may be told a little before the system forgets it.
+        let is_gone = |_| {
+            std::thread::sleep(Duration::from_millis(1));
+            clock.now().is_none()
+        };
+        assert!((0..10_000).any(is_gone));
     }
 
     #[test]

@@ -3,13 +3,16 @@
 //!
 //! ```text
 //! cargo run --release -p upshift-tests --bin fuzz -- --seed 1 --iterations 100000 \
-//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--loops] [--gc] [--throws [--peer-lines]]
+//!     [--corpus DIR] [--threads 2] [--start N] [--only N] [--modes NAMES] \
+//!     [--loops] [--gc] [--throws [--peer-lines]]
 //! ```
 //!
 //! With `--loops` each iteration has a module of its own that is full of loops and not mutated;
 //! without, one group in four starts from such a module. With `--gc` each iteration has a program
 //! over objects, which has to give what a model says; with `--throws`, one that throws and catches. With
-//! `--peer-lines` such programs are not run but written for `tests/peers/throws.mjs`.
+//! `--peer-lines` such programs are not run but written for `tests/peers/throws.mjs`. `--modes` runs all but
+//! programs over objects in these modes only, say `baseline,spill`: in modes without the optimizer a
+//! hundred times as many in the same time.
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
 //! and writes the module to a file. Iterations of one group start from the same module. While it
@@ -28,6 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use upshift::Engine;
 use upshift_tests::fuzz::{Engines, Stage};
+use upshift_tests::modes::{self, Mode};
 use upshift_tests::mutate::{Random, mutate, mutate_code};
 use upshift_tests::{corpus, loops, objects, throws};
 
@@ -49,6 +53,7 @@ struct Options {
     gc: bool,
     throws: bool,
     peer_lines: bool,
+    modes: Vec<Mode>,
 }
 
 /// Counts of all threads.
@@ -78,9 +83,9 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
     let session = Session {
         seeds: seeds(options.corpus.as_deref())?,
-        engines: Engines::new(),
+        engines: Engines::of(options.modes.clone()),
         object_engines: if options.gc { objects::engines() } else { Vec::new() },
-        throw_engines: options.throws.then(throws::Engines::new),
+        throw_engines: options.throws.then(|| throws::Engines::of(options.modes.clone())),
         counts: Counts::default(),
         stop: Arc::new(AtomicBool::new(false)),
         options,
@@ -322,6 +327,7 @@ impl Options {
             gc: false,
             throws: false,
             peer_lines: false,
+            modes: modes::all().to_vec(),
         };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
@@ -335,12 +341,22 @@ impl Options {
                 "--gc" => options.gc = true,
                 "--throws" => options.throws = true,
                 "--peer-lines" => options.peer_lines = true,
+                "--modes" => options.modes = modes_named(&value()?)?,
                 "--corpus" => options.corpus = Some(value()?.into()),
                 _ => anyhow::bail!(
-                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --loops --gc --throws --peer-lines"
+                    "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --modes --loops --gc --throws --peer-lines"
                 ),
             }
         }
         Ok(options)
     }
+}
+
+/// The modes of a list of names.
+fn modes_named(names: &str) -> anyhow::Result<Vec<Mode>> {
+    let named = |name: &str| {
+        let mode = modes::all().into_iter().find(|mode| mode.name == name);
+        mode.ok_or_else(|| anyhow::anyhow!("unknown mode {name}"))
+    };
+    names.split(',').map(named).collect()
 }

@@ -324,7 +324,7 @@ fn renumbering_is_complete() {
     assert_eq!(guest.call("fd_renumber", &[a.into(), b.into()]), Err(Errno::Badf));
     assert_eq!(guest.call("fd_renumber", &[b.into(), u64::from(u32::MAX)]), Err(Errno::Badf));
     guest.call("fd_renumber", &[b.into(), b.into()]).unwrap();
-    assert_eq!(guest.open("b", 0), Ok(a), "the lowest free number");
+    assert_eq!(guest.open("b", 0), Ok(a), "the highest free number");
     // Over a preopened directory, which then is no longer one.
     guest.call("fd_renumber", &[a.into(), ROOT.into()]).unwrap();
     assert_eq!(guest.read(ROOT, 3).unwrap(), b"bbb");
