@@ -316,7 +316,7 @@ impl Types {
     }
 
     fn entry(&self, id: CanonTypeId) -> Option<TypeEntry> {
-        let (group, position) = self.entries.get(id.0 as usize)?;
+        let (group, position) = self.entries.get(id.position())?;
         Some(TypeEntry { group: group.upgrade()?, position: *position })
     }
 
@@ -359,7 +359,7 @@ impl Types {
         for (position, id) in group.ids.iter().enumerate() {
             let layout = &group.layouts[position];
             table.write(*id, layout.descriptor(&group.supertypes[position]));
-            self.entries[id.0 as usize] = (Arc::downgrade(&group), position);
+            self.entries[id.position()] = (Arc::downgrade(&group), position);
         }
         self.groups.insert(closed, (Arc::downgrade(&group), group.ids.clone()));
         group
@@ -383,7 +383,7 @@ impl Types {
         self.free.pop().unwrap_or_else(|| {
             let id = u32::try_from(self.entries.len()).ok().filter(|&id| (id as usize) < MAX_TYPES);
             self.entries.push((Weak::new(), 0));
-            CanonTypeId(id.expect("fewer than 2^24 types are alive"))
+            CanonTypeId::at(id.expect("fewer than 2^24 types are alive"))
         })
     }
 
@@ -396,7 +396,7 @@ impl Types {
                 return true;
             }
             for id in ids.iter() {
-                entries[id.0 as usize] = (Weak::new(), 0);
+                entries[id.position()] = (Weak::new(), 0);
                 free.push(*id);
             }
             false

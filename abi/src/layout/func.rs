@@ -1,8 +1,12 @@
 //! Function records.
 
-use super::Instance;
+use super::{DESCRIPTOR_SHIFT, Instance};
 
-/// Engine-wide identity of a type: equal exactly when the types are equivalent.
+/// Engine-wide identity of a type: equal exactly when the types are equivalent. The number is the
+/// offset of the type's [`TypeDescriptor`] in the engine's table, so that machine code finds it by one
+/// addition.
+///
+/// [`TypeDescriptor`]: super::TypeDescriptor
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct CanonTypeId(pub u32);
@@ -10,6 +14,18 @@ pub struct CanonTypeId(pub u32);
 impl CanonTypeId {
     /// No type.
     pub const NONE: Self = Self(u32::MAX);
+
+    /// The type with the descriptor at a position of the table.
+    #[must_use]
+    pub const fn at(position: u32) -> Self {
+        Self(position << DESCRIPTOR_SHIFT)
+    }
+
+    /// The position of its descriptor.
+    #[must_use]
+    pub const fn position(self) -> usize {
+        (self.0 >> DESCRIPTOR_SHIFT) as usize
+    }
 }
 
 /// Most types on the way from a type up to the one that is below no other, both included; the

@@ -9,9 +9,7 @@ use crate::value::Ty;
 use smallvec::SmallVec;
 use std::mem::offset_of;
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{
-    DESCRIPTOR_SHIFT, DISPLAY_LENGTH, FuncRef, HOST_BIT, I31_BIT, Instance, TypeDescriptor,
-};
+use upshift_abi::layout::{DISPLAY_LENGTH, FuncRef, HOST_BIT, I31_BIT, Instance, TypeDescriptor};
 use upshift_abi::trap::Trap;
 use upshift_abi::types::{CompositeType, HeapType, RefType};
 
@@ -165,7 +163,6 @@ impl FuncCompiler<'_> {
     /// The address of the descriptor of the type whose number is in memory.
     fn load_descriptor(&mut self, d: Gpr, number: Addr, vmctx: Gpr) {
         self.asm.load_w(Width::W32, d, number);
-        self.asm.shl_ri(Width::W64, d, DESCRIPTOR_SHIFT);
         let descriptors = Addr::Base(vmctx, offset_of!(Instance, descriptors) as i32);
         self.asm.add_rm(Width::W64, d, descriptors);
     }

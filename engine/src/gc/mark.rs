@@ -451,11 +451,11 @@ mod tests {
     use upshift_abi::layout::{CanonTypeId, DISPLAY_LENGTH, LENGTH_OFFSET, TypeDescriptor};
 
     /// A structure of eight references.
-    const NODE: CanonTypeId = CanonTypeId(1);
+    const NODE: CanonTypeId = CanonTypeId::at(1);
     const NODE_BYTES: u32 = HEADER_BYTES + 4 * NODE_REFERENCES;
     const NODE_REFERENCES: u32 = 8;
     /// An array of references.
-    const REFS: CanonTypeId = CanonTypeId(2);
+    const REFS: CanonTypeId = CanonTypeId::at(2);
 
     /// A heap whose objects are made one behind the other and never collected.
     struct Heap {

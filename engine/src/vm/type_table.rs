@@ -54,8 +54,7 @@ impl TypeTable {
     }
 
     fn place(&self, id: CanonTypeId) -> *const TypeDescriptor {
-        let position = id.0 as usize;
-        assert!(position < MAX_TYPES, "a type of the registry");
-        self.base().wrapping_add(position)
+        assert!(id.position() < MAX_TYPES, "a type of the registry");
+        self.base().wrapping_byte_add(id.0 as usize)
     }
 }

@@ -7,9 +7,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 use std::mem::offset_of;
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{
-    DESCRIPTOR_SHIFT, DISPLAY_LENGTH, FuncRef, HOST_BIT, I31_BIT, Instance, TypeDescriptor,
-};
+use upshift_abi::layout::{DISPLAY_LENGTH, FuncRef, HOST_BIT, I31_BIT, Instance, TypeDescriptor};
 use upshift_abi::ops::after_leb128;
 use upshift_abi::trap::Trap;
 use upshift_abi::types::{CompositeType, HeapType, RefType};
@@ -290,8 +288,7 @@ impl Translator<'_, '_> {
     fn descriptor(&mut self, id: Value) -> Value {
         let at = offset_of!(Instance, descriptors);
         let descriptors = self.load_fixed(types::I64, self.vmctx, at);
-        let id = self.builder.ins().uextend(types::I64, id);
-        let offset = self.builder.ins().ishl_imm_u(id, i64::from(DESCRIPTOR_SHIFT));
+        let offset = self.builder.ins().uextend(types::I64, id);
         self.builder.ins().iadd(descriptors, offset)
     }
 
