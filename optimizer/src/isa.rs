@@ -2,6 +2,7 @@
 //!
 //! Everything here is fixed for the process, so one target serves all threads.
 
+use crate::Effort;
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use std::sync::OnceLock;
@@ -34,6 +35,16 @@ pub(crate) enum Goal {
     SmallFrame,
     /// Fast code.
     Full,
+}
+
+impl Goal {
+    /// What an effort means at first.
+    pub(crate) fn of(effort: Effort) -> Self {
+        match effort {
+            Effort::Quick => Self::Quick,
+            Effort::Full => Self::Full,
+        }
+    }
 }
 
 /// The target for code compiled with `goal`; `verify` checks the intermediate code.

@@ -17,6 +17,7 @@ mod fuel;
 mod handlers;
 mod inline;
 mod isa;
+mod latch;
 mod liveness;
 mod lower;
 mod memory_flags;
@@ -126,10 +127,7 @@ impl Compiler {
         request: Request,
     ) -> Result<CompiledFunction, CompileError> {
         let limits = inlining(input, request);
-        let goal = match request.effort {
-            Effort::Quick => Goal::Quick,
-            Effort::Full => Goal::Full,
-        };
+        let goal = Goal::of(request.effort);
         let result = match self.compile_with(input, request.entry, limits, goal) {
             // It may be within the limits by itself.
             Err(_) if self.inlined => self.compile_with(input, request.entry, None, goal),
@@ -155,7 +153,8 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<String, CompileError> {
-        self.translate(input, request.entry, inlining(input, request))?;
+        let limits = inlining(input, request);
+        self.translate(input, request.entry, limits, Goal::of(request.effort))?;
         Ok(self.context.func.display().to_string())
     }
 
@@ -166,7 +165,7 @@ impl Compiler {
         limits: Option<inline::policy::Limits>,
         goal: Goal,
     ) -> Result<CompiledFunction, CompileError> {
-        let translated = self.translate(input, entry, limits)?;
+        let translated = self.translate(input, entry, limits, goal)?;
         let target = isa::target(goal, self.verify);
         let result = self.context.compile(&**target, &mut ControlPlane::default());
         if let Err(error) = result {
@@ -190,6 +189,7 @@ impl Compiler {
         input: &FunctionInput<'_>,
         entry: Entry,
         limits: Option<inline::policy::Limits>,
+        goal: Goal,
     ) -> Result<translate::Translated, CompileError> {
         self.context.clear();
         self.inlined = false;
@@ -212,6 +212,9 @@ impl Compiler {
         }
         if !translated.entered {
             return Err(malformed(format!("no loop to enter: {entry:?}")));
+        }
+        if goal == Goal::Full {
+            latch::copy_latches(&mut self.context.func);
         }
         Ok(translated)
     }
