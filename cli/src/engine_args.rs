@@ -111,7 +111,7 @@ impl EngineArgs {
         config.tier(self.tier.into()).policy(self.policy);
         config.optimize_threads(self.compile_threads.unwrap_or(0));
         config.tier_only(self.tier_only.clone());
-        config.tier_events(self.tier_log.is_some());
+        config.profiling(self.tier_log.is_some());
         config.hotness_counters(!self.no_counters);
         config.inlining(!self.no_inlining);
         config.signal_interruption(!self.no_signal_interruption);

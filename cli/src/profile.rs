@@ -235,10 +235,10 @@ struct Session<'a> {
 
 impl Observer for Session<'_> {
     fn configure(&mut self, config: &mut Config) {
-        config.tier_events(true);
+        config.profiling(true);
         config.exact_counts(self.args.mode == Mode::Exact).turn_counts(self.args.turns);
         if self.args.with_compilers && self.args.mode == Mode::Sample {
-            config.tier_event_observer(self.profiler.of_compilers());
+            config.event_observer(self.profiler.of_compilers());
         }
         if let Some(jitdump) = &self.jitdump {
             config.code_observer(Arc::clone(jitdump) as Arc<dyn CodeObserver>);
@@ -246,7 +246,7 @@ impl Observer for Session<'_> {
     }
 
     fn begin(&mut self, store: &Store<Host>) -> Result<()> {
-        let now = store.engine().tier_clock();
+        let now = store.engine().event_clock();
         self.engine_made = sampler::monotonic().saturating_sub(now);
         self.started_ms = milliseconds(now);
         self.counters = Counters::start();
@@ -277,8 +277,8 @@ impl Observer for Session<'_> {
         if profile.source.is_some() {
             self.started_ms = milliseconds(profile.started.saturating_sub(self.engine_made));
         }
-        let lost = engine.lost_tier_events();
-        let mut tiers = TierReport::new(module, &engine.tier_events(), lost);
+        let lost = engine.lost_events();
+        let mut tiers = TierReport::new(module, &engine.events(), lost);
         if self.args.redact {
             profile.redact();
             tiers.redact();

@@ -26,10 +26,10 @@ impl TierLog<'_> {
     /// Writes all events since the last time to the file at `path`, or to stderr for `-`.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let mut text = String::new();
-        for event in self.engine.tier_events() {
+        for event in self.engine.events() {
             writeln!(text, "{}", self.line(&event))?;
         }
-        let lost = self.engine.lost_tier_events();
+        let lost = self.engine.lost_events();
         if lost > 0 {
             writeln!(text, "{}", json!({ "event": "lost", "events": lost }))?;
         }

@@ -4,7 +4,7 @@
 //! 1. The host makes a [`Profiler`], which it may clone and share.
 //! 2. A thread that is about to run a store asks to be sampled with [`Profiler::attach`]; others may
 //!    with [`Profiler::attach_thread`]. It is, until it drops what it got.
-//!    An engine's threads that optimize are when [`upshift::Config::tier_event_observer`] has the profiler's
+//!    An engine's threads that optimize are when [`upshift::Config::event_observer`] has the profiler's
 //!    [`Profiler::of_compilers`].
 //! 3. Any thread asks for what was noted with [`Profiler::snapshot`], as often as it likes and while
 //!    all the others run. [`Profiler::reset`] begins anew, and forgets threads that are done.
@@ -251,7 +251,7 @@ mod tests {
         for source in [Source::Timer, Source::Auto] {
             let profiler = Profiler::with(source, 10_000);
             let mut config = Config::new();
-            config.tier_event_observer(profiler.of_compilers());
+            config.event_observer(profiler.of_compilers());
             let engine = Engine::new(&config).unwrap();
             let module = Module::new(&engine, &text).unwrap();
             let mut store = Store::new(&engine, ());

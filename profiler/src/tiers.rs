@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn steps_tell_how_long_requests_waited() {
         let mut config = upshift::Config::new();
-        config.tier_events(true).deterministic_tiering(2);
+        config.profiling(true).deterministic_tiering(2);
         let engine = upshift::Engine::new(&config).unwrap();
         let module = Module::new(&engine, "(module (func $f (export \"f\")))").unwrap();
         let mut store = upshift::Store::new(&engine, ());
@@ -274,7 +274,7 @@ mod tests {
         for _ in 0..5 {
             f.call(&mut store, ()).unwrap();
         }
-        let mut report = TierReport::new(&module, &engine.tier_events(), 0);
+        let mut report = TierReport::new(&module, &engine.events(), 0);
         assert_eq!((report.queue.len(), report.waits.len()), (1, 1), "{report:?}");
         let function = &report.functions[0];
         assert!(function.first_entry_ms.is_some(), "{report:?}");
@@ -288,10 +288,10 @@ mod tests {
     #[test]
     fn a_function_waited_as_long_as_what_was_compiled_first() {
         let mut config = upshift::Config::new();
-        config.tier_events(true);
+        config.profiling(true);
         let engine = upshift::Engine::new(&config).unwrap();
         let module = Module::new(&engine, "(module (func (loop)))").unwrap();
-        let loaded = engine.tier_events().remove(0);
+        let loaded = engine.events().remove(0);
         let loop_offset = u32::try_from(module.function_body_range(0).unwrap().start + 1).ok();
         let expected = Duration::ZERO;
         let requested = || TierEventKind::Requested { counted: 1, expected };

@@ -501,15 +501,15 @@ impl Config {
     }
 
     /// Whether the engine keeps what happens to functions for
-    /// [`Engine::tier_events`](crate::Engine::tier_events). Off by default.
-    pub fn tier_events(&mut self, enable: bool) -> &mut Self {
+    /// [`Engine::events`](crate::Engine::events). Off by default.
+    pub fn profiling(&mut self, enable: bool) -> &mut Self {
         self.tiering.events = enable;
         self
     }
 
     /// Who hears of what happens to functions, when it happens; whether or not
-    /// [`Self::tier_events`] are kept. Nobody by default.
-    pub fn tier_event_observer(&mut self, observer: Arc<dyn TierEventObserver>) -> &mut Self {
+    /// [`Self::profiling`] keeps it. Nobody by default.
+    pub fn event_observer(&mut self, observer: Arc<dyn TierEventObserver>) -> &mut Self {
         self.tiering.observer = Some(observer);
         self
     }

@@ -110,21 +110,22 @@ impl Engine {
     }
 
     /// Takes out what happened to functions since the last time, in its order, if
-    /// [`Config::tier_events`] is on. The engine keeps the last 65536 events.
+    /// [`Config::profiling`] is on. The engine keeps the last 65536 events of
+    /// each thread.
     #[must_use]
-    pub fn tier_events(&self) -> Vec<TierEvent> {
+    pub fn events(&self) -> Vec<TierEvent> {
         self.inner.tiers.events().drain()
     }
 
     /// [`TierEvent::at`] of an event that would happen now, to set events beside what other clocks tell.
     #[must_use]
-    pub fn tier_clock(&self) -> std::time::Duration {
+    pub fn event_clock(&self) -> std::time::Duration {
         self.inner.tiers.events().now()
     }
 
-    /// How many events of [`Self::tier_events`] were lost because nobody took them out.
+    /// How many events of [`Self::events`] were lost because nobody took them out.
     #[must_use]
-    pub fn lost_tier_events(&self) -> u64 {
+    pub fn lost_events(&self) -> u64 {
         self.inner.tiers.events().lost()
     }
 

@@ -74,7 +74,7 @@ pub struct ExceptionStats {
     /// How many were caught; the others left the code that the host had called.
     pub caught: u64,
     /// About what it took to find the handlers; none unless somebody wants events
-    /// ([`Config::tier_events`](crate::Config::tier_events)).
+    /// ([`Config::profiling`](crate::Config::profiling)).
     pub searching: Option<Duration>,
     /// Where.
     pub sites: Vec<ThrowSite>,

@@ -1,18 +1,21 @@
 //! What happens to functions on their way through the tiers, as events for the host.
 //!
-//! Off, an event costs one predictable branch, never in machine code. On, it goes into a queue without a
-//! lock that grows as it is filled, up to a bound; when nobody reads, the oldest events give way and are
-//! counted. An observer hears of it on the thread where it happens.
+//! Off, an event costs one predictable branch, never in machine code. On, it goes into a ring of the thread
+//! on which it happens, without a lock. Rings grow as they are filled, up to a bound; when nobody reads, the
+//! oldest events of the thread give way and are counted: a thread that has much to tell takes no place of
+//! others. An observer hears of it on the thread where it happens.
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// Events that are kept.
+/// Events of a thread that are kept.
 const CAPACITY: usize = 1 << 16;
+/// Rings of threads that have ended which are kept until somebody reads.
+const ENDED: usize = 64;
 /// One in so many slow paths is measured: to read the CPU clock takes as long as a slow path.
 const MEASURED: u32 = 32;
 
@@ -151,7 +154,7 @@ impl fmt::Display for TierRejection {
 }
 
 /// Hears of events as they happen: see
-/// [`Config::tier_event_observer`](crate::Config::tier_event_observer).
+/// [`Config::event_observer`](crate::Config::event_observer).
 pub trait TierEventObserver: fmt::Debug + Send + Sync {
     /// Something happened, on this thread. Called with nothing locked; a program or a compilation
     /// waits until it returns.
@@ -170,19 +173,45 @@ pub(crate) struct Subject {
 #[derive(Debug)]
 pub(crate) struct Events {
     start: Instant,
-    kept: Option<Kept>,
+    /// Where it stays: threads know their rings by its address.
+    kept: Option<Box<Kept>>,
     observer: Option<Arc<dyn TierEventObserver>>,
     slow_paths: AtomicU32,
 }
 
-#[derive(Debug)]
+/// What is kept of all threads.
+#[derive(Debug, Default)]
 struct Kept {
+    /// A thread adds its ring once, and who reads looks at all of them.
+    rings: Mutex<Vec<Arc<Ring>>>,
+    /// What rings had lost that are no longer there.
+    lost: AtomicU64,
+}
+
+/// The events of one thread.
+#[derive(Debug)]
+struct Ring {
     sender: Sender<TierEvent>,
     receiver: Receiver<TierEvent>,
     lost: AtomicU64,
 }
 
-impl Kept {
+thread_local! {
+    /// The rings of this thread, each with the address of its [`Kept`], which it does not outlive.
+    static RINGS: RefCell<Vec<(*const Kept, Weak<Ring>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Ring {
+    fn new() -> Self {
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver, lost: AtomicU64::new(0) }
+    }
+
+    /// Whether its thread has ended: nothing but the list has a way to it.
+    fn has_ended(self: &Arc<Self>) -> bool {
+        Arc::weak_count(self) == 0 && Arc::strong_count(self) == 1
+    }
+
     fn keep(&self, event: TierEvent) {
         if self.sender.len() >= CAPACITY && self.receiver.try_recv().is_ok() {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -192,13 +221,79 @@ impl Kept {
     }
 }
 
+impl Kept {
+    fn keep(&self, event: TierEvent) {
+        let kept = RINGS.try_with(|rings| match rings.try_borrow_mut() {
+            Ok(mut rings) => self.ring_of(&mut rings),
+            // Nobody tells of events while this is borrowed.
+            Err(_) => self.add(Arc::new(Ring::new())),
+        });
+        // A thread that ends has no ring any more.
+        kept.unwrap_or_else(|_| self.add(Arc::new(Ring::new()))).keep(event);
+    }
+
+    /// This thread's ring.
+    fn ring_of(&self, rings: &mut Vec<(*const Self, Weak<Ring>)>) -> Arc<Ring> {
+        let of = std::ptr::from_ref(self);
+        let known = rings.iter().find(|known| known.0 == of).and_then(|known| known.1.upgrade());
+        known.unwrap_or_else(|| {
+            rings.retain(|known| known.1.strong_count() > 0);
+            let ring = Arc::new(Ring::new());
+            rings.push((of, Arc::downgrade(&ring)));
+            self.add(Arc::clone(&ring));
+            ring
+        })
+    }
+
+    fn add(&self, ring: Arc<Ring>) -> Arc<Ring> {
+        let mut rings = self.rings();
+        let ended = rings.iter().filter(|ring| ring.has_ended()).count();
+        let oldest = rings.iter().position(|ring| ring.has_ended());
+        if let Some(oldest) = oldest.filter(|_| ended >= ENDED) {
+            let ring = rings.remove(oldest);
+            self.note_lost(&ring);
+        }
+        rings.push(Arc::clone(&ring));
+        ring
+    }
+
+    /// Remembers what a ring lost, and what it still has.
+    fn note_lost(&self, ring: &Ring) {
+        let lost = ring.lost.load(Ordering::Relaxed) + ring.receiver.len() as u64;
+        self.lost.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    fn rings(&self) -> MutexGuard<'_, Vec<Arc<Ring>>> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the events of all threads out, by their time.
+    fn drain(&self) -> Vec<TierEvent> {
+        let mut events: Vec<TierEvent> = Vec::new();
+        self.rings().retain(|ring| {
+            // What has ended adds nothing behind what is taken out.
+            let ended = ring.has_ended();
+            events.extend(ring.receiver.try_iter());
+            if ended {
+                self.note_lost(ring);
+            }
+            !ended
+        });
+        events.sort_by_key(|event| event.at);
+        events
+    }
+
+    fn lost(&self) -> u64 {
+        let rings = self.rings();
+        let now = rings.iter().map(|ring| ring.lost.load(Ordering::Relaxed)).sum::<u64>();
+        now + self.lost.load(Ordering::Relaxed)
+    }
+}
+
 impl Events {
     /// Events that are kept when `enabled`, and that the observer hears of.
     pub(crate) fn new(enabled: bool, observer: Option<Arc<dyn TierEventObserver>>) -> Self {
-        let kept = enabled.then(|| {
-            let (sender, receiver) = unbounded();
-            Kept { sender, receiver, lost: AtomicU64::new(0) }
-        });
+        let kept = enabled.then(|| Box::new(Kept::default()));
         Self { start: Instant::now(), kept, observer, slow_paths: AtomicU32::new(0) }
     }
 
@@ -246,14 +341,14 @@ impl Events {
         self.start.elapsed()
     }
 
-    /// Takes all events out, in the order in which they were kept.
+    /// Takes all events out, by their time.
     pub(crate) fn drain(&self) -> Vec<TierEvent> {
-        self.kept.as_ref().map(|kept| kept.receiver.try_iter().collect()).unwrap_or_default()
+        self.kept.as_ref().map(|kept| kept.drain()).unwrap_or_default()
     }
 
     /// How many events gave way to younger ones.
     pub(crate) fn lost(&self) -> u64 {
-        self.kept.as_ref().map_or(0, |kept| kept.lost.load(Ordering::Relaxed))
+        self.kept.as_ref().map_or(0, |kept| kept.lost())
     }
 }
 
@@ -306,7 +401,7 @@ mod tests {
     }
 
     #[derive(Debug, Default)]
-    struct Heard(std::sync::Mutex<Vec<TierEvent>>);
+    struct Heard(Mutex<Vec<TierEvent>>);
 
     impl TierEventObserver for Heard {
         fn event(&self, event: &TierEvent) {
@@ -340,7 +435,41 @@ mod tests {
     }
 
     #[test]
-    fn threads_share_the_queue() {
+    fn a_thread_takes_no_place_of_others() {
+        let events = Events::new(true, None);
+        events.emit(SUBJECT, || TierEventKind::Published);
+        std::thread::scope(|scope| {
+            let tell = |waiting| events.emit(SUBJECT, || TierEventKind::Dequeued { waiting });
+            // Joined, for a scope does not wait for what belongs to a thread.
+            scope.spawn(move || (0..CAPACITY + 10).for_each(tell)).join().unwrap();
+        });
+        assert_eq!(events.lost(), 10);
+        let drained = events.drain();
+        assert_eq!((drained.len(), &drained[0].kind), (CAPACITY + 1, &TierEventKind::Published));
+        assert!(drained.is_sorted_by_key(|event| event.at));
+        // The ring of the thread that ended is gone, and what it lost is not forgotten.
+        assert_eq!(events.kept.as_ref().unwrap().rings().len(), 1);
+        assert_eq!(events.lost(), 10);
+    }
+
+    #[test]
+    fn threads_that_ended_keep_a_bounded_number_of_rings() {
+        let events = Events::new(true, None);
+        for _ in 0..ENDED + 20 {
+            std::thread::scope(|scope| {
+                let tell = || events.emit(SUBJECT, || TierEventKind::Published);
+                scope.spawn(tell).join().unwrap();
+            });
+        }
+        let kept = events.kept.as_ref().unwrap();
+        assert!(kept.rings().len() <= ENDED + 1);
+        let drained = u64::try_from(events.drain().len()).unwrap();
+        assert_eq!(drained + events.lost(), ENDED as u64 + 20);
+        assert!(events.lost() > 0 && kept.rings().is_empty());
+    }
+
+    #[test]
+    fn all_threads_are_heard() {
         let events = Events::new(true, None);
         std::thread::scope(|scope| {
             for _ in 0..4 {

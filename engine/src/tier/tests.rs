@@ -48,7 +48,7 @@ struct Setup {
 impl Setup {
     fn new(optimize: OptimizeFn, configure: impl FnOnce(&mut Config) -> &mut Config) -> Self {
         let mut config = Config::new();
-        config.tier_events(true);
+        config.profiling(true);
         configure(&mut config);
         let engine = Engine::with_optimizer(&config, optimize).unwrap();
         let module = Module::new(&engine, PROGRAM).unwrap();
@@ -72,7 +72,7 @@ impl Setup {
             for _ in 0..1000 {
                 self.call(name, argument);
             }
-            events.extend(self.engine.tier_events());
+            events.extend(self.engine.events());
         }
         events
     }
@@ -135,7 +135,7 @@ fn a_loop_of_a_function_that_is_entered_once_comes_first() {
     };
     let mut setup = Setup::new(stand_in, |config| config);
     setup.call("sum", 100_000_000);
-    let events: Vec<_> = setup.engine.tier_events().into_iter().collect();
+    let events: Vec<_> = setup.engine.events().into_iter().collect();
     assert!(first(&events).is_some(), "{events:#?}");
 
     for turns in [3, 50_000] {
@@ -158,7 +158,7 @@ fn a_function_that_cannot_be_optimised_stays_in_the_baseline() {
         for _ in 0..500_000 {
             setup.call("leaf", 1);
         }
-        assert!(!names(&setup.engine.tier_events()).contains(&"requested"));
+        assert!(!names(&setup.engine.events()).contains(&"requested"));
         assert_eq!(setup.tier(0), "baseline");
         assert_eq!(setup.call("leaf", 41), 42);
     }
@@ -172,7 +172,7 @@ fn policies_that_do_not_tier() {
             setup.call("leaf", 1);
         }
         assert_eq!(setup.tier(0), "baseline");
-        assert!(!names(&setup.engine.tier_events()).contains(&"requested"));
+        assert!(!names(&setup.engine.events()).contains(&"requested"));
     };
     never(|config| config.policy(Policy::BaselineOnly));
     never(|config| config.tier(Tier::Baseline));
@@ -224,7 +224,7 @@ fn zeal_optimises_at_once() {
     let mut setup = Setup::new(stand_in, |config| config.zeal(zeal(None)));
     assert_eq!((setup.call("leaf", 1), setup.call("sum", 4)), (2, 10));
     assert_eq!((setup.tier(0), setup.tier(1)), ("optimized", "optimized"));
-    let asked = setup.engine.tier_events().into_iter();
+    let asked = setup.engine.events().into_iter();
     assert!(asked.into_iter().any(|event| event.loop_offset.is_some()));
     let mut seen = std::collections::HashSet::new();
     for seed in 0..20 {
@@ -267,7 +267,7 @@ fn latency_compiles_quickly_first_and_fully_behind() {
         for _ in 0..1000 {
             setup.call("leaf", 1);
         }
-        full.extend(setup.engine.tier_events().iter().filter_map(|event| match event.kind {
+        full.extend(setup.engine.events().iter().filter_map(|event| match event.kind {
             TierEventKind::Compiled { full, .. } => Some(full),
             _ => None,
         }));
@@ -287,7 +287,7 @@ fn many_threads_heat_and_drop_modules() {
         if input.func.0 == 2 { panicking(input, request) } else { stand_in(input, request) }
     }
     let mut config = Config::new();
-    config.policy(Policy::OptimizeEagerly).optimize_threads(2).optimize_queue(5).tier_events(true);
+    config.policy(Policy::OptimizeEagerly).optimize_threads(2).optimize_queue(5).profiling(true);
     let engine = Engine::with_optimizer(&config, counting).unwrap();
     std::panic::set_hook(Box::new(|_| {}));
     let shared = Module::new(&engine, PROGRAM).unwrap();
@@ -315,7 +315,7 @@ fn many_threads_heat_and_drop_modules() {
     });
     let _ = std::panic::take_hook();
     assert!(COMPILED.load(Ordering::Relaxed) > 0);
-    assert!(engine.tier_events().iter().any(|event| event.kind.name() == "published"));
+    assert!(engine.events().iter().any(|event| event.kind.name() == "published"));
     let weak = engine.weak();
     drop((shared, engine));
     assert!(weak.upgrade().is_none());
@@ -340,7 +340,7 @@ fn a_module_is_gone_at_once_while_its_functions_compile() {
     assert_eq!(code.strong_count(), 0);
     let start = Instant::now();
     let dropped = TierEventKind::Rejected { reason: TierRejection::ModuleDropped };
-    while !engine.tier_events().iter().any(|event| event.kind == dropped) {
+    while !engine.events().iter().any(|event| event.kind == dropped) {
         assert!(start.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -101,7 +101,7 @@ fn calls_are_the_same_whatever_was_called_before() {
             let mut config = Config::new();
             let mut zeal = Zeal::none();
             zeal.inline = inline;
-            config.zeal(zeal).deterministic_tiering(40).tier_events(true);
+            config.zeal(zeal).deterministic_tiering(40).profiling(true);
             let engine = Engine::new(&config).expect("a valid test");
             let module = Module::new(&engine, CALLER).expect("a valid test");
             let mut store = Store::new(&engine, ());
@@ -123,14 +123,14 @@ fn calls_are_the_same_whatever_was_called_before() {
 /// How many bodies were inlined in a function that was called so often with these elements.
 fn inlined_after(elements: &[i32], name: &str) -> usize {
     let mut config = Config::new();
-    config.deterministic_tiering(40).tier_events(true);
+    config.deterministic_tiering(40).profiling(true);
     let engine = Engine::new(&config).expect("a valid test");
     let module = Module::new(&engine, CALLER).expect("a valid test");
     let mut store = Store::new(&engine, ());
     let instance = instance(&mut store, &module);
     warm(&mut store, &instance, elements);
     let func = if name == "indirect" { 7 } else { 8 };
-    let compiled = engine.tier_events().into_iter().find_map(|event| match event.kind {
+    let compiled = engine.events().into_iter().find_map(|event| match event.kind {
         TierEventKind::Compiled { inlined, .. } if event.func == Some(func) => Some(inlined),
         _ => None,
     });

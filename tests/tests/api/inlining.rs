@@ -216,7 +216,7 @@ fn switched_off_nothing_is_inlined() {
 fn events_tell_how_much_was_inlined() {
     let text = r#"(module (func (export "f") (result i32) (call $g)) (func $g (result i32) (i32.const 7)))"#;
     let mut config = Config::new();
-    config.deterministic_tiering(2).tier_events(true);
+    config.deterministic_tiering(2).profiling(true);
     let engine = Engine::new(&config).unwrap();
     let module = Module::new(&engine, text).unwrap();
     let mut store = Store::new(&engine, ());
@@ -225,7 +225,7 @@ fn events_tell_how_much_was_inlined() {
     for _ in 0..4 {
         f.call(&mut store, &[], &mut [Val::I32(0)]).unwrap();
     }
-    let inlined = engine.tier_events().into_iter().find_map(|event| match event.kind {
+    let inlined = engine.events().into_iter().find_map(|event| match event.kind {
         upshift::TierEventKind::Compiled { inlined, .. } if event.func == Some(0) => Some(inlined),
         _ => None,
     });

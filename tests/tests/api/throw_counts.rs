@@ -24,7 +24,7 @@ fn throws_and_catches_count_by_function() {
     {
         let mut config = Config::new();
         // Inlined, they would be branches.
-        config.tier(tier).tier_events(timed).inlining(false);
+        config.tier(tier).profiling(timed).inlining(false);
         let engine = Engine::new(&config).unwrap();
         let module = Module::new(&engine, PROGRAM).unwrap();
         let mut store = Store::new(&engine, ());

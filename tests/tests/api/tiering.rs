@@ -24,7 +24,7 @@ const PROGRAM: &str = r#"(module
 
 fn engine(configure: impl FnOnce(&mut Config)) -> Engine {
     let mut config = Config::new();
-    config.tier_events(true);
+    config.profiling(true);
     configure(&mut config);
     Engine::new(&config).expect("the machine runs the engine")
 }
@@ -56,7 +56,7 @@ fn a_function_whose_loop_came_first_is_optimised_when_it_is_called_again() {
     // Calls take long enough for the loop to get its code in one of the first.
     for _ in 0..3000 {
         assert_eq!(once.call(&mut store, 300_000).unwrap(), expected(300_000));
-        for event in engine.tier_events().iter().filter(|event| event.func == Some(1)) {
+        for event in engine.events().iter().filter(|event| event.func == Some(1)) {
             if matches!(event.kind, TierEventKind::Requested { .. }) {
                 asked[usize::from(event.loop_offset.is_some())] = true;
             }
@@ -76,14 +76,14 @@ fn a_loop_that_runs_once_ends_up_in_optimised_code() {
     let mut turns = 1_000_000;
     // Each instance calls the function once; the counters and the code are the module's.
     while module.stats().osr_entries == 0 {
-        assert!(start.elapsed() < Duration::from_secs(100), "{:?}", engine.tier_events());
+        assert!(start.elapsed() < Duration::from_secs(100), "{:?}", engine.events());
         let mut store = Store::new(&engine, ());
         let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
         let once = instance.get_typed_func::<i32, i32>(&mut store, "once").unwrap();
         assert_eq!(once.call(&mut store, turns).unwrap(), expected(turns));
         turns += 100_000;
     }
-    let events = engine.tier_events();
+    let events = engine.events();
     let of_loops: Vec<&TierEvent> = events.iter().filter(|e| e.loop_offset.is_some()).collect();
     let at = |name: &str| of_loops.iter().position(|event| event.kind.name() == name).unwrap();
     assert!(at("requested") < at("dequeued") && at("dequeued") < at("compiled"));
@@ -112,11 +112,11 @@ fn a_hot_function_is_asked_for_compiled_and_published() {
         for i in 0..10_000 {
             assert_eq!(leaf.call(&mut store, i).unwrap(), i * 31 + 1);
         }
-        events.extend(engine.tier_events());
+        events.extend(engine.events());
     }
     let life = ["lazy-compile-started", "lazy-compiled", "requested", "dequeued", "compiled"];
     assert_eq!(names(&events), [&life[..], &["published", "first-entered"]].concat());
-    assert_eq!(engine.lost_tier_events(), 0);
+    assert_eq!(engine.lost_events(), 0);
     assert_eq!(leaf.call(&mut store, 1).unwrap(), 32);
 }
 
@@ -165,7 +165,7 @@ fn deterministic_tiering_is_the_same_each_time() {
         let (mut store, instance) = instantiate(&engine, PROGRAM);
         let once = instance.get_typed_func::<i32, i32>(&mut store, "once").unwrap();
         assert_eq!(once.call(&mut store, 1000).unwrap(), expected(1000));
-        let steps = engine.tier_events().into_iter();
+        let steps = engine.events().into_iter();
         let steps = steps.map(|event| (event.func, event.loop_offset, event.kind.name()));
         steps.collect::<Vec<_>>()
     };
