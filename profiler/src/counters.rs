@@ -66,13 +66,7 @@ impl Counters {
     #[must_use]
     pub fn read(&mut self) -> Vec<Reading> {
         let now = usage();
-        let counts = self.group.as_mut().and_then(|group| group.read().ok());
-        let hardware = HARDWARE.iter().zip(&self.hardware).map(|(&(name, _), counter)| {
-            let value = counts.as_ref().zip(counter.as_ref()).and_then(|(counts, counter)| {
-                scaled(*counts.get(counter)?, counts.time_enabled(), counts.time_running())
-            });
-            (name, value)
-        });
+        let hardware = hardware(self.group_counts().as_ref());
         let count = |counter: &mut Option<Counter>| {
             let found = counter.as_mut()?.read_count_and_time().ok()?;
             scaled(found.count, found.time_enabled, found.time_running)
@@ -85,8 +79,34 @@ impl Counters {
             ("cpu-migrations", count(&mut self.migrations)),
         ];
         let reading = |(name, value)| Reading { name: Cow::Borrowed(name), value };
-        hardware.chain(software).map(reading).collect()
+        hardware.into_iter().chain(software).map(reading).collect()
     }
+
+    /// What the group says, when there is one.
+    fn group_counts(&mut self) -> Option<GroupCounts> {
+        let counts = self.group.as_mut()?.read().ok()?;
+        let value = |i: usize| counts.get(self.hardware.get(i)?.as_ref()?).copied();
+        let (enabled, running) = (counts.time_enabled(), counts.time_running());
+        Some(GroupCounts { values: std::array::from_fn(value), enabled, running })
+    }
+}
+
+/// What a group of [`HARDWARE`] counted.
+#[derive(Clone, Copy, Debug)]
+struct GroupCounts {
+    /// Those that the machine has.
+    values: [Option<u64>; HARDWARE.len()],
+    /// For how long it was to count, and for how long it did.
+    enabled: u64,
+    running: u64,
+}
+
+/// The names and values of hardware counters.
+fn hardware(group: Option<&GroupCounts>) -> [(&'static str, Option<u64>); HARDWARE.len()] {
+    std::array::from_fn(|i| {
+        let value = group.and_then(|group| scaled(group.values[i]?, group.enabled, group.running));
+        (HARDWARE[i].0, value)
+    })
 }
 
 fn running(event: Software, in_kernel: bool) -> Option<Counter> {
@@ -124,6 +144,18 @@ mod tests {
                 _ => {}
             }
         }
+    }
+
+    #[test]
+    fn hardware_is_read_as_a_group_and_what_it_lacks_is_no_zero() {
+        let values = [Some(3000), Some(9000), None, Some(0)];
+        let group = GroupCounts { values, enabled: 200, running: 100 };
+        let found = hardware(Some(&group)).map(|(_, value)| value);
+        assert_eq!(found, [Some(6000), Some(18_000), None, Some(0)]);
+        let never_ran = GroupCounts { running: 0, ..group };
+        assert_eq!(hardware(Some(&never_ran)).map(|(_, value)| value), [None; 4]);
+        assert_eq!(hardware(None).map(|(_, value)| value), [None; 4]);
+        assert_eq!(hardware(None)[3].0, "cache-misses");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod host;
 mod perf;
 mod record;
 mod ring;
+mod scale;
 mod timer;
 mod words;
 

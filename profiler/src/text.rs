@@ -393,3 +393,67 @@ fn verdict(summary: &Summary, index: u32, compile_ms: f64) -> String {
         None => "never repaid".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Frame, Profile, Sample};
+    use crate::sampler::COUNTERS;
+    use crate::{Reading, table};
+    use std::time::Duration;
+
+    /// A function's profile on a machine that counts in hardware, but no cache misses.
+    fn summary() -> Summary {
+        let mut profile = Profile {
+            source: Some("the processor's cycles (perf_event), in user code"),
+            rate: 1000,
+            clock: Clock::Cpu,
+            counted: COUNTERS.map(|name| name != "cache-misses"),
+            threads: vec![crate::profile::ThreadProfile {
+                cpu: Duration::from_millis(10),
+                ..Default::default()
+            }],
+            ..Profile::default()
+        };
+        let function = profile.functions.add("work".to_owned(), Category::Osr, Some(3));
+        let frames = vec![Frame { function, module_offset: None }];
+        let (cpu, counts) = (Duration::from_millis(1), [3_000_000, 6_000_000, 0, 0, 1, 0]);
+        profile.samples = vec![Sample { cpu, counts, frames, ..Sample::default() }; 10];
+        let reading = |name: &'static str, value| Reading { name: name.into(), value };
+        let counters = vec![reading("cycles", Some(30_000_000)), reading("cache-misses", None)];
+        Summary::new(&profile, TierReport::default(), counters)
+    }
+
+    /// The words of the line that ends so.
+    fn words<'a>(report: &'a str, end: &str) -> Vec<&'a str> {
+        let line = report.lines().find(|line| line.ends_with(end)).expect("there is one");
+        line.split_whitespace().collect()
+    }
+
+    #[test]
+    fn what_hardware_counts_has_columns_and_what_it_lacks_has_none() {
+        let summary = summary();
+        let options = Options { top: 5, function: None, colour: false };
+        let report = report(&summary, &options);
+        assert!(
+            report.starts_with("Sampled by: the processor's cycles (perf_event), in user code\n")
+        );
+        assert!(report.contains("1000 per second of CPU time asked, 1000 reached;"), "{report}");
+        // In the order of their names.
+        let heads = words(&report, "instructions      page-faults  tier       function");
+        assert_eq!(heads[..3], ["branch-misses", "context-switches", "cycles"]);
+        let row = words(&report, "osr        work");
+        assert!(row.contains(&"10.0"), "the table of times comes first: {row:?}");
+        let row = words(&report, "osr       (all)");
+        assert_eq!(row[..5], ["0", "0", "30000000", "60000000", "10"]);
+        assert_eq!(words(&report, "not available"), ["cache-misses", "not", "available"]);
+        assert_eq!(words(&report, " 30000000"), ["cycles", "30000000"]);
+        let csv = table::functions(&summary);
+        assert!(csv.ends_with("10,false,30000000,60000000,0,,10,0\r\n"), "{csv}");
+        let json: serde_json::Value =
+            serde_json::from_str(&summary.json().expect("it can be written")).expect("it is one");
+        let counts = &json["functions"][0]["counts"];
+        assert_eq!((&counts["branch-misses"], &counts["cycles"]), (&0.into(), &30_000_000.into()));
+        assert!(counts.get("cache-misses").is_none() && json["counters"][1]["value"].is_null());
+    }
+}

@@ -201,3 +201,29 @@ fn open(attributes: &mut perf_event_attr, leader: Option<&OwnedFd>) -> io::Resul
 fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_interrupt_by_their_frequency_and_the_clock_by_its_period() {
+        let asked = |leader: Leader| {
+            let mut attributes = attributes(leader.event(), false);
+            sample(&mut attributes, leader, 1000);
+            attributes
+        };
+        let (cycles, clock) = (asked(Leader::Cycles), asked(Leader::TaskClock));
+        assert_eq!((cycles.type_, cycles.config), (bindings::PERF_TYPE_HARDWARE, 0));
+        assert_eq!((cycles.freq(), clock.freq()), (1, 0));
+        // SAFETY: both fields of the union are numbers of the same size.
+        assert_eq!(unsafe { cycles.__bindgen_anon_1.sample_freq }, 1000);
+        // SAFETY: as above.
+        assert_eq!(unsafe { clock.__bindgen_anon_1.sample_period }, 1_000_000);
+        for attributes in [cycles, clock] {
+            assert_eq!(attributes.read_format, u64::from(READ_FORMAT));
+            assert_eq!((attributes.exclude_kernel(), attributes.disabled()), (1, 1));
+            assert_ne!(attributes.sample_type & u64::from(bindings::PERF_SAMPLE_READ), 0);
+        }
+    }
+}

@@ -17,10 +17,11 @@
 //! Time in the kernel is sampled where that is permitted; where it is not, the first sample behind
 //! it weighs more.
 
-use super::event::{Group, Leader, STACK_BYTES, Slot};
+use super::event::{Group, Leader, STACK_BYTES};
 use super::host::HostUnwinder;
 use super::record::{Counts, Record, Sample, records};
 use super::ring::Ring;
+use super::scale::Scaled;
 use super::{BUFFER_WORDS, COUNTERS, HEAD_WORDS, MAX_FRAMES, Noted, RawSample, lock};
 use crate::symbols::KERNEL_START;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -55,7 +56,7 @@ impl Kernel {
         let reader = Arc::new(Mutex::new(Reader {
             ring,
             joined: Vec::new(),
-            notes: Notes { slots: group.slots().to_vec(), ..Notes::default() },
+            notes: Notes { last: Scaled::new(group.slots().to_vec()), ..Notes::default() },
         }));
         let (events, ended, shared) = (Arc::clone(&group), Arc::clone(&end), Arc::clone(&reader));
         let thread = std::thread::Builder::new().name("profiler".to_owned());
@@ -70,19 +71,12 @@ impl Kernel {
 
     /// What reports call this way of sampling.
     pub(super) fn source(&self) -> &'static str {
-        match (self.leader, self.group.kernel()) {
-            (Leader::Cycles, true) => {
-                "the processor's cycles (perf_event), in user code and in the kernel"
-            }
-            (Leader::Cycles, false) => "the processor's cycles (perf_event), in user code",
-            (_, true) => "the kernel's task clock (perf_event), in user code and in the kernel",
-            (_, false) => "the kernel's task clock (perf_event), in user code",
-        }
+        source(self.leader, self.group.kernel())
     }
 
     /// Which of [`COUNTERS`] samples have.
     pub(super) fn counted(&self) -> [bool; COUNTERS.len()] {
-        std::array::from_fn(|i| self.group.slots().contains(&Slot::Counter(i)))
+        lock(&self.reader).notes.last.counted()
     }
 
     /// Takes what was noted since the last time, in which the thread had this much CPU time.
@@ -91,8 +85,7 @@ impl Kernel {
         reader.fetch();
         // What the clock says now; the samples since the last one have no weight yet.
         let notes = &mut reader.notes;
-        let clock = self.task_clock().unwrap_or(notes.last.clock).max(notes.last.clock);
-        let clock = clock.max(notes.taken_clock);
+        let clock = self.clock_after(&notes.last).max(notes.taken_clock);
         let passed = Duration::from_nanos(clock - notes.taken_clock);
         notes.taken_clock = clock;
         notes.words = 0;
@@ -104,17 +97,33 @@ impl Kernel {
         noted
     }
 
-    /// What the task clock of the group says.
-    fn task_clock(&self) -> Option<u64> {
+    /// What the task clock says now, which is no earlier than `last`.
+    fn clock_after(&self, last: &Scaled) -> u64 {
         let mut bytes = [0u8; 8 * (4 + COUNTERS.len() + 1)];
-        let len = rustix::io::read(self.group.leader(), &mut bytes).ok()?;
-        let counts = Counts::read(bytes.get(..len)?)?;
-        Some(Totals::of(self.group.slots(), &counts)?.clock)
+        let read = rustix::io::read(self.group.leader(), &mut bytes).ok();
+        let counts = read.and_then(|len| Counts::read(bytes.get(..len)?));
+        let mut now = last.clone();
+        if let Some(counts) = counts {
+            now.advance(&counts);
+        }
+        now.clock()
     }
 
     /// Takes no more samples.
     pub(super) fn disable(&self) {
         self.group.disable();
+    }
+}
+
+/// What reports call sampling by this leader, in user code and maybe in the kernel.
+fn source(leader: Leader, kernel: bool) -> &'static str {
+    match (leader, kernel) {
+        (Leader::Cycles, true) => {
+            "the processor's cycles (perf_event), in user code and in the kernel"
+        }
+        (Leader::Cycles, false) => "the processor's cycles (perf_event), in user code",
+        (_, true) => "the kernel's task clock (perf_event), in user code and in the kernel",
+        (_, false) => "the kernel's task clock (perf_event), in user code",
     }
 }
 
@@ -148,35 +157,6 @@ fn read(group: &Group, end: &OwnedFd, reader: &Mutex<Reader>) {
     }
 }
 
-/// What a group counted since it began.
-#[derive(Clone, Copy, Debug, Default)]
-struct Totals {
-    /// Nanoseconds of the task clock.
-    clock: u64,
-    counts: [u64; COUNTERS.len()],
-}
-
-impl Totals {
-    /// Values of these slots, scaled up when the group shared the processor's counters with others.
-    /// `None` before it counted at all.
-    fn of(slots: &[Slot], counts: &Counts) -> Option<Self> {
-        let scaled = |value: u64| {
-            let value = u128::from(value) * u128::from(counts.enabled);
-            u64::try_from(value.checked_div(counts.running.into())?).ok()
-        };
-        let mut totals = Self::default();
-        for (slot, &value) in slots.iter().zip(&counts.values) {
-            match slot {
-                Slot::TaskClock => totals.clock = scaled(value)?,
-                Slot::Counter(place) => totals.counts[*place] = scaled(value)?,
-                #[cfg(test)]
-                Slot::Unused => {}
-            }
-        }
-        Some(totals)
-    }
-}
-
 /// Reads the ring.
 #[derive(Debug)]
 struct Reader {
@@ -204,11 +184,10 @@ impl Reader {
 /// What was read.
 #[derive(Debug, Default)]
 struct Notes {
-    slots: Vec<Slot>,
     /// Made for the first stack that needs it.
     host: Option<HostUnwinder>,
-    /// Values of the last sample.
-    last: Totals,
+    /// What was counted until the last sample.
+    last: Scaled,
     /// Words that samples take.
     words: usize,
     noted: Noted,
@@ -218,18 +197,18 @@ struct Notes {
 
 impl Notes {
     fn note(&mut self, sample: &Sample<'_>) {
-        let totals = Totals::of(&self.slots, &sample.counts);
-        let Some(totals) = totals.filter(|_| self.words <= BUFFER_WORDS) else {
+        let step =
+            if self.words <= BUFFER_WORDS { self.last.advance(&sample.counts) } else { None };
+        let Some(step) = step else {
             self.noted.lost += 1;
             return;
         };
         let addresses = self.addresses(sample);
         self.words += HEAD_WORDS + addresses.len();
-        let last = std::mem::replace(&mut self.last, totals);
         self.noted.samples.push(RawSample {
             at: Duration::from_nanos(sample.time),
-            cpu: Duration::from_nanos(totals.clock.saturating_sub(last.clock)),
-            counts: std::array::from_fn(|i| totals.counts[i].saturating_sub(last.counts[i])),
+            cpu: Duration::from_nanos(step.clock),
+            counts: step.counts,
             addresses,
         });
     }
@@ -250,5 +229,44 @@ impl Notes {
             host.walk(registers, sample.stack, &mut addresses);
         }
         addresses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::Slot;
+    use super::*;
+
+    /// What the kernel would write on a machine with hardware counters, whose group gets half of the
+    /// processor's: cycles, the task clock, instructions, branch misses; no cache misses.
+    fn hardware(step: u64) -> Sample<'static> {
+        let values = vec![3_000_000 * step, 1_000_000 * step, 6_000_000 * step, 400 * step];
+        let counts = Counts { enabled: 2_000_000 * step, running: 1_000_000 * step, values };
+        let (kernel, registers) = (Some(KERNEL_START as u64), None);
+        Sample { kernel, time: step, counts, chain: Vec::new(), registers, stack: &[] }
+    }
+
+    #[test]
+    fn samples_have_the_counts_of_hardware_where_there_is_any() {
+        let slots = vec![Slot::Counter(0), Slot::TaskClock, Slot::Counter(1), Slot::Counter(2)];
+        let mut notes = Notes { last: Scaled::new(slots), ..Notes::default() };
+        for step in 1..=3 {
+            notes.note(&hardware(step));
+        }
+        let samples = &notes.noted.samples;
+        assert_eq!((samples.len(), notes.noted.lost), (3, 0));
+        for sample in samples {
+            assert_eq!(sample.cpu, Duration::from_millis(2));
+            assert_eq!(sample.counts, [6_000_000, 12_000_000, 800, 0, 0, 0]);
+        }
+        assert_eq!(notes.last.counted(), [true, true, true, false, false, false]);
+    }
+
+    #[test]
+    fn reports_say_what_interrupted() {
+        let cycles = source(Leader::Cycles, false);
+        assert_eq!(cycles, "the processor's cycles (perf_event), in user code");
+        assert!(source(Leader::Cycles, true).ends_with("and in the kernel"));
+        assert!(source(Leader::TaskClock, true).contains("task clock"));
     }
 }
