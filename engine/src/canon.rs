@@ -316,7 +316,9 @@ impl Types {
     }
 
     fn entry(&self, id: CanonTypeId) -> Option<TypeEntry> {
-        let (group, position) = self.entries.get(id.position())?;
+        // Numbers are public, so they may be any.
+        let position = u32::try_from(id.position()).ok().filter(|&p| CanonTypeId::at(p) == id)?;
+        let (group, position) = self.entries.get(position as usize)?;
         Some(TypeEntry { group: group.upgrade()?, position: *position })
     }
 

@@ -59,6 +59,11 @@ pub(crate) fn copy_latches(func: &mut Function) {
         let next = cfg.succ_iter(block).find(alone);
         latches.push(Latch { block, ways, next });
     }
+    if latches.is_empty() {
+        return;
+    }
+    // Chains of aliases may be as long as loops are nested.
+    func.dfg.resolve_all_aliases();
     let escaping = escaping(func, &latches);
     for latch in &latches {
         copy(func, latch, &escaping);

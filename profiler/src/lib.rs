@@ -3,7 +3,7 @@
 //! ```text
 //! Profiler ── Recordings ── Symbols ── Profile ──┬─ folded, flamegraph, Firefox Profiler, pprof
 //! (samplers)  raw stacks     names     samples   ├─ Summary ── text, JSON, CSV, differences
-//! Engine::events ───────────── TierReport ──┴─ timeline, Chrome trace
+//! Engine::events ────────────────── TierReport ──┴─ timeline, Chrome trace
 //! Config::code_observer ── jitdump
 //! ```
 //!

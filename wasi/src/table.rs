@@ -34,11 +34,12 @@ impl Table {
         slot.clone().ok_or(Errno::Badf)
     }
 
-    /// Gives the descriptor the highest free number, so that what a program goes on writing to a
-    /// closed standard stream does not get into the next file that it opens.
+    /// Gives the descriptor the highest number that was closed, as Wasmtime does: so a program that
+    /// closed other files than a standard stream does not get the stream's number for its next file.
     pub(crate) fn insert(&self, descriptor: Descriptor) -> Result<u32, Errno> {
         let mut entries = self.write();
-        let index = entries.free.last().copied().unwrap_or(entries.slots.len());
+        let closed = entries.free.range(..self.limit).next_back();
+        let index = closed.copied().unwrap_or(entries.slots.len());
         if index >= self.limit {
             return Err(Errno::Mfile);
         }

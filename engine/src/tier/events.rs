@@ -1,21 +1,21 @@
 //! What happens to functions on their way through the tiers, as events for the host.
 //!
 //! Off, an event costs one predictable branch, never in machine code. On, it goes into a ring of the thread
-//! on which it happens, without a lock. Rings grow as they are filled, up to a bound; when nobody reads, the
-//! oldest events of the thread give way and are counted: a thread that has much to tell takes no place of
-//! others. An observer hears of it on the thread where it happens.
+//! on which it happens, without a lock but for the thread's first. Rings grow as they are filled, up to a
+//! bound; when nobody reads, the oldest events of the thread give way and are counted: a thread that has much
+//! to tell takes no place of others. Threads that have ended share the place of one. An observer hears of an
+//! event on the thread where it happens.
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// Events of a thread that are kept.
+/// Events that are kept of a thread, and of all threads together that have ended.
 const CAPACITY: usize = 1 << 16;
-/// Rings of threads that have ended which are kept until somebody reads.
-const ENDED: usize = 64;
 /// One in so many slow paths is measured: to read the CPU clock takes as long as a slow path.
 const MEASURED: u32 = 32;
 
@@ -183,9 +183,16 @@ pub(crate) struct Events {
 #[derive(Debug, Default)]
 struct Kept {
     /// A thread adds its ring once, and who reads looks at all of them.
-    rings: Mutex<Vec<Arc<Ring>>>,
-    /// What rings had lost that are no longer there.
-    lost: AtomicU64,
+    list: Mutex<List>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    rings: Vec<Arc<Ring>>,
+    /// Events of threads that have ended, and those that a reader left to the next one.
+    rest: VecDeque<TierEvent>,
+    /// How many were lost by rings that are no longer there, and from the rest.
+    lost: u64,
 }
 
 /// The events of one thread.
@@ -209,7 +216,10 @@ impl Ring {
 
     /// Whether its thread has ended: nothing but the list has a way to it.
     fn has_ended(self: &Arc<Self>) -> bool {
-        Arc::weak_count(self) == 0 && Arc::strong_count(self) == 1
+        let ended = Arc::weak_count(self) == 0 && Arc::strong_count(self) == 1;
+        // What the thread did before it let go is seen from here on.
+        fence(Ordering::Acquire);
+        ended
     }
 
     fn keep(&self, event: TierEvent) {
@@ -246,47 +256,51 @@ impl Kept {
     }
 
     fn add(&self, ring: Arc<Ring>) -> Arc<Ring> {
-        let mut rings = self.rings();
-        let ended = rings.iter().filter(|ring| ring.has_ended()).count();
-        let oldest = rings.iter().position(|ring| ring.has_ended());
-        if let Some(oldest) = oldest.filter(|_| ended >= ENDED) {
-            let ring = rings.remove(oldest);
-            self.note_lost(&ring);
-        }
-        rings.push(Arc::clone(&ring));
+        let mut list = self.list();
+        list.collect_ended();
+        list.rings.push(Arc::clone(&ring));
         ring
     }
 
-    /// Remembers what a ring lost, and what it still has.
-    fn note_lost(&self, ring: &Ring) {
-        let lost = ring.lost.load(Ordering::Relaxed) + ring.receiver.len() as u64;
-        self.lost.fetch_add(lost, Ordering::Relaxed);
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn rings(&self) -> MutexGuard<'_, Vec<Arc<Ring>>> {
-        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes the events of all threads out, by their time.
-    fn drain(&self) -> Vec<TierEvent> {
-        let mut events: Vec<TierEvent> = Vec::new();
-        self.rings().retain(|ring| {
-            // What has ended adds nothing behind what is taken out.
+impl List {
+    /// Moves what ended threads have left to the rest.
+    fn collect_ended(&mut self) {
+        let Self { rings, rest, lost } = self;
+        rings.retain(|ring| {
             let ended = ring.has_ended();
-            events.extend(ring.receiver.try_iter());
             if ended {
-                self.note_lost(ring);
+                rest.extend(ring.receiver.try_iter());
+                *lost += ring.lost.load(Ordering::Relaxed);
             }
             !ended
         });
+        let over = rest.len().saturating_sub(CAPACITY);
+        rest.drain(..over);
+        *lost += over as u64;
+    }
+
+    /// Takes the events of all threads out that happened until then, by their time. Others may
+    /// already be in rings that are read late while what led to them is not in those read early.
+    fn drain(&mut self, until: Duration) -> Vec<TierEvent> {
+        self.collect_ended();
+        let mut events: Vec<TierEvent> = self.rest.drain(..).collect();
+        for ring in &self.rings {
+            events.extend(ring.receiver.try_iter().take(CAPACITY));
+        }
         events.sort_by_key(|event| event.at);
+        let later = events.partition_point(|event| event.at <= until);
+        self.rest = events.split_off(later).into();
         events
     }
 
     fn lost(&self) -> u64 {
-        let rings = self.rings();
-        let now = rings.iter().map(|ring| ring.lost.load(Ordering::Relaxed)).sum::<u64>();
-        now + self.lost.load(Ordering::Relaxed)
+        let now = self.rings.iter().map(|ring| ring.lost.load(Ordering::Relaxed)).sum::<u64>();
+        now + self.lost
     }
 }
 
@@ -343,12 +357,13 @@ impl Events {
 
     /// Takes all events out, by their time.
     pub(crate) fn drain(&self) -> Vec<TierEvent> {
-        self.kept.as_ref().map(|kept| kept.drain()).unwrap_or_default()
+        let until = self.now();
+        self.kept.as_ref().map(|kept| kept.list().drain(until)).unwrap_or_default()
     }
 
     /// How many events gave way to younger ones.
     pub(crate) fn lost(&self) -> u64 {
-        self.kept.as_ref().map_or(0, |kept| kept.lost())
+        self.kept.as_ref().map_or(0, |kept| kept.list().lost())
     }
 }
 
@@ -448,24 +463,45 @@ mod tests {
         assert_eq!((drained.len(), &drained[0].kind), (CAPACITY + 1, &TierEventKind::Published));
         assert!(drained.is_sorted_by_key(|event| event.at));
         // The ring of the thread that ended is gone, and what it lost is not forgotten.
-        assert_eq!(events.kept.as_ref().unwrap().rings().len(), 1);
+        assert_eq!(events.kept.as_ref().unwrap().list().rings.len(), 1);
         assert_eq!(events.lost(), 10);
     }
 
     #[test]
-    fn threads_that_ended_keep_a_bounded_number_of_rings() {
+    fn threads_that_have_ended_share_the_place_of_one() {
         let events = Events::new(true, None);
-        for _ in 0..ENDED + 20 {
-            std::thread::scope(|scope| {
-                let tell = || events.emit(SUBJECT, || TierEventKind::Published);
-                scope.spawn(tell).join().unwrap();
-            });
+        let together = std::sync::Barrier::new(3);
+        std::thread::scope(|scope| {
+            let tell = || {
+                events.emit(SUBJECT, || TierEventKind::Published);
+                together.wait();
+                for waiting in 1..CAPACITY {
+                    events.emit(SUBJECT, || TierEventKind::Dequeued { waiting });
+                }
+            };
+            let threads = [(); 3].map(|()| scope.spawn(tell));
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        });
+        assert_eq!(events.lost(), 0);
+        // Whose ring comes next has those of ended threads collected.
+        events.emit(SUBJECT, || TierEventKind::Published);
+        assert_eq!(events.lost(), 2 << 16);
+        {
+            let list = events.kept.as_ref().unwrap().list();
+            assert_eq!((list.rings.len(), list.rest.len()), (1, CAPACITY));
         }
-        let kept = events.kept.as_ref().unwrap();
-        assert!(kept.rings().len() <= ENDED + 1);
-        let drained = u64::try_from(events.drain().len()).unwrap();
-        assert_eq!(drained + events.lost(), ENDED as u64 + 20);
-        assert!(events.lost() > 0 && kept.rings().is_empty());
+        assert_eq!(events.drain().len(), CAPACITY + 1);
+        assert_eq!(events.lost(), 2 << 16);
+    }
+
+    #[test]
+    fn what_happens_while_events_are_read_is_left_to_the_next_reader() {
+        let events = Events::new(true, None);
+        events.emit(SUBJECT, || TierEventKind::LazyCompileStarted);
+        let mut list = events.kept.as_ref().unwrap().list();
+        assert!(list.drain(Duration::ZERO).is_empty());
+        drop(list);
+        assert_eq!(events.drain().len(), 1);
     }
 
     #[test]

@@ -55,6 +55,6 @@ impl TypeTable {
 
     fn place(&self, id: CanonTypeId) -> *const TypeDescriptor {
         assert!(id.position() < MAX_TYPES, "a type of the registry");
-        self.base().wrapping_byte_add(id.0 as usize)
+        self.base().wrapping_add(id.position())
     }
 }

@@ -11,8 +11,8 @@
 //! without, one group in four starts from such a module. With `--gc` each iteration has a program
 //! over objects, which has to give what a model says; with `--throws`, one that throws and catches. With
 //! `--peer-lines` such programs are not run but written for `tests/peers/throws.mjs`. `--modes` runs all but
-//! programs over objects in these modes only, say `baseline,spill`: in modes without the optimizer a
-//! hundred times as many in the same time.
+//! programs over objects in these modes only, say `baseline,spill`: without the optimizer forty times as
+//! many in the same time. One mode alone is not compared with anything.
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
 //! and writes the module to a file. Iterations of one group start from the same module. While it
@@ -54,6 +54,8 @@ struct Options {
     throws: bool,
     peer_lines: bool,
     modes: Vec<Mode>,
+    /// What else it takes to see an iteration again.
+    flags: String,
 }
 
 /// Counts of all threads.
@@ -257,7 +259,10 @@ fn report(number: u64, options: &Options, bytes: &[u8], what: &str) -> String {
     let file = format!("fuzz-{}-{number}.wasm", options.seed);
     let kept = std::fs::write(&file, bytes).is_ok();
     let kept = if kept { format!(", module in {file}") } else { String::new() };
-    format!("iteration {number} (--seed {} --only {number}){kept}: {what}", options.seed)
+    format!(
+        "iteration {number} (--seed {} --only {number}{}){kept}: {what}",
+        options.seed, options.flags
+    )
 }
 
 /// The module that a group starts from: generated or from the corpus.
@@ -328,6 +333,7 @@ impl Options {
             throws: false,
             peer_lines: false,
             modes: modes::all().to_vec(),
+            flags: String::new(),
         };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
@@ -337,17 +343,26 @@ impl Options {
                 "--iterations" => options.iterations = value()?.parse()?,
                 "--threads" => options.threads = value()?.parse::<u64>()?.max(1),
                 "--only" => options.only = Some(value()?.parse()?),
-                "--loops" => options.loops = true,
-                "--gc" => options.gc = true,
-                "--throws" => options.throws = true,
+                "--loops" | "--gc" | "--throws" => {
+                    options.loops |= name == "--loops";
+                    options.gc |= name == "--gc";
+                    options.throws |= name == "--throws";
+                    options.flags += &format!(" {name}");
+                }
                 "--peer-lines" => options.peer_lines = true,
-                "--modes" => options.modes = modes_named(&value()?)?,
+                "--modes" => {
+                    let names = value()?;
+                    options.modes = modes_named(&names)?;
+                    options.flags += &format!(" --modes {names}");
+                }
                 "--corpus" => options.corpus = Some(value()?.into()),
                 _ => anyhow::bail!(
                     "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --modes --loops --gc --throws --peer-lines"
                 ),
             }
         }
+        let chosen = options.modes.len() < modes::all().len();
+        anyhow::ensure!(!(options.gc && chosen), "--gc has modes of its own");
         Ok(options)
     }
 }
