@@ -29,11 +29,13 @@ use std::fmt;
 use std::sync::{OnceLock, PoisonError};
 use sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{CanonTypeId, MAX_SUPERTYPES, ObjectLayout, Supertypes};
+use upshift_abi::layout::{
+    CanonTypeId, DESCRIPTOR_SHIFT, MAX_SUPERTYPES, ObjectLayout, Supertypes,
+};
 use upshift_abi::module::Module;
 use upshift_abi::types::{CompositeType, FuncType, HeapType, RefType, SubType, ValType};
 
-/// Marks an index relative to the group in its closed form; there are far fewer types than that.
+/// Marks an index relative to the group in its closed form; numbers of types leave this bit free.
 const RELATIVE: u32 = 1 << 31;
 
 /// A recursion group with its numbers.
@@ -316,9 +318,11 @@ impl Types {
     }
 
     fn entry(&self, id: CanonTypeId) -> Option<TypeEntry> {
-        // Numbers are public, so they may be any.
-        let position = u32::try_from(id.position()).ok().filter(|&p| CanonTypeId::at(p) == id)?;
-        let (group, position) = self.entries.get(position as usize)?;
+        // Numbers are public, so there may be others than those of descriptors.
+        if !id.0.is_multiple_of(1 << DESCRIPTOR_SHIFT) {
+            return None;
+        }
+        let (group, position) = self.entries.get(id.position())?;
         Some(TypeEntry { group: group.upgrade()?, position: *position })
     }
 

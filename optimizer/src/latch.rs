@@ -37,8 +37,7 @@ struct Latch {
 
 /// Copies the ends of the loops of `func`.
 pub(crate) fn copy_latches(func: &mut Function) {
-    let mut places = SecondaryMap::new();
-    let mut candidates = candidates(func, &mut places);
+    let (places, mut candidates) = candidates(func);
     if candidates.is_empty() {
         return;
     }
@@ -73,8 +72,9 @@ pub(crate) fn copy_latches(func: &mut Function) {
 /// Which block stands where, counted from 1.
 type Places = SecondaryMap<Block, usize>;
 
-/// Short blocks that end with a jump to a block before them, and that one. Says where blocks stand.
-fn candidates(func: &Function, places: &mut Places) -> Vec<(Block, Block)> {
+/// Where blocks stand, and the short ones that end with a jump to a block before them, with that one.
+fn candidates(func: &Function) -> (Places, Vec<(Block, Block)>) {
+    let mut places = Places::new();
     let mut found = Vec::new();
     for (place, block) in func.layout.blocks().enumerate() {
         places[block] = place + 1;
@@ -92,7 +92,7 @@ fn candidates(func: &Function, places: &mut Places) -> Vec<(Block, Block)> {
             found.push((block, header));
         }
     }
-    found
+    (places, found)
 }
 
 /// Whether a block has few instructions, all of which may be copied, and more than a jump.

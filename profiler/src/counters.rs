@@ -120,7 +120,7 @@ fn running(event: Software, in_kernel: bool) -> Option<Counter> {
 }
 
 /// What a counter that ran a part of the time would have counted in all of it.
-fn scaled(count: u64, enabled: u64, running: u64) -> Option<u64> {
+pub(crate) fn scaled(count: u64, enabled: u64, running: u64) -> Option<u64> {
     let value = u128::from(count) * u128::from(enabled);
     u64::try_from(value.checked_div(running.into())?).ok()
 }

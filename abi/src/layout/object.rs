@@ -109,9 +109,10 @@ pub struct TypeDescriptor {
     pub supertypes: *const Supertypes,
 }
 
-const _: () = assert!(size_of::<TypeDescriptor>() == 64);
 /// log2 of the size of a [`TypeDescriptor`].
 pub const DESCRIPTOR_SHIFT: u8 = 6;
+
+const _: () = assert!(size_of::<TypeDescriptor>() == 1 << DESCRIPTOR_SHIFT);
 
 /// See [`TypeDescriptor::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,16 @@ fn equal_types_share_a_number() {
 }
 
 #[test]
+fn numbers_between_those_of_types_name_none() {
+    let registry = TypeRegistry::new().unwrap();
+    let ty = registry.register(&many_params(1)).unwrap();
+    assert!(registry.read().entry(ty.id()).is_some());
+    for off in [1, 63] {
+        assert!(registry.read().entry(CanonTypeId(ty.id().0 + off)).is_none());
+    }
+}
+
+#[test]
 fn numbers_of_dead_types_are_used_again_and_others_are_not() {
     let registry = TypeRegistry::new().unwrap();
     let kept = registry.register(&many_params(5000)).unwrap();

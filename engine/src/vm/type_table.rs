@@ -1,10 +1,13 @@
 //! The engine's table of type descriptors, which machine code finds types in by number.
 
 use super::pages::Reservation;
-use upshift_abi::layout::{CanonTypeId, TypeDescriptor, TypeKind};
+use upshift_abi::layout::{CanonTypeId, DESCRIPTOR_SHIFT, TypeDescriptor, TypeKind};
 
 /// Most types that are alive at once.
 pub(crate) const MAX_TYPES: usize = 1 << 24;
+
+// Their numbers leave the highest bit to those who mark with it.
+const _: () = assert!(MAX_TYPES << DESCRIPTOR_SHIFT <= 1 << 31);
 
 /// Descriptors by number; those that were never written are zero.
 #[derive(Debug)]

@@ -6,12 +6,14 @@
 //! ```text
 //! values 100, 400   wanted 10, 50 ns   counted 10, 20 ns   step: 300 · 40 / 10 = 1200
 //! ```
+//!
 //! Each step is scaled by itself, so totals never fall, which those do that are scaled as a whole when
 //! a group counts less while it does than before.
 
 use super::COUNTERS;
 use super::event::Slot;
 use super::record::Counts;
+use crate::counters::scaled;
 
 /// What was counted, scaled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,8 +57,7 @@ impl Scaled {
         let mut step = Step::default();
         for (i, (slot, &value)) in self.slots.iter().zip(&counts.values).enumerate() {
             let counted = value.checked_sub(self.last.values.get(i).copied().unwrap_or(0))?;
-            let scaled = u128::from(counted) * u128::from(enabled) / u128::from(running);
-            let scaled = u64::try_from(scaled).ok()?;
+            let scaled = scaled(counted, enabled, running)?;
             match *slot {
                 Slot::TaskClock => step.clock = scaled,
                 Slot::Counter(place) => step.counts[place] = scaled,

@@ -54,8 +54,6 @@ struct Options {
     throws: bool,
     peer_lines: bool,
     modes: Vec<Mode>,
-    /// What else it takes to see an iteration again.
-    flags: String,
 }
 
 /// Counts of all threads.
@@ -259,10 +257,7 @@ fn report(number: u64, options: &Options, bytes: &[u8], what: &str) -> String {
     let file = format!("fuzz-{}-{number}.wasm", options.seed);
     let kept = std::fs::write(&file, bytes).is_ok();
     let kept = if kept { format!(", module in {file}") } else { String::new() };
-    format!(
-        "iteration {number} (--seed {} --only {number}{}){kept}: {what}",
-        options.seed, options.flags
-    )
+    format!("iteration {number} ({}){kept}: {what}", options.again(number))
 }
 
 /// The module that a group starts from: generated or from the corpus.
@@ -333,7 +328,6 @@ impl Options {
             throws: false,
             peer_lines: false,
             modes: modes::all().to_vec(),
-            flags: String::new(),
         };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{name} needs a value"));
@@ -343,27 +337,39 @@ impl Options {
                 "--iterations" => options.iterations = value()?.parse()?,
                 "--threads" => options.threads = value()?.parse::<u64>()?.max(1),
                 "--only" => options.only = Some(value()?.parse()?),
-                "--loops" | "--gc" | "--throws" => {
-                    options.loops |= name == "--loops";
-                    options.gc |= name == "--gc";
-                    options.throws |= name == "--throws";
-                    options.flags += &format!(" {name}");
-                }
+                "--loops" => options.loops = true,
+                "--gc" => options.gc = true,
+                "--throws" => options.throws = true,
                 "--peer-lines" => options.peer_lines = true,
-                "--modes" => {
-                    let names = value()?;
-                    options.modes = modes_named(&names)?;
-                    options.flags += &format!(" --modes {names}");
-                }
+                "--modes" => options.modes = modes_named(&value()?)?,
                 "--corpus" => options.corpus = Some(value()?.into()),
                 _ => anyhow::bail!(
                     "unknown option {name}; known: --seed --start --iterations --threads --only --corpus --modes --loops --gc --throws --peer-lines"
                 ),
             }
         }
-        let chosen = options.modes.len() < modes::all().len();
-        anyhow::ensure!(!(options.gc && chosen), "--gc has modes of its own");
+        anyhow::ensure!(!(options.gc && options.chooses_modes()), "--gc has modes of its own");
         Ok(options)
+    }
+
+    fn chooses_modes(&self) -> bool {
+        self.modes.len() < modes::all().len()
+    }
+
+    /// What runs an iteration again.
+    fn again(&self, number: u64) -> String {
+        let mut line = format!("--seed {} --only {number}", self.seed);
+        for (name, given) in [("--loops", self.loops), ("--gc", self.gc), ("--throws", self.throws)]
+        {
+            if given {
+                line = format!("{line} {name}");
+            }
+        }
+        if self.chooses_modes() {
+            let names: Vec<&str> = self.modes.iter().map(|mode| mode.name).collect();
+            line = format!("{line} --modes {}", names.join(","));
+        }
+        line
     }
 }
 
