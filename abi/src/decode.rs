@@ -16,6 +16,7 @@ mod bodies;
 mod const_expr;
 mod error;
 mod hints;
+mod numeric;
 mod operators;
 mod sections;
 #[cfg(test)]
@@ -70,7 +71,7 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Module, DecodeErr
     let outcome = decoder.read_sections(bytes, options.features);
     let Decoder { mut module, pending, hints, .. } = decoder;
     // An invalid body precedes whatever went wrong behind it.
-    let validated = bodies::validate(&pending, module.code_section.len(), options.parallel)
+    let validated = bodies::validate(&pending, &module, options.parallel)
         .map_err(|e| e.with_name(bytes, module.name_section.clone()))?;
     (module.bodies, module.uses_objects) = (validated.bodies, validated.use_objects);
     bodies::number_loops(&mut module.bodies);

@@ -92,6 +92,8 @@ pub struct LoopScanner {
     start: u32,
     /// Offsets in the module of calls through references.
     call_sites: Vec<u32>,
+    /// How many of them are before the present body.
+    first_call_site: usize,
 }
 
 /// A loop whose end was not seen yet, and what was counted for the loop around it.
@@ -115,9 +117,15 @@ impl LoopScanner {
         self.local_count = local_count as usize;
         self.memory = 0;
         self.has_call = false;
+        self.first_call_site = self.call_sites.len();
+    }
+
+    /// Forgets what was told of the present function, which may begin again.
+    pub fn abandon(&mut self) {
+        self.call_sites.truncate(self.first_call_site);
         if !self.loops.is_empty() {
-            // An error has ended the function before.
-            *self = Self { local_count: self.local_count, start, ..Self::default() };
+            let (call_sites, objects) = (std::mem::take(&mut self.call_sites), self.objects);
+            *self = Self { call_sites, objects, ..Self::default() };
         }
     }
 

@@ -1,11 +1,12 @@
 //! Validation of function bodies, in parallel where that pays.
 
 use super::error::DecodeError;
+use super::numeric::{NumericContext, NumericValidator};
 use super::operators::Operators;
 use super::to_range;
 use super::visitor::ScanVisitor;
-use crate::module::Body;
-use crate::scan::{LoopScan, LoopScanner};
+use crate::module::{Body, Module};
+use crate::scan::LoopScanner;
 use rayon::prelude::*;
 use wasmparser::{
     FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources,
@@ -69,13 +70,19 @@ pub(super) struct Validated {
     pub(super) call_sites: Vec<u32>,
 }
 
-/// Validates all bodies; reports the first error in module order.
+/// Validates all bodies of the module, whose declarations are known; reports the first error in
+/// module order.
 pub(super) fn validate(
     pending: &Pending<'_>,
-    code_bytes: usize,
+    module: &Module,
     parallel: bool,
 ) -> Result<Validated, DecodeError> {
-    let Some(context) = &pending.context else { return Ok(Validated::default()) };
+    let Some(Context { resources, features }) = &pending.context else {
+        return Ok(Validated::default());
+    };
+    let numeric = &NumericContext::new(module, *features);
+    let context = BodyRules { resources, features: *features, numeric: numeric.as_ref() };
+    let code_bytes = module.code_section.len();
     let bodies = &pending.bodies;
     // Asking for the number of threads starts them, so the size comes first.
     if !parallel || code_bytes < MIN_PARALLEL_BYTES {
@@ -121,19 +128,33 @@ fn split<'p, 'a>(bodies: &'p [PendingBody<'a>], chunk_bytes: usize) -> Vec<&'p [
     bodies.split_inclusive(ends_chunk).collect()
 }
 
-impl Context {
+/// What bodies have to obey.
+struct BodyRules<'c> {
+    resources: &'c ValidatorResources,
+    features: WasmFeatures,
+    numeric: Option<&'c NumericContext>,
+}
+
+impl BodyRules<'_> {
     fn validate(&self, chunk: &[PendingBody<'_>]) -> Result<Validated, DecodeError> {
         let mut allocations = FuncValidatorAllocations::default();
         let mut scanner = LoopScanner::default();
+        let mut numeric = self.numeric.map(NumericValidator::new);
         let mut bodies = Vec::with_capacity(chunk.len());
         for &PendingBody { index, ty, ref body } in chunk {
-            let (resources, features) = (&self.resources, self.features);
-            let func = FuncToValidate { resources, index, ty, features };
-            let mut validator = func.into_validator(allocations);
-            let loops = validate_body(&mut validator, body, &mut scanner)
-                .map_err(|e| DecodeError::from(e).in_func(index))?;
-            allocations = validator.into_allocations();
-            let (range, first_loop) = (to_range(body.range()), 0);
+            let range = to_range(body.range());
+            let accepted = numeric.as_mut().is_some_and(|numeric| {
+                numeric.accepts(ty, body.as_bytes(), range.start as u32, &mut scanner)
+            });
+            if !accepted {
+                let &Self { resources, features, .. } = self;
+                let func = FuncToValidate { resources, index, ty, features };
+                let mut validator = func.into_validator(allocations);
+                validate_body(&mut validator, body, &mut scanner)
+                    .map_err(|e| DecodeError::from(e).in_func(index))?;
+                allocations = validator.into_allocations();
+            }
+            let (loops, first_loop) = (scanner.finish(), 0);
             bodies.push(Body { range, loops, first_loop, branch_hints: Box::default() });
         }
         let call_sites = scanner.take_call_sites();
@@ -145,7 +166,7 @@ fn validate_body(
     validator: &mut FuncValidator<impl WasmModuleResources>,
     body: &FunctionBody<'_>,
     scanner: &mut LoopScanner,
-) -> wasmparser::Result<Box<[LoopScan]>> {
+) -> wasmparser::Result<()> {
     let mut reader = body.get_binary_reader();
     let start = reader.original_position();
     validator.read_locals(&mut reader)?;
@@ -159,6 +180,8 @@ fn validate_body(
         let mut visitor = ScanVisitor { validator: validator.visitor(at), scanner, offset };
         operators.visit(&mut visitor)??;
     }
-    operators.reader().finish_expression(&validator.visitor(operators.position()))?;
-    Ok(scanner.finish())
+    operators.reader().finish_expression(&validator.visitor(operators.position()))
 }
+
+#[cfg(test)]
+mod tests;
