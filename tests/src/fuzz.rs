@@ -2,7 +2,8 @@
 //!
 //! A module may be anything: broken, endless, hungry. Fuel, limits and a deadline bound it. What
 //! is compared is a [`Trace`]: how loading ended, the result of every call, and the final content
-//! of exported memories and globals.
+//! of exported memories and globals. A module that is loaded must also be valid for `wasmparser` alone:
+//! the engine validates most bodies without it.
 
 use crate::modes::Mode;
 use upshift::{
@@ -11,6 +12,7 @@ use upshift::{
     ValType,
 };
 use upshift_abi::code::CompileError;
+use wasmparser::{Validator, WasmFeatures};
 
 /// Fuel of a store.
 const FUEL: u64 = 10_000;
@@ -27,6 +29,7 @@ const DEADLINE_TICKS: u64 = 20;
 #[derive(Clone, Debug)]
 pub struct Engines {
     engines: Vec<Engine>,
+    features: WasmFeatures,
 }
 
 /// What a module did, step by step.
@@ -75,6 +78,7 @@ impl Engines {
     /// When the machine cannot run the engine.
     #[must_use]
     pub fn of(modes: impl IntoIterator<Item = Mode>) -> Self {
+        let mut features = WasmFeatures::all();
         let engine = |mode: Mode| {
             let mut config: Config = mode.config;
             config.consume_fuel(true);
@@ -83,9 +87,10 @@ impl Engines {
             config.wasm_custom_page_sizes(true);
             config.parallel_validation(false);
             config.max_wasm_stack(64 << 10);
+            features &= config.features();
             Engine::new(&config).expect("the machine can run the engine")
         };
-        Self { engines: modes.into_iter().map(engine).collect() }
+        Self { engines: modes.into_iter().map(engine).collect(), features }
     }
 
     /// Lets time pass for all stores. Something has to call this now and then, else an endless
@@ -109,6 +114,9 @@ impl Engines {
                 if stage == Stage::Rejected {
                     return Ok(Outcome { stage, calls });
                 }
+                let mut validator = Validator::new_with_features(self.features);
+                let validated = validator.validate_all(bytes);
+                validated.map_err(|error| format!("loaded, but invalid: {error}"))?;
                 first = Some((stage, trace));
                 continue;
             };

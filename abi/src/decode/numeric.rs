@@ -293,184 +293,247 @@ impl<'c> NumericValidator<'c> {
     }
 
     /// Checks the operators from where `bytes` is: nothing if one is not accepted.
-    fn check(&mut self, ty: u32, mut bytes: Bytes<'_>, scanner: &mut LoopScanner) -> Option<()> {
+    fn check(&mut self, ty: u32, bytes: Bytes<'_>, scanner: &mut LoopScanner) -> Option<()> {
         let Self { context, locals, operands, frames } = self;
-        let context: &'c NumericContext = context;
-        let mut stack = Stack { operands, height: 0, floor: 0, unreachable: false };
+        let stack = Stack { operands, height: 0, floor: 0, unreachable: false };
         frames.clear();
+        let mut body = BodyState { context, locals, bytes, stack, frames, scanner };
         let results = &*context.signature(ty)?.results;
-        stack.enter(frames, Kind::Block, (&[], results))?;
+        body.stack.enter(body.frames, Kind::Block, (&[], results))?;
         loop {
-            let offset = bytes.at as u32;
-            match bytes.byte()? {
-                0x00 => stack.leave_reachable(),
-                0x01 => {}
-                0x02 => stack.enter(frames, Kind::Block, context.block_type(&mut bytes)?)?,
-                0x03 => {
-                    scanner.enter_loop(offset);
-                    stack.enter(frames, Kind::Loop, context.block_type(&mut bytes)?)?;
-                }
-                0x04 => {
-                    stack.pop(Num::I32)?;
-                    stack.enter(frames, Kind::If, context.block_type(&mut bytes)?)?;
-                }
-                0x05 => {
-                    let frame = frames.last_mut().filter(|frame| frame.kind == Kind::If)?;
-                    frame.kind = Kind::Else;
-                    stack.leave(frame.results)?;
-                    stack.unreachable = false;
-                    stack.push_all(frame.params)?;
-                }
+            let offset = body.bytes.at as u32;
+            match body.bytes.byte()? {
                 0x0b => {
-                    let frame = frames.pop()?;
-                    stack.leave(frame.results)?;
-                    match frame.kind {
-                        Kind::Loop => scanner.leave_loop(),
-                        Kind::If if frame.params != frame.results => return None,
-                        _ => {}
+                    if body.end()? {
+                        return (body.bytes.at == body.bytes.bytes.len()).then_some(());
                     }
-                    if frames.is_empty() {
-                        return (bytes.at == bytes.bytes.len()).then_some(());
-                    }
-                    stack.floor = frame.outer_floor;
-                    stack.unreachable = frame.outer_unreachable;
-                    stack.push_all(frame.results)?;
                 }
-                0x0c => {
-                    let target = target(frames, bytes.unsigned()?)?;
-                    stack.pop_all(target)?;
-                    stack.leave_reachable();
-                }
-                0x0d => {
-                    let target = target(frames, bytes.unsigned()?)?;
-                    stack.pop(Num::I32)?;
-                    stack.pop_all(target)?;
-                    stack.push_all(target)?;
-                }
-                0x0e => {
-                    stack.pop(Num::I32)?;
-                    let targets = bytes.unsigned()?;
-                    let first = target(frames, bytes.unsigned()?)?;
-                    for _ in 0..targets {
-                        let other = target(frames, bytes.unsigned()?)?;
-                        if other != first {
-                            return None;
-                        }
-                    }
-                    stack.pop_all(first)?;
-                    stack.leave_reachable();
-                }
-                0x0f => {
-                    stack.pop_all(frames[0].results)?;
-                    stack.leave_reachable();
-                }
-                0x10 => {
-                    let func = bytes.unsigned()?;
-                    let signature = context.signature(*context.funcs.get(func as usize)?)?;
-                    stack.pop_all(&signature.params)?;
-                    stack.push_all(&signature.results)?;
-                    scanner.call();
-                }
-                0x11 => {
-                    let signature = context.signature(bytes.unsigned()?)?;
-                    let table = bytes.unsigned()?;
-                    stack.pop((*context.tables.get(table as usize)?)?)?;
-                    stack.pop_all(&signature.params)?;
-                    stack.push_all(&signature.results)?;
-                    scanner.call_through_reference(offset);
-                }
-                0x1a => stack.drop_one()?,
-                0x1b => stack.select()?,
-                0x20 => {
-                    let local = bytes.unsigned()?;
-                    stack.push(*locals.get(local as usize)?)?;
-                    scanner.access_local(local, false);
-                }
-                0x21 => {
-                    let local = bytes.unsigned()?;
-                    stack.pop(*locals.get(local as usize)?)?;
-                    scanner.access_local(local, true);
-                }
-                0x22 => {
-                    let local = bytes.unsigned()?;
-                    let ty = *locals.get(local as usize)?;
-                    stack.pop(ty)?;
-                    stack.push(ty)?;
-                    scanner.access_local(local, true);
-                }
-                0x23 => {
-                    let (ty, _) = (*context.globals.get(bytes.unsigned()? as usize)?)?;
-                    stack.push(ty)?;
-                }
-                0x24 => {
-                    let (ty, mutable) = (*context.globals.get(bytes.unsigned()? as usize)?)?;
-                    if !mutable {
-                        return None;
-                    }
-                    stack.pop(ty)?;
-                }
-                opcode @ 0x28..=0x35 => {
-                    let (ty, max_align) = LOADS[usize::from(opcode - 0x28)];
-                    bytes.memarg(max_align)?;
-                    stack.replace(Simple { operand: context.memory?, operands: 1, result: ty })?;
-                    scanner.access_memory();
-                }
-                opcode @ 0x36..=0x3e => {
-                    let (ty, max_align) = STORES[usize::from(opcode - 0x36)];
-                    bytes.memarg(max_align)?;
-                    stack.pop(ty)?;
-                    stack.pop(context.memory?)?;
-                    scanner.access_memory();
-                }
-                0x3f => {
-                    bytes.zero()?;
-                    stack.push(context.memory?)?;
-                }
-                0x40 => {
-                    bytes.zero()?;
-                    let address = context.memory?;
-                    stack.replace(Simple { operand: address, operands: 1, result: address })?;
-                    scanner.call();
-                }
-                0x41 => {
-                    bytes.skip_signed(32)?;
-                    stack.push(Num::I32)?;
-                }
-                0x42 => {
-                    bytes.skip_signed(64)?;
-                    stack.push(Num::I64)?;
-                }
-                0x43 => {
-                    bytes.skip(4)?;
-                    stack.push(Num::F32)?;
-                }
-                0x44 => {
-                    bytes.skip(8)?;
-                    stack.push(Num::F64)?;
-                }
-                opcode @ FIRST_SIMPLE..=LAST_SIMPLE => {
-                    stack.replace(SIMPLE[usize::from(opcode - FIRST_SIMPLE)])?;
-                }
-                0xfc => match bytes.byte()? {
-                    opcode @ 0..8 => stack.replace(SIMPLE[ONE_BYTE + usize::from(opcode)])?,
-                    0x0a => {
-                        bytes.zero()?;
-                        bytes.zero()?;
-                        let address = context.memory?;
-                        stack.pop_all(&[address, address, address])?;
-                        scanner.call();
-                    }
-                    0x0b => {
-                        bytes.zero()?;
-                        let address = context.memory?;
-                        stack.pop_all(&[address, Num::I32, address])?;
-                        scanner.call();
-                    }
-                    _ => return None,
-                },
-                _ => return None,
+                opcode @ 0x00..=0x11 => body.control(opcode, offset)?,
+                opcode => body.value(opcode)?,
             }
         }
+    }
+}
+
+/// A body that is being validated.
+struct BodyState<'b, 'c> {
+    context: &'c NumericContext,
+    locals: &'b [Num],
+    bytes: Bytes<'b>,
+    stack: Stack<'b>,
+    frames: &'b mut Vec<Frame<'c>>,
+    scanner: &'b mut LoopScanner,
+}
+
+impl<'c> BodyState<'_, 'c> {
+    /// The end of a block; says whether it was the last.
+    #[inline(always)]
+    fn end(&mut self) -> Option<bool> {
+        let frame = self.frames.pop()?;
+        self.stack.leave(frame.results)?;
+        match frame.kind {
+            Kind::Loop => self.scanner.leave_loop(),
+            Kind::If if frame.params != frame.results => return None,
+            _ => {}
+        }
+        self.stack.floor = frame.outer_floor;
+        self.stack.unreachable = frame.outer_unreachable;
+        self.stack.push_all(frame.results)?;
+        Some(self.frames.is_empty())
+    }
+
+    /// An operator that goes elsewhere or opens a block.
+    #[inline(always)]
+    fn control(&mut self, opcode: u8, offset: u32) -> Option<()> {
+        let Self { context, bytes, stack, frames, scanner, .. } = self;
+        match opcode {
+            0x00 => stack.leave_reachable(),
+            0x01 => {}
+            0x02 => stack.enter(frames, Kind::Block, context.block_type(bytes)?)?,
+            0x03 => {
+                scanner.enter_loop(offset);
+                stack.enter(frames, Kind::Loop, context.block_type(bytes)?)?;
+            }
+            0x04 => {
+                stack.pop(Num::I32)?;
+                stack.enter(frames, Kind::If, context.block_type(bytes)?)?;
+            }
+            0x05 => {
+                let frame = frames.last_mut().filter(|frame| frame.kind == Kind::If)?;
+                frame.kind = Kind::Else;
+                stack.leave(frame.results)?;
+                stack.unreachable = false;
+                stack.push_all(frame.params)?;
+            }
+            0x0c => {
+                stack.pop_all(target(frames, bytes.unsigned()?)?)?;
+                stack.leave_reachable();
+            }
+            0x0d => {
+                let target = target(frames, bytes.unsigned()?)?;
+                stack.pop(Num::I32)?;
+                stack.pop_all(target)?;
+                stack.push_all(target)?;
+            }
+            0x0e => {
+                stack.pop(Num::I32)?;
+                let others = bytes.unsigned()?;
+                let first = target(frames, bytes.unsigned()?)?;
+                for _ in 0..others {
+                    if target(frames, bytes.unsigned()?)? != first {
+                        return None;
+                    }
+                }
+                stack.pop_all(first)?;
+                stack.leave_reachable();
+            }
+            0x0f => {
+                stack.pop_all(frames[0].results)?;
+                stack.leave_reachable();
+            }
+            0x10 => {
+                let func = bytes.unsigned()?;
+                let signature = context.signature(*context.funcs.get(func as usize)?)?;
+                stack.call(signature)?;
+                scanner.call();
+            }
+            0x11 => {
+                let signature = context.signature(bytes.unsigned()?)?;
+                let table = bytes.unsigned()?;
+                stack.pop((*context.tables.get(table as usize)?)?)?;
+                stack.call(signature)?;
+                scanner.call_through_reference(offset);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// An operator on values and memory.
+    #[inline(always)]
+    fn value(&mut self, opcode: u8) -> Option<()> {
+        let Self { context, locals, bytes, stack, scanner, .. } = self;
+        match opcode {
+            0x1a => stack.drop_one()?,
+            0x1b => stack.select()?,
+            0x20 => {
+                let local = bytes.unsigned()?;
+                stack.push(*locals.get(local as usize)?)?;
+                scanner.access_local(local, false);
+            }
+            0x21 => {
+                let local = bytes.unsigned()?;
+                stack.pop(*locals.get(local as usize)?)?;
+                scanner.access_local(local, true);
+            }
+            0x22 => {
+                let local = bytes.unsigned()?;
+                let ty = *locals.get(local as usize)?;
+                stack.replace(Simple { operand: ty, operands: 1, result: ty })?;
+                scanner.access_local(local, true);
+            }
+            0x23 => {
+                let (ty, _) = (*context.globals.get(bytes.unsigned()? as usize)?)?;
+                stack.push(ty)?;
+            }
+            0x24 => {
+                let (ty, mutable) = (*context.globals.get(bytes.unsigned()? as usize)?)?;
+                if !mutable {
+                    return None;
+                }
+                stack.pop(ty)?;
+            }
+            0x28..=0x40 => self.memory(opcode)?,
+            0x41..=0x44 => self.constant(opcode)?,
+            FIRST_SIMPLE..=LAST_SIMPLE => {
+                stack.replace(SIMPLE[usize::from(opcode - FIRST_SIMPLE)])?;
+            }
+            0xfc => self.prefixed()?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// An operator on memory.
+    #[inline(always)]
+    fn memory(&mut self, opcode: u8) -> Option<()> {
+        let Self { context, bytes, stack, scanner, .. } = self;
+        let address = context.memory?;
+        match opcode {
+            0x28..=0x35 => {
+                let (result, max_align) = LOADS[usize::from(opcode - 0x28)];
+                bytes.memarg(max_align)?;
+                stack.replace(Simple { operand: address, operands: 1, result })?;
+                scanner.access_memory();
+            }
+            0x36..=0x3e => {
+                let (ty, max_align) = STORES[usize::from(opcode - 0x36)];
+                bytes.memarg(max_align)?;
+                stack.pop(ty)?;
+                stack.pop(address)?;
+                scanner.access_memory();
+            }
+            0x3f => {
+                bytes.zero()?;
+                stack.push(address)?;
+            }
+            0x40 => {
+                bytes.zero()?;
+                stack.replace(Simple { operand: address, operands: 1, result: address })?;
+                scanner.call();
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn constant(&mut self, opcode: u8) -> Option<()> {
+        let Self { bytes, stack, .. } = self;
+        match opcode {
+            0x41 => {
+                bytes.skip_signed(32)?;
+                stack.push(Num::I32)?;
+            }
+            0x42 => {
+                bytes.skip_signed(64)?;
+                stack.push(Num::I64)?;
+            }
+            0x43 => {
+                bytes.skip(4)?;
+                stack.push(Num::F32)?;
+            }
+            0x44 => {
+                bytes.skip(8)?;
+                stack.push(Num::F64)?;
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// An operator of two bytes.
+    #[inline(always)]
+    fn prefixed(&mut self) -> Option<()> {
+        let Self { context, bytes, stack, scanner, .. } = self;
+        match bytes.byte()? {
+            opcode @ 0..8 => stack.replace(SIMPLE[ONE_BYTE + usize::from(opcode)])?,
+            0x0a => {
+                bytes.zero()?;
+                bytes.zero()?;
+                let address = context.memory?;
+                stack.pop_all(&[address, address, address])?;
+                scanner.call();
+            }
+            0x0b => {
+                bytes.zero()?;
+                let address = context.memory?;
+                stack.pop_all(&[address, Num::I32, address])?;
+                scanner.call();
+            }
+            _ => return None,
+        }
+        Some(())
     }
 }
 
@@ -528,6 +591,12 @@ impl Stack<'_> {
             self.pop(ty)?;
         }
         Some(())
+    }
+
+    #[inline(always)]
+    fn call(&mut self, signature: &Signature) -> Option<()> {
+        self.pop_all(&signature.params)?;
+        self.push_all(&signature.results)
     }
 
     /// Replaces the operands of an operator by its result.

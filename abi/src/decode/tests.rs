@@ -8,7 +8,9 @@ use crate::types::*;
 use std::fmt::Write as _;
 
 fn options() -> DecodeOptions {
-    DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false }
+    // With shared types as well no body would be validated by the validator of numbers.
+    let features = WasmFeatures::all().difference(WasmFeatures::SHARED_EVERYTHING_THREADS);
+    DecodeOptions { features, objects: true, parallel: false }
 }
 
 fn decode_text(text: &str) -> Module {

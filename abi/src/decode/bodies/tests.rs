@@ -74,8 +74,7 @@ impl Fixture {
 
     /// What `wasmparser` says of a body.
     fn expected(&self, index: u32, ty: u32, body: &[u8], start: u64) -> Option<Found> {
-        let rules =
-            BodyRules { resources: &self.resources, features: features(), numeric: None };
+        let rules = BodyRules { resources: &self.resources, features: features(), numeric: None };
         let reader = BinaryReader::new_features(body, start, features());
         let body = PendingBody { index, ty, body: FunctionBody::new(reader) };
         let validated = rules.validate(&[body]).ok()?;
