@@ -111,7 +111,8 @@ struct OpenLoop {
 }
 
 impl LoopScanner {
-    /// Starts a function with `local_count` locals, whose body is at `start` in the module.
+    /// Starts a function with `local_count` locals, whose body is at `start` in the module. The one
+    /// before has to be finished or abandoned.
     pub fn begin(&mut self, local_count: u32, start: u32) {
         self.start = start;
         self.local_count = local_count as usize;
@@ -123,10 +124,15 @@ impl LoopScanner {
     /// Forgets what was told of the present function, which may begin again.
     pub fn abandon(&mut self) {
         self.call_sites.truncate(self.first_call_site);
-        if !self.loops.is_empty() {
-            let (call_sites, objects) = (std::mem::take(&mut self.call_sites), self.objects);
-            *self = Self { call_sites, objects, ..Self::default() };
+        for &local in &self.touched[..std::mem::take(&mut self.touched_len)] {
+            self.counts[local as usize] = 0;
         }
+        if !self.open.is_empty() {
+            self.spare_counts = std::mem::take(&mut self.counts);
+        }
+        self.open.clear();
+        self.carried.clear();
+        self.loops.clear();
     }
 
     /// The loops of the function, in the order of their offsets.
@@ -218,7 +224,7 @@ impl LoopScanner {
     }
 
     /// An access to a local. The operator is not validated yet: an unknown local only has to leave
-    /// the scanner in a state that [`Self::begin`] can start from.
+    /// the scanner in a state that [`Self::abandon`] can end.
     #[inline]
     pub fn access_local(&mut self, local: u32, written: bool) {
         if let Some(count) = self.counts.get_mut(local as usize) {

@@ -29,6 +29,7 @@ const DEADLINE_TICKS: u64 = 20;
 #[derive(Clone, Debug)]
 pub struct Engines {
     engines: Vec<Engine>,
+    /// What all of them accept.
     features: WasmFeatures,
 }
 
@@ -78,7 +79,6 @@ impl Engines {
     /// When the machine cannot run the engine.
     #[must_use]
     pub fn of(modes: impl IntoIterator<Item = Mode>) -> Self {
-        let mut features = WasmFeatures::all();
         let engine = |mode: Mode| {
             let mut config: Config = mode.config;
             config.consume_fuel(true);
@@ -87,10 +87,11 @@ impl Engines {
             config.wasm_custom_page_sizes(true);
             config.parallel_validation(false);
             config.max_wasm_stack(64 << 10);
-            features &= config.features();
-            Engine::new(&config).expect("the machine can run the engine")
+            (config.features(), Engine::new(&config).expect("the machine can run the engine"))
         };
-        Self { engines: modes.into_iter().map(engine).collect(), features }
+        let (features, engines): (Vec<_>, Vec<_>) = modes.into_iter().map(engine).unzip();
+        let features = features.into_iter().fold(WasmFeatures::all(), WasmFeatures::intersection);
+        Self { engines, features }
     }
 
     /// Lets time pass for all stores. Something has to call this now and then, else an endless
@@ -104,6 +105,13 @@ impl Engines {
     /// # Errors
     /// A description of the first difference, or of an error that has no business there.
     pub fn run(&self, bytes: &[u8], seed: u64) -> Result<Outcome, String> {
+        // Before compilers rely on it.
+        let validated = Validator::new_with_features(self.features).validate_all(bytes);
+        if let (Err(error), Some(engine)) = (validated, self.engines.first())
+            && Module::from_binary(engine, bytes).is_ok()
+        {
+            return Err(format!("loaded, but invalid: {error}"));
+        }
         let mut calls = 0;
         let mut first: Option<(Stage, Trace)> = None;
         for (i, engine) in self.engines.iter().enumerate() {
@@ -114,9 +122,6 @@ impl Engines {
                 if stage == Stage::Rejected {
                     return Ok(Outcome { stage, calls });
                 }
-                let mut validator = Validator::new_with_features(self.features);
-                let validated = validator.validate_all(bytes);
-                validated.map_err(|error| format!("loaded, but invalid: {error}"))?;
                 first = Some((stage, trace));
                 continue;
             };

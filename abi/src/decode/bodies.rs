@@ -132,7 +132,7 @@ fn split<'p, 'a>(bodies: &'p [PendingBody<'a>], chunk_bytes: usize) -> Vec<&'p [
 struct BodyRules<'c> {
     resources: &'c ValidatorResources,
     features: WasmFeatures,
-    numeric: Option<&'c NumericContext>,
+    numeric: Option<&'c NumericContext<'c>>,
 }
 
 impl BodyRules<'_> {

@@ -51,6 +51,36 @@ const RULES: &str = r#"
       (else (unreachable)))))
 "#;
 
+/// Declarations that matter to numbers, and those that are none; the last five bodies are not accepted.
+const DECLARATIONS: &str = r#"
+(module
+  (type $record (struct (field i32)))
+  (type $open (sub (func (param i32) (result i64))))
+  (type $callee (func (result i64)))
+  (import "env" "f" (func $imported (param f32) (result f64)))
+  (import "env" "g" (global $imported_global i64))
+  (import "env" "m" (memory $m i64 1))
+  (memory $second 1)
+  (table $long i64 2 funcref)
+  (table $typed 2 (ref null $callee))
+  (global $vector (mut v128) (v128.const i64x2 0 0))
+  (global $wide (mut f64) (f64.const 0))
+  (elem declare func $second_body)
+  (func $first_body (param i32) (result i64)
+    (global.set $wide (call $imported (f32.const 1)))
+    (i64.store offset=0xffffffff (i64.const 8) (global.get $imported_global))
+    (memory.fill (i64.const 0) (i32.const 1) (i64.const 2))
+    (memory.copy (i64.const 0) (i64.const 1) (i64.const 2))
+    (i64.add (memory.grow (memory.size))
+      (call_indirect $long (type $open) (local.get 0) (i64.const 1))))
+  (func $second_body (result i64) (i64.load (i64.const -1)))
+  (func (result i32) (i32.load $second (i32.const 0)))
+  (func (result i64) (i64.load offset=0x100000000 (i64.const 0)))
+  (func (result i64) (call_indirect $typed (type $callee) (i32.const 0)))
+  (func (global.set $vector (global.get $vector)))
+  (func (drop (struct.new $record (i32.const 0)))))
+"#;
+
 /// A module whose bodies wait to be validated.
 struct Fixture {
     module: Module,
@@ -84,7 +114,6 @@ impl Fixture {
     /// Compares the validators for a body; says whether the numeric one accepted it.
     fn check(&self, numeric: &mut NumericValidator<'_>, body: (u32, u32, &[u8], u64)) -> bool {
         let (index, ty, bytes, start) = body;
-        // Calls of a function before, and of one that was abandoned, do not matter.
         let mut scanner = LoopScanner::default();
         let accepted = numeric.accepts(ty, bytes, start as u32, &mut scanner);
         let found = (scanner.finish(), scanner.take_call_sites());
@@ -99,8 +128,8 @@ impl Fixture {
 
 #[test]
 fn bodies_of_numbers_are_accepted() {
-    let rules = wat::parse_str(RULES).unwrap();
-    for (bytes, rejected) in [(LISP, 0), (&rules, 1)] {
+    let [rules, declarations] = [RULES, DECLARATIONS].map(|text| wat::parse_str(text).unwrap());
+    for (bytes, rejected) in [(LISP, 0), (&rules, 1), (&declarations, 5)] {
         let fixture = Fixture::new(bytes);
         let context = NumericContext::new(&fixture.module, features()).unwrap();
         let mut numeric = NumericValidator::new(&context);
@@ -119,7 +148,7 @@ fn bodies_of_numbers_are_accepted() {
 
 #[test]
 fn no_mutated_body_is_accepted_that_is_not_valid() {
-    let rules = wat::parse_str(RULES).unwrap();
+    let [rules, declarations] = [RULES, DECLARATIONS].map(|text| wat::parse_str(text).unwrap());
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         state ^= state << 13;
@@ -127,7 +156,7 @@ fn no_mutated_body_is_accepted_that_is_not_valid() {
         state ^= state << 17;
         (state >> 16) as usize % below
     };
-    for (bytes, rounds) in [(LISP, 100), (&rules, 40_000)] {
+    for (bytes, rounds) in [(LISP, 100), (&rules, 40_000), (&declarations, 40_000)] {
         let fixture = Fixture::new(bytes);
         let context = NumericContext::new(&fixture.module, features()).unwrap();
         let mut numeric = NumericValidator::new(&context);
@@ -155,19 +184,62 @@ fn no_mutated_body_is_accepted_that_is_not_valid() {
 }
 
 #[test]
+fn other_rules_are_left_to_wasmparser() {
+    let module = Fixture::new(LISP).module;
+    let needed = [
+        WasmFeatures::FLOATS,
+        WasmFeatures::MULTI_VALUE,
+        WasmFeatures::SIGN_EXTENSION,
+        WasmFeatures::SATURATING_FLOAT_TO_INT,
+        WasmFeatures::BULK_MEMORY,
+        WasmFeatures::REFERENCE_TYPES,
+    ];
+    for feature in needed {
+        assert!(NumericContext::new(&module, features().difference(feature)).is_none());
+    }
+    assert!(NumericContext::new(&module, WasmFeatures::all()).is_none());
+}
+
+/// A body of so many blocks, operands and locals.
+fn large_body(blocks: usize, operands: usize, locals: usize) -> String {
+    let (open, close) = ("(block ".repeat(blocks), ")".repeat(blocks));
+    let (push, drop) = ("i32.const 0 ".repeat(operands), "drop ".repeat(operands));
+    format!("(module (func (local{}) {open}{push}{drop}{close}))", " i32".repeat(locals))
+}
+
+#[test]
+fn large_bodies_are_given_up() {
+    let accepts = |(blocks, operands, locals)| {
+        let bytes = wat::parse_str(large_body(blocks, operands, locals)).unwrap();
+        let fixture = Fixture::new(&bytes);
+        let context = NumericContext::new(&fixture.module, features()).unwrap();
+        let (index, ty, ref body, start) = fixture.bodies[0];
+        fixture.check(&mut NumericValidator::new(&context), (index, ty, body, start))
+    };
+    assert!(accepts((1023, 1024, 10_000)));
+    for large in [(1024, 0, 0), (0, 1025, 0), (0, 0, 10_001)] {
+        assert!(!accepts(large), "{large:?}");
+    }
+}
+
+#[test]
 fn bodies_that_are_given_up_leave_nothing_behind() {
-    let mut text = "(module (table 1 funcref) (type $t (func)) (func $callee)".to_owned();
-    for abandoned in ["", "(drop (v128.const i64x2 0 0))"] {
+    let mut text = "(module (memory 1) (table 1 funcref) (type $t (func))".to_owned();
+    let vector = "(drop (v128.const i64x2 0 0))";
+    for abandoned in ["", vector, "", vector, ""] {
         let call = "(call_indirect (type $t) (i32.const 0))";
-        write!(text, "(func (loop {call} {abandoned} {call}))").unwrap();
+        let access = "(local.set 0 (i32.load (local.get 1)))";
+        let body = format!("{access} (loop {call} {access} (loop {access} {abandoned} {call}))");
+        write!(text, "(func (local i32 i32) {body})").unwrap();
+        write!(text, "(func (local i32 i32) {access} {call} {abandoned} {body})").unwrap();
     }
     text.push(')');
     let bytes = wat::parse_str(text).unwrap();
     let fixture = Fixture::new(&bytes);
     let context = NumericContext::new(&fixture.module, features()).unwrap();
-    let expected: Vec<_> = (fixture.bodies.iter())
+    let (loops, call_sites): (Vec<_>, Vec<_>) = (fixture.bodies.iter())
         .map(|(index, ty, body, start)| fixture.expected(*index, *ty, body, *start).unwrap())
-        .collect();
+        .unzip();
     let pending: Vec<_> = (fixture.bodies.iter())
         .map(|&(index, ty, ref body, start)| {
             let reader = BinaryReader::new_features(body, start, features());
@@ -177,12 +249,10 @@ fn bodies_that_are_given_up_leave_nothing_behind() {
     let resources = &fixture.resources;
     let rules = BodyRules { resources, features: features(), numeric: Some(&context) };
     let validated = rules.validate(&pending).unwrap();
-    for (body, (loops, _)) in validated.bodies.iter().zip(&expected) {
-        assert_eq!(body.loops, *loops);
-    }
-    let call_sites: Vec<_> = expected.iter().flat_map(|(_, sites)| sites).copied().collect();
-    assert_eq!(validated.call_sites, call_sites);
-    assert_eq!(call_sites.len(), 4);
+    let found: Vec<_> = validated.bodies.into_iter().map(|body| body.loops).collect();
+    assert_eq!(found, loops);
+    assert_eq!(validated.call_sites, call_sites.concat());
+    assert_eq!(validated.call_sites.len(), 25);
 }
 
 #[test]

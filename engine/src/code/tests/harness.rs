@@ -137,7 +137,11 @@ pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
 /// A module of the baseline tier.
 pub(super) fn baseline_code(wat: &str, config: CodegenConfig) -> Arc<ModuleCode> {
     let bytes = wat::parse_str(wat).unwrap();
-    let options = DecodeOptions { features: WasmFeatures::all(), objects: true, parallel: false };
+    let options = DecodeOptions {
+        features: WasmFeatures::all().difference(WasmFeatures::SHARED_EVERYTHING_THREADS),
+        objects: true,
+        parallel: false,
+    };
     let module = decode_module(&bytes, &options).unwrap();
     let layout = Arc::new(InstanceLayout::of(&module));
     let source = ModuleSource {
