@@ -38,5 +38,6 @@ pub use object::{
 };
 pub use table::TableDef;
 pub use thread::{
-    ActivationLink, HOT_FIELD_RANGE, Landing, OsrTransfer, STACK_HEADROOM_BYTES, ThreadContext,
+    ActivationLink, HOT_FIELD_RANGE, Landing, OsrTransfer, SMALL_BULK_BYTES, STACK_HEADROOM_BYTES,
+    ThreadContext,
 };

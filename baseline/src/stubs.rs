@@ -17,6 +17,7 @@
 #![expect(clippy::useless_conversion, reason = "dynasm converts dynamic register numbers")]
 
 mod builtin;
+mod bulk;
 mod emit;
 mod entry;
 mod host;

@@ -17,6 +17,9 @@ pub const HOT_FIELD_RANGE: usize = 128;
 /// below the limit.
 pub const STACK_HEADROOM_BYTES: u32 = 4096;
 
+/// Most bytes that bulk operators on memory write without asking the engine.
+pub const SMALL_BULK_BYTES: u32 = 128;
+
 /// State of one thread of execution: what wasm code of all instances of a store shares.
 ///
 /// It belongs to the store, not to the OS thread. Code reads it through `r15` and never caches a
@@ -67,8 +70,9 @@ pub struct ThreadContext {
     pub true_stack_limit: AtomicU64,
     /// Why `stack_limit` was poisoned: a bit set that the engine defines; 0 when nothing is asked.
     pub interrupt: AtomicU32,
-    /// Padding, always 0.
-    pub reserved: u32,
+    /// Most bytes that the stubs of `memory.copy` and `memory.fill` write without asking the engine:
+    /// [`SMALL_BULK_BYTES`], or 0 where these operators cost fuel.
+    pub small_bulk: u32,
     /// Outer activation: the entry state that the innermost entry trampoline saved.
     pub outer: *const ActivationLink,
     /// The faulting address of the last memory fault.

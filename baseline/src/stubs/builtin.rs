@@ -1,5 +1,6 @@
 //! Exit stubs of the runtime functions, and the trap stub.
 
+use super::bulk::{copy_small, fill_small};
 use super::emit::{
     Assembler, EXIT_FP, EXIT_PC, PENDING, call_engine, disp, finish, leave_to_landing, record_exit,
 };
@@ -28,7 +29,7 @@ pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; 
         code.resize(code.len().next_multiple_of(16), 0xcc);
         *offset = u32::try_from(code.len()).expect("stubs are small");
         code.extend(match builtin.conv() {
-            BuiltinConv::SysV => sysv_stub(address, builtin.traps()),
+            BuiltinConv::SysV => sysv_stub(builtin, address),
             BuiltinConv::PreservesAll => {
                 preserving_stub(address, builtin.traps(), builtin == Builtin::hot_function)
             }
@@ -38,13 +39,18 @@ pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; 
     (code, offsets)
 }
 
-fn sysv_stub(address: u64, traps: bool) -> Vec<u8> {
+fn sysv_stub(builtin: Builtin, address: u64) -> Vec<u8> {
     let mut asm = Assembler::new(0);
+    match builtin {
+        Builtin::memory_copy => copy_small(&mut asm),
+        Builtin::memory_fill => fill_small(&mut asm),
+        _ => {}
+    }
     record_exit(&mut asm);
     dynasm!(asm; .arch x64; push rbp; mov rbp, rsp; mov rdi, r15);
     call_engine(&mut asm, address);
     dynasm!(asm; .arch x64; pop rbp);
-    finish_stub(asm, traps)
+    finish_stub(asm, builtin.traps())
 }
 
 /// Bytes of the vector registers in the saved ones.

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use upshift_abi::builtin::BUILTIN_COUNT;
 use upshift_abi::hotness;
-use upshift_abi::layout::{ActivationLink, Instance, Landing, ThreadContext};
+use upshift_abi::layout::{ActivationLink, Instance, Landing, SMALL_BULK_BYTES, ThreadContext};
 
 /// `stack_limit` of a context that shall poll.
 const POISON: u64 = u64::MAX;
@@ -101,6 +101,7 @@ impl Context {
         // SAFETY: the cell is new, nobody else uses it.
         let thread = unsafe { &mut *cell.thread.get() };
         thread.host = host.cast_mut().cast::<c_void>();
+        thread.small_bulk = if settings.fuel { 0 } else { SMALL_BULK_BYTES };
         Self { cell }
     }
 
@@ -487,7 +488,7 @@ fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
         alloc_limit: 0,
         true_stack_limit: AtomicU64::new(POISON),
         interrupt: AtomicU32::new(0),
-        reserved: 0,
+        small_bulk: 0,
         outer: ptr::null(),
         fault_address: 0,
         landing: Landing::default(),
