@@ -1,4 +1,4 @@
-//! `--tier-log`: the engine's tier events as lines of JSON.
+//! `--tier-log`: the engine's events as lines of JSON.
 //!
 //! ```text
 //! {"at_us":1532.114,"event":"requested","func":7,"loop":"0x1f3","name":"main","thread":0, …}
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
-use upshift::{Engine, Module, TierEvent, TierEventKind};
+use upshift::{Engine, Event, EventKind, Module};
 
 /// What the log is written from.
 pub(crate) struct TierLog<'a> {
@@ -41,15 +41,17 @@ impl TierLog<'_> {
             .with_context(|| format!("failed to write the tier log to {}", path.display()))
     }
 
-    fn line(&self, event: &TierEvent) -> Value {
+    fn line(&self, event: &Event) -> Value {
         let mut line = Map::new();
         line.insert("at_us".to_owned(), microseconds(event.at));
         line.insert("event".to_owned(), event.kind.name().into());
         line.insert("thread".to_owned(), event.thread.into());
-        line.insert("module".to_owned(), event.module.into());
+        if let Some(module) = event.module {
+            line.insert("module".to_owned(), module.into());
+        }
         if let Some(func) = event.func {
             line.insert("func".to_owned(), func.into());
-            if event.module == self.module.id()
+            if event.module == Some(self.module.id())
                 && let Some(name) = self.module.function_name(func)
             {
                 line.insert("name".to_owned(), name.into());
@@ -66,30 +68,38 @@ impl TierLog<'_> {
 }
 
 /// What events of this kind tell beside who and when.
-fn details(kind: &TierEventKind) -> Value {
+fn details(kind: &EventKind) -> Value {
     match kind {
-        TierEventKind::ModuleLoaded { functions, code_section_bytes } => {
+        EventKind::ModuleLoaded { functions, code_section_bytes } => {
             json!({ "functions": functions, "code_section_bytes": code_section_bytes })
         }
-        TierEventKind::LazyCompiled { optimized, cpu, code_bytes } => json!({
+        EventKind::LazyCompiled { optimized, cpu, code_bytes } => json!({
             "tier": if *optimized { "optimized" } else { "baseline" },
             "cpu_us": microseconds(*cpu),
             "code_bytes": code_bytes,
         }),
-        TierEventKind::Requested { counted, expected } => {
+        EventKind::Requested { counted, expected } => {
             json!({ "counted": counted, "expected_us": microseconds(*expected) })
         }
-        TierEventKind::Dequeued { waiting } => json!({ "waiting": waiting }),
-        TierEventKind::Compiled { cpu, code_bytes, full, inlined } => json!({
+        EventKind::Dequeued { waiting } => json!({ "waiting": waiting }),
+        EventKind::Compiled { cpu, code_bytes, full, inlined } => json!({
             "cpu_us": microseconds(*cpu),
             "code_bytes": code_bytes,
             "inlined": inlined,
             "effort": if *full { "full" } else { "quick" },
         }),
-        TierEventKind::Rejected { reason } => json!({ "reason": reason.to_string() }),
-        TierEventKind::SlowPath { cpu, count } => {
+        EventKind::Rejected { reason } => json!({ "reason": reason.to_string() }),
+        EventKind::SlowPath { cpu, count } => {
             json!({ "cpu_us": microseconds(*cpu), "count": count })
         }
+        EventKind::Collected { kind, pause, heap_bytes } => json!({
+            "kind": kind.name(), "pause_us": microseconds(*pause), "heap_bytes": heap_bytes,
+        }),
+        EventKind::Thrown { thrown, caught } => json!({ "thrown": thrown, "caught": caught }),
+        EventKind::Trapped { trap, module_offset, count } => json!({
+            "trap": trap.to_string(), "offset": module_offset.map(|offset| format!("{offset:#x}")),
+            "count": count,
+        }),
         _ => Value::Null,
     }
 }

@@ -19,7 +19,7 @@ mod tests;
 
 pub(crate) use compile::{OptimizeFn, compile_baseline, compile_optimized, intermediate_code};
 pub(crate) use counters::Counters;
-pub(crate) use frames::{FrameSymbol, symbolize};
+pub(crate) use frames::{FrameSymbol, innermost, symbolize};
 pub(crate) use function_table::{FunctionCode, Tier};
 pub(crate) use module_code::{ModuleCode, ModuleSource};
 pub(crate) use osr_bodies::OsrBody;

@@ -25,6 +25,8 @@ mod old;
 pub(crate) mod stats;
 
 use crate::api::engine::Engine;
+use crate::code::innermost;
+use crate::tier::event::{CollectionKind, EventKind};
 use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory, TypeShape, TypeTable};
 use generational::Generational;
 use null::Null;
@@ -88,6 +90,15 @@ pub(crate) enum Extent {
     Minor,
     /// All objects.
     Full,
+}
+
+impl From<Extent> for CollectionKind {
+    fn from(extent: Extent) -> Self {
+        match extent {
+            Extent::Minor => Self::Minor,
+            Extent::Full => Self::Major,
+        }
+    }
 }
 
 /// What refers to objects from outside of the heap.
@@ -292,6 +303,8 @@ impl Heap {
         roots: &mut dyn RootSet,
     ) -> Result<Outside, OutOfMemory> {
         let start = thread_cpu();
+        let events = engine.tiers().events();
+        let began = events.enabled().then(|| events.now());
         self.collections += 1;
         let types = engine.types().table();
         let mut space = Space { memory: &mut self.memory, context, engine, types };
@@ -301,6 +314,13 @@ impl Heap {
         }
         self.pauses.add(extent, thread_cpu().saturating_sub(start));
         self.pauses.note_used(self.collector.used_bytes());
+        if let Some(began) = began {
+            events.emit(innermost(context), || EventKind::Collected {
+                kind: extent.into(),
+                pause: events.now().saturating_sub(began),
+                heap_bytes: self.collector.used_bytes(),
+            });
+        }
         collected
     }
 

@@ -82,7 +82,7 @@ pub use api::wasm_ty::{WasmParams, WasmResults, WasmRet, WasmTy};
 pub use code::observer::{CodeKind, CodeObserver, PublishedCode};
 pub use gc::CollectorKind;
 pub use gc::stats::GcStats;
-pub use tier::events::{TierEvent, TierEventKind, TierEventObserver, TierRejection};
+pub use tier::event::{CollectionKind, Event, EventKind, EventObserver, TierRejection};
 pub use tier::policy::Policy;
 pub use upshift_abi::decode::DecodeError;
 pub use upshift_abi::trap::Trap;

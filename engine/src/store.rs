@@ -8,6 +8,7 @@
 //! checks the id, so a handle never reaches into another store.
 
 pub(crate) mod entities;
+mod events;
 pub(crate) mod exceptions;
 pub(crate) mod externs;
 pub(crate) mod gc;
@@ -25,6 +26,7 @@ use crate::canon::TypeEntry;
 use crate::gc::Heap;
 use crate::vm::{self, VmHost};
 use entities::Entities;
+use events::Traps;
 use exceptions::Exceptions;
 use externs::ExternTable;
 use interrupt::InterruptState;
@@ -59,6 +61,7 @@ pub struct StoreInner {
     pub(crate) externs: ExternTable,
     pub(crate) exceptions: Exceptions,
     pub(crate) roots: Roots,
+    traps: Traps,
     /// Objects, when there are any.
     heap: Option<Box<Heap>>,
     /// Types of objects that the host made.
@@ -72,6 +75,12 @@ pub struct StoreInner {
 impl fmt::Debug for StoreInner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Drop for StoreInner {
+    fn drop(&mut self) {
+        self.tell_the_rest();
     }
 }
 
@@ -95,6 +104,7 @@ impl StoreInner {
             externs: ExternTable::default(),
             exceptions: Exceptions::default(),
             roots: Roots::default(),
+            traps: Traps::default(),
             heap: None,
             kept_types: Vec::new(),
             objects_hold_exceptions: false,

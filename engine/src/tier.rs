@@ -8,10 +8,14 @@
 //! | [`controller`] | background threads, and the life of a request |
 //! | [`queue`] | what waits, in which order |
 //! | [`module_tier`] | how far each function of a module is |
-//! | [`events`] | what the host can see of all this |
+//! | [`event`] | what the host can see of all this, and of collections, exceptions and traps |
+//! | [`events`] | where events wait for it |
+//! | [`batch`] | what happens too often for events of its own |
 
+pub(crate) mod batch;
 pub(crate) mod controller;
 pub(crate) mod cost;
+pub(crate) mod event;
 pub(crate) mod events;
 mod hot;
 mod module_tier;

@@ -46,7 +46,7 @@ pub(crate) use host::{Exit, ExitReason, VmHost};
 pub(crate) use instance::{InstanceBox, InstanceHead, InstanceRef};
 pub(crate) use memory::{LinearMemory, MemoryPlan, MemoryPtr, SharedLinearMemory};
 pub(crate) use pages::Image;
-pub(crate) use raise::SiteCounts;
+pub(crate) use raise::{SiteCounts, Throws};
 pub(crate) use roots::Registers;
 #[cfg(test)]
 pub(crate) use signals::tests::signal_case;

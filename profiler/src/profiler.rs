@@ -37,7 +37,7 @@ use crate::sampler::{DEFAULT_RATE, Recording, Sampler, Source, Track, lock};
 use anyhow::Result;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
-use upshift::{ActivationProbe, AsContext, TierEvent, TierEventKind, TierEventObserver};
+use upshift::{ActivationProbe, AsContext, Event, EventKind, EventObserver};
 
 /// See the module head.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ impl Profiler {
 
     /// Samples the threads of an engine that optimize, each from its first compilation to its end.
     #[must_use]
-    pub fn of_compilers(&self) -> Arc<dyn TierEventObserver> {
+    pub fn of_compilers(&self) -> Arc<dyn EventObserver> {
         Arc::new(OfCompilers(self.clone()))
     }
 
@@ -149,9 +149,9 @@ thread_local! {
     static COMPILER: RefCell<Option<Attached>> = const { RefCell::new(None) };
 }
 
-impl TierEventObserver for OfCompilers {
-    fn event(&self, event: &TierEvent) {
-        if !matches!(event.kind, TierEventKind::Dequeued { .. }) {
+impl EventObserver for OfCompilers {
+    fn event(&self, event: &Event) {
+        if !matches!(event.kind, EventKind::Dequeued { .. }) {
             return;
         }
         COMPILER.with_borrow_mut(|attached| {

@@ -12,6 +12,8 @@ mod collections;
 mod config;
 #[path = "api/errors.rs"]
 mod errors;
+#[path = "api/events.rs"]
+mod events;
 #[path = "api/exact.rs"]
 mod exact;
 #[path = "api/exception_cycles.rs"]

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::code::{FrameSymbol, symbolize};
+use crate::store::StoreInner;
 use crate::vm::{Exit, ExitReason, Frame};
 use std::fmt;
 use std::sync::OnceLock;
@@ -148,7 +149,8 @@ impl KnownNames {
 
 /// The error of a call that was left; resumes the panic of a host function.
 #[cold]
-pub(crate) fn exit_error(exit: Exit) -> Error {
+pub(crate) fn exit_error(store: &mut StoreInner, exit: Exit) -> Error {
+    store.note_exit(&exit);
     match exit.reason {
         ExitReason::Panic(panic) => std::panic::resume_unwind(panic),
         ExitReason::Error(error) if exit.frames.is_empty() => error,

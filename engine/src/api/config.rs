@@ -8,7 +8,7 @@ use crate::code::observer::CodeObserver;
 use crate::cpu;
 use crate::gc::{CollectorKind, HeapConfig};
 use crate::tier::controller::{Mode, Settings};
-use crate::tier::events::TierEventObserver;
+use crate::tier::event::EventObserver;
 use crate::tier::policy::Policy;
 use std::sync::Arc;
 use upshift_abi::config::CodegenConfig;
@@ -136,7 +136,7 @@ struct TieringConfig {
     max_code_bytes: u64,
     queue: usize,
     events: bool,
-    observer: Option<Arc<dyn TierEventObserver>>,
+    observer: Option<Arc<dyn EventObserver>>,
     only: Option<FunctionSet>,
 }
 
@@ -509,7 +509,7 @@ impl Config {
 
     /// Who hears of what happens to functions, when it happens; whether or not
     /// [`Self::profiling`] keeps it. Nobody by default.
-    pub fn event_observer(&mut self, observer: Arc<dyn TierEventObserver>) -> &mut Self {
+    pub fn event_observer(&mut self, observer: Arc<dyn EventObserver>) -> &mut Self {
         self.tiering.observer = Some(observer);
         self
     }

@@ -6,7 +6,7 @@ use crate::canon::TypeRegistry;
 use crate::code::{OptimizeFn, compile_optimized};
 use crate::store::interrupt::InterruptState;
 use crate::tier::controller::Controller;
-use crate::tier::events::TierEvent;
+use crate::tier::event::Event;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use upshift_abi::config::CodegenConfig;
@@ -113,11 +113,11 @@ impl Engine {
     /// [`Config::profiling`] is on. The engine keeps the last 65536 events of
     /// each thread.
     #[must_use]
-    pub fn events(&self) -> Vec<TierEvent> {
+    pub fn events(&self) -> Vec<Event> {
         self.inner.tiers.events().drain()
     }
 
-    /// [`TierEvent::at`] of an event that would happen now, to set events beside what other clocks tell.
+    /// [`Event::at`] of an event that would happen now, to set events beside what other clocks tell.
     #[must_use]
     pub fn event_clock(&self) -> std::time::Duration {
         self.inner.tiers.events().now()

@@ -178,7 +178,7 @@ pub(crate) fn call_raw(
     slots: &mut [Slot],
 ) -> Result<()> {
     crate::vm::enter(store.as_vm_host(), entry.trampoline(), func, slots)
-        .map_err(super::backtrace::exit_error)
+        .map_err(|exit| super::backtrace::exit_error(store.inner_mut(), exit))
 }
 
 /// Makes a closure over values a function of the type of an import.

@@ -8,7 +8,7 @@ use crate::canon::TypeEntry;
 use crate::code::{Counters, ModuleCode, ModuleSource, compile_baseline, intermediate_code};
 use crate::instantiate::image::DataImage;
 use crate::tier::ModuleTiering;
-use crate::tier::events::TierEventKind;
+use crate::tier::event::EventKind;
 use crate::vm::{Image, map_file};
 use anyhow::{Context, bail};
 use std::collections::HashMap;
@@ -143,7 +143,7 @@ impl Module {
     }
 
     /// The module's number, never used twice in a process: what
-    /// [`TierEvent::module`](crate::TierEvent::module) says.
+    /// [`Event::module`](crate::Event::module) says.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.inner.code.tiering().map_or(0, ModuleTiering::id)
@@ -359,7 +359,7 @@ fn tiering(engine: &Engine, source: &ModuleSource) -> ModuleTiering {
     let name = |index| source.function_name(FuncIndex(index));
     let tiering = ModuleTiering::new(controller, &source.module, name);
     let (functions, code) = (source.module.bodies.len(), source.module.code_section.len());
-    engine.tiers().events().emit(tiering.module_subject(), || TierEventKind::ModuleLoaded {
+    engine.tiers().events().emit(tiering.module_subject(), || EventKind::ModuleLoaded {
         functions,
         code_section_bytes: code,
     });

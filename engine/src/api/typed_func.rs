@@ -64,7 +64,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let func = self.func.ptr(store.inner());
         params.store(store.inner(), slots);
         crate::vm::enter(store.store(), self.trampoline, func, slots)
-            .map_err(super::backtrace::exit_error)?;
+            .map_err(|exit| super::backtrace::exit_error(store.inner_mut(), exit))?;
         Ok(R::load(store.inner(), slots))
     }
 }

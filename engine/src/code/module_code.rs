@@ -32,7 +32,7 @@ use super::function_table::{FunctionCode, FunctionTable, Tier};
 use super::observer::{CodeObserver, PublishedCode};
 use super::osr_bodies::{OsrBodies, OsrBody};
 use super::stats::{CodeStats, Totals, thread_cpu_ns};
-use crate::tier::events::{TierEventKind, TierRejection};
+use crate::tier::event::{EventKind, TierRejection};
 use crate::tier::{ModuleTiering, Plan};
 use crate::vm::CodePtr;
 use crate::vm::code_map::Registration;
@@ -273,7 +273,7 @@ impl ModuleCode {
     /// Takes note that a frame goes over to the OSR body of a loop.
     pub(crate) fn note_osr_entry(&self, func: DefinedFuncIndex, loop_offset: u32) {
         self.totals.add_osr_entry();
-        self.emit_of(func, Some(loop_offset), || TierEventKind::OsrEntered);
+        self.emit_of(func, Some(loop_offset), || EventKind::OsrEntered);
     }
 
     /// The address of a function's code, compiled now when it was not yet.
@@ -348,7 +348,7 @@ impl ModuleCode {
         index: DefinedFuncIndex,
         mut claim: Claim<'_>,
     ) -> Result<(), CompileError> {
-        self.emit(index, || TierEventKind::LazyCompileStarted);
+        self.emit(index, || EventKind::LazyCompileStarted);
         let optimized = match self.plan(index) {
             Plan::Optimized { required } => self.optimize_claimed(index, required)?,
             Plan::Baseline | Plan::Counted(_) => false,
@@ -389,7 +389,7 @@ impl ModuleCode {
             Err(error) if required => Err(error),
             Err(error) => {
                 let reason = TierRejection::Failed(error.to_string());
-                self.emit(index, || TierEventKind::Rejected { reason });
+                self.emit(index, || EventKind::Rejected { reason });
                 Ok(false)
             }
         }
@@ -400,10 +400,10 @@ impl ModuleCode {
         let ns = thread_cpu_ns().saturating_sub(start_ns);
         self.totals.add_time(tier, ns);
         let (optimized, cpu) = (tier == Tier::Optimized, Duration::from_nanos(ns));
-        self.emit(index, || TierEventKind::LazyCompiled { optimized, cpu, code_bytes });
+        self.emit(index, || EventKind::LazyCompiled { optimized, cpu, code_bytes });
     }
 
-    fn emit(&self, index: DefinedFuncIndex, kind: impl FnOnce() -> TierEventKind) {
+    fn emit(&self, index: DefinedFuncIndex, kind: impl FnOnce() -> EventKind) {
         self.emit_of(index, None, kind);
     }
 
@@ -411,7 +411,7 @@ impl ModuleCode {
         &self,
         index: DefinedFuncIndex,
         loop_offset: Option<u32>,
-        kind: impl FnOnce() -> TierEventKind,
+        kind: impl FnOnce() -> EventKind,
     ) {
         if let Some(tiering) = &self.tiering {
             tiering.controller().events().emit(tiering.subject(index, loop_offset), kind);
@@ -435,7 +435,7 @@ impl ModuleCode {
                     if won.is_ok() {
                         let mut claim = Claim { state, next: state::IDLE };
                         let address = self.publish(index, Tier::Optimized, compiled)?;
-                        self.emit(index, || TierEventKind::Published);
+                        self.emit(index, || EventKind::Published);
                         claim.next = state::DONE;
                         return Ok(address);
                     }
@@ -465,7 +465,7 @@ impl ModuleCode {
         compiled: CompiledFunction,
     ) -> Result<usize, CompileError> {
         let address = self.place(index, Tier::Optimized, compiled)?;
-        self.emit(index, || TierEventKind::Published);
+        self.emit(index, || EventKind::Published);
         if self.tiering.as_ref().is_some_and(|tiering| tiering.controller().events().enabled()) {
             let stub = self.lazy_entry(index);
             self.first_entries.expect((index, address), self.slot(index), stub);
@@ -484,7 +484,7 @@ impl ModuleCode {
         }
         let (address, first) = self.first_entries.enter(index, self.slot(index));
         if first {
-            self.emit(index, || TierEventKind::FirstEntered);
+            self.emit(index, || EventKind::FirstEntered);
         }
         Ok(address)
     }
@@ -498,7 +498,7 @@ impl ModuleCode {
     ) -> Result<usize, CompileError> {
         let frame_bytes = compiled.frame_bytes;
         let address = self.place(index, Tier::Osr, compiled)?;
-        self.emit_of(index, Some(loop_offset), || TierEventKind::Published);
+        self.emit_of(index, Some(loop_offset), || EventKind::Published);
         self.osr_bodies.set(index, loop_offset, OsrBody { address, frame_bytes });
         Ok(address)
     }

@@ -100,9 +100,11 @@ impl StoreInner {
             let _ = self.collect(Demand { newest, ..Demand::full() });
             return;
         }
+        let began = self.engine().tiers().events().now();
         self.mark_exception_roots(newest);
         while self.exceptions.heap.take_found().is_some() {}
         self.exceptions.heap.sweep();
+        self.tell_of_exceptions(began);
     }
 
     /// Begins to mark exceptions: those that something else than objects and exceptions refers to.

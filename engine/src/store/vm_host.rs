@@ -6,7 +6,7 @@ use crate::api::exception::Exception;
 use crate::builtin::{atomics, memory, object, poll, table};
 use crate::code::OsrBody;
 use crate::instantiate::limits;
-use crate::vm::{Context, ExnHeap, ExnPtr, FuncPtr, InstanceRef, Registers, VmHost};
+use crate::vm::{Context, ExnHeap, ExnPtr, FuncPtr, InstanceRef, Registers, Throws, VmHost};
 use std::any::Any;
 use upshift_abi::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, MemoryIndex, TableIndex, TypeIndex,
@@ -176,6 +176,10 @@ impl<T: 'static> VmHost for StoreBox<T> {
 
     fn thrown(&self, error: &crate::Error) -> Option<ExnPtr> {
         Exception::in_error(&self.inner, error)
+    }
+
+    fn threw(&self, throws: Throws) {
+        self.inner.tell_of_throws(throws);
     }
 
     fn zeal_throws(&mut self) -> bool {

@@ -18,7 +18,8 @@
 //! The program's threads never wait here: they send with `try_send` and touch atomics.
 
 use super::cost::CostModel;
-use super::events::{Events, Subject, TierEventKind, TierEventObserver, TierRejection};
+use super::event::{EventKind, EventObserver, TierRejection};
+use super::events::{Events, Subject};
 use super::module_tier::{Probe, Progress};
 use super::policy::{StartRule, Thresholds};
 use super::queue::{Added, Queue};
@@ -56,7 +57,7 @@ pub(crate) struct Settings {
     /// Requests that may wait.
     pub(crate) queue_capacity: usize,
     pub(crate) events: bool,
-    pub(crate) observer: Option<Arc<dyn TierEventObserver>>,
+    pub(crate) observer: Option<Arc<dyn EventObserver>>,
     /// The functions that may be optimised.
     pub(crate) only: Option<FunctionSet>,
 }
@@ -89,7 +90,7 @@ pub(crate) struct Job {
 }
 
 /// What a job is about; the queue has each once.
-type Key = (u64, DefinedFuncIndex, Entry);
+type Key = (Option<u64>, DefinedFuncIndex, Entry);
 
 impl Job {
     fn key(&self) -> Key {
@@ -183,7 +184,7 @@ impl Controller {
     pub(super) fn raise(&self, module: u64, func: DefinedFuncIndex, entry: Entry, worth: u64) {
         if let Some(Some(sender)) = self.sender.get() {
             // With a full channel there will be another occasion.
-            let _ = sender.try_send(Message::Raise { key: (module, func, entry), worth });
+            let _ = sender.try_send(Message::Raise { key: (Some(module), func, entry), worth });
         }
     }
 
@@ -216,7 +217,7 @@ impl Controller {
         {
             tiering.progress(&code.source().module, job).set(Progress::Failed);
         }
-        self.events.emit(job.subject, || TierEventKind::Rejected { reason });
+        self.events.emit(job.subject, || EventKind::Rejected { reason });
         false
     }
 
@@ -229,14 +230,14 @@ impl Controller {
             return Err(TierRejection::CodeLimit);
         }
         let waiting = self.waiting.load(Ordering::Relaxed);
-        self.events.emit(job.subject, || TierEventKind::Dequeued { waiting });
+        self.events.emit(job.subject, || EventKind::Dequeued { waiting });
         let start = thread_cpu_ns();
         let result = self.optimize(&source.input(job.func), job.request);
         let cpu_ns = thread_cpu_ns().saturating_sub(start);
         drop(source);
         let full = job.request.effort == Effort::Full;
         let compiled = result.map_err(failed)?;
-        self.events.emit(job.subject, || TierEventKind::Compiled {
+        self.events.emit(job.subject, || EventKind::Compiled {
             cpu: Duration::from_nanos(cpu_ns),
             code_bytes: compiled.code.len(),
             full,
@@ -295,7 +296,7 @@ impl Controller {
     pub(super) fn give_back(&self, job: &Job, reason: TierRejection) {
         let Some(code) = job.code.upgrade() else { return };
         let Some(tiering) = code.tiering() else { return };
-        self.events.emit(job.subject, || TierEventKind::Rejected { reason });
+        self.events.emit(job.subject, || EventKind::Rejected { reason });
         let progress = tiering.progress(&code.source().module, job);
         if progress.advance(Progress::Requested, Progress::Cold) {
             code.rearm(job.func, code.start_value(job.func));
@@ -393,7 +394,7 @@ impl Dispatcher {
 
     fn cancelled(&self, job: &Job) {
         let reason = TierRejection::ModuleDropped;
-        self.controller.events.emit(job.subject, || TierEventKind::Rejected { reason });
+        self.controller.events.emit(job.subject, || EventKind::Rejected { reason });
     }
 
     /// Gives jobs to threads that have none.

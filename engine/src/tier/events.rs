@@ -1,4 +1,5 @@
-//! What happens to functions on their way through the tiers, as events for the host.
+//! What happens to functions on their way through the tiers, collections, exceptions and traps, as events
+//! for the host.
 //!
 //! Off, an event costs one predictable branch, never in machine code. On, it goes into a ring of the thread
 //! on which it happens, without a lock but for the thread's first. Rings grow as they are filled, up to a
@@ -6,10 +7,10 @@
 //! to tell takes no place of others. Threads that have ended share the place of one. An observer hears of an
 //! event on the thread where it happens.
 
+use super::event::{Event, EventKind, EventObserver};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -19,152 +20,10 @@ const CAPACITY: usize = 1 << 16;
 /// One in so many slow paths is measured: to read the CPU clock takes as long as a slow path.
 const MEASURED: u32 = 32;
 
-/// A step in the life of a function.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TierEvent {
-    /// When, since the engine was made.
-    pub at: Duration,
-    /// Number of the thread on which it happened, small and never used twice in a process.
-    pub thread: u32,
-    /// [`Module::id`](crate::Module::id) of the module.
-    pub module: u64,
-    /// Index of the function, imports count; none for events of the whole module.
-    pub func: Option<u32>,
-    /// Offset of the `loop` operator in the module, for code that is entered at a loop header.
-    pub loop_offset: Option<u32>,
-    /// What happened.
-    pub kind: TierEventKind,
-}
-
-/// What a [`TierEvent`] tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TierEventKind {
-    /// A module was made.
-    ModuleLoaded {
-        /// Functions with a body.
-        functions: usize,
-        /// Bytes of the code section.
-        code_section_bytes: usize,
-    },
-    /// A function is called for the first time and is compiled now.
-    LazyCompileStarted,
-    /// It is compiled.
-    LazyCompiled {
-        /// Whether by the optimising compiler.
-        optimized: bool,
-        /// CPU time.
-        cpu: Duration,
-        /// Bytes of machine code.
-        code_bytes: usize,
-    },
-    /// A counter ran down, and optimised code was asked for.
-    Requested {
-        /// What all threads have counted, in bytes of machine code.
-        counted: u64,
-        /// CPU time that the compilation is expected to take.
-        expected: Duration,
-    },
-    /// The function still runs in the baseline while it waits: it moves forward in the queue.
-    Reprioritized,
-    /// A thread begins with the compilation.
-    Dequeued {
-        /// Requests that wait behind it.
-        waiting: usize,
-    },
-    /// The optimising compiler is done.
-    Compiled {
-        /// CPU time.
-        cpu: Duration,
-        /// Bytes of machine code.
-        code_bytes: usize,
-        /// Whether with all optimisations.
-        full: bool,
-        /// Calls that have the callee's body in their place.
-        inlined: usize,
-    },
-    /// The next call, or the next turn of the loop, enters the code.
-    Published,
-    /// Optimised code that took the place of other code is called for the first time.
-    FirstEntered,
-    /// Execution goes over from the baseline to optimised code at a loop header.
-    OsrEntered,
-    /// The function stays as it is for now, or for good.
-    Rejected {
-        /// Why.
-        reason: TierRejection,
-    },
-    /// The slow path of a counter took this much of the program's thread. Not every one is measured.
-    SlowPath {
-        /// CPU time of the thread.
-        cpu: Duration,
-        /// How many slow paths of the engine this one stands for.
-        count: u32,
-    },
-}
-
-impl TierEventKind {
-    /// A name for logs.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::ModuleLoaded { .. } => "module-loaded",
-            Self::LazyCompileStarted => "lazy-compile-started",
-            Self::LazyCompiled { .. } => "lazy-compiled",
-            Self::Requested { .. } => "requested",
-            Self::Reprioritized => "reprioritized",
-            Self::Dequeued { .. } => "dequeued",
-            Self::Compiled { .. } => "compiled",
-            Self::Published => "published",
-            Self::FirstEntered => "first-entered",
-            Self::OsrEntered => "osr-entered",
-            Self::Rejected { .. } => "rejected",
-            Self::SlowPath { .. } => "slow-path",
-        }
-    }
-}
-
-/// Why a request came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TierRejection {
-    /// The queue was full; the function asks again when it stays hot.
-    QueueFull,
-    /// Requests that are worth more took its place; the function asks again when it stays hot.
-    Evicted,
-    /// There is as much optimised code as the configuration allows.
-    CodeLimit,
-    /// The module is gone.
-    ModuleDropped,
-    /// The compiler cannot do it. The function stays in the baseline for good.
-    Failed(String),
-}
-
-impl fmt::Display for TierRejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::QueueFull => f.write_str("queue full"),
-            Self::Evicted => f.write_str("evicted from the queue"),
-            Self::CodeLimit => f.write_str("limit of optimised code reached"),
-            Self::ModuleDropped => f.write_str("module dropped"),
-            Self::Failed(message) => f.write_str(message),
-        }
-    }
-}
-
-/// Hears of events as they happen: see
-/// [`Config::event_observer`](crate::Config::event_observer).
-pub trait TierEventObserver: fmt::Debug + Send + Sync {
-    /// Something happened, on this thread. Called with nothing locked; a program or a compilation
-    /// waits until it returns.
-    fn event(&self, event: &TierEvent);
-}
-
 /// What an event is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Subject {
-    pub(crate) module: u64,
+    pub(crate) module: Option<u64>,
     pub(crate) func: Option<u32>,
     pub(crate) loop_offset: Option<u32>,
 }
@@ -175,7 +34,7 @@ pub(crate) struct Events {
     start: Instant,
     /// Where it stays: threads know their rings by its address.
     kept: Option<Box<Kept>>,
-    observer: Option<Arc<dyn TierEventObserver>>,
+    observer: Option<Arc<dyn EventObserver>>,
     slow_paths: AtomicU32,
 }
 
@@ -190,7 +49,7 @@ struct Kept {
 struct List {
     rings: Vec<Arc<Ring>>,
     /// Events of threads that have ended, and those that a reader left to the next one.
-    rest: VecDeque<TierEvent>,
+    rest: VecDeque<Event>,
     /// How many were lost by rings that are no longer there, and from the rest.
     lost: u64,
 }
@@ -198,8 +57,8 @@ struct List {
 /// The events of one thread.
 #[derive(Debug)]
 struct Ring {
-    sender: Sender<TierEvent>,
-    receiver: Receiver<TierEvent>,
+    sender: Sender<Event>,
+    receiver: Receiver<Event>,
     lost: AtomicU64,
 }
 
@@ -222,7 +81,7 @@ impl Ring {
         ended
     }
 
-    fn keep(&self, event: TierEvent) {
+    fn keep(&self, event: Event) {
         if self.sender.len() >= CAPACITY && self.receiver.try_recv().is_ok() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -232,7 +91,7 @@ impl Ring {
 }
 
 impl Kept {
-    fn keep(&self, event: TierEvent) {
+    fn keep(&self, event: Event) {
         let kept = RINGS.try_with(|rings| match rings.try_borrow_mut() {
             Ok(mut rings) => self.ring_of(&mut rings),
             // Nobody tells of events while this is borrowed.
@@ -286,9 +145,9 @@ impl List {
 
     /// Takes the events of all threads out that happened until then, by their time. Others may
     /// already be in rings that are read late while what led to them is not in those read early.
-    fn drain(&mut self, until: Duration) -> Vec<TierEvent> {
+    fn drain(&mut self, until: Duration) -> Vec<Event> {
         self.collect_ended();
-        let mut events: Vec<TierEvent> = self.rest.drain(..).collect();
+        let mut events: Vec<Event> = self.rest.drain(..).collect();
         for ring in &self.rings {
             events.extend(ring.receiver.try_iter().take(CAPACITY));
         }
@@ -306,7 +165,7 @@ impl List {
 
 impl Events {
     /// Events that are kept when `enabled`, and that the observer hears of.
-    pub(crate) fn new(enabled: bool, observer: Option<Arc<dyn TierEventObserver>>) -> Self {
+    pub(crate) fn new(enabled: bool, observer: Option<Arc<dyn EventObserver>>) -> Self {
         let kept = enabled.then(|| Box::new(Kept::default()));
         Self { start: Instant::now(), kept, observer, slow_paths: AtomicU32::new(0) }
     }
@@ -331,17 +190,17 @@ impl Events {
 
     /// Tells of an event.
     #[inline]
-    pub(crate) fn emit(&self, subject: Subject, kind: impl FnOnce() -> TierEventKind) {
+    pub(crate) fn emit(&self, subject: Subject, kind: impl FnOnce() -> EventKind) {
         if self.enabled() {
-            self.tell(subject, kind());
+            self.tell(self.now(), subject, kind());
         }
     }
 
+    /// Tells of an event that was some time ago.
     #[cold]
-    fn tell(&self, subject: Subject, kind: TierEventKind) {
+    pub(crate) fn tell(&self, at: Duration, subject: Subject, kind: EventKind) {
         let Subject { module, func, loop_offset } = subject;
-        let at = self.now();
-        let event = TierEvent { at, thread: thread_number(), module, func, loop_offset, kind };
+        let event = Event { at, thread: thread_number(), module, func, loop_offset, kind };
         if let Some(observer) = &self.observer {
             observer.event(&event);
         }
@@ -356,7 +215,7 @@ impl Events {
     }
 
     /// Takes all events out, by their time.
-    pub(crate) fn drain(&self) -> Vec<TierEvent> {
+    pub(crate) fn drain(&self) -> Vec<Event> {
         let until = self.now();
         self.kept.as_ref().map(|kept| kept.list().drain(until)).unwrap_or_default()
     }
@@ -384,7 +243,7 @@ pub(crate) fn thread_number() -> u32 {
 mod tests {
     use super::*;
 
-    const SUBJECT: Subject = Subject { module: 3, func: Some(7), loop_offset: None };
+    const SUBJECT: Subject = Subject { module: Some(3), func: Some(7), loop_offset: None };
 
     #[test]
     fn nothing_is_made_when_they_are_off() {
@@ -397,12 +256,12 @@ mod tests {
     #[test]
     fn events_come_out_in_order_and_once() {
         let events = Events::new(true, None);
-        events.emit(SUBJECT, || TierEventKind::LazyCompileStarted);
-        events.emit(SUBJECT, || TierEventKind::Published);
+        events.emit(SUBJECT, || EventKind::LazyCompileStarted);
+        events.emit(SUBJECT, || EventKind::Published);
         let drained = events.drain();
         assert_eq!(drained.len(), 2);
         assert!(drained[0].at <= drained[1].at);
-        assert_eq!((drained[0].module, drained[0].func), (3, Some(7)));
+        assert_eq!((drained[0].module, drained[0].func), (Some(3), Some(7)));
         assert_eq!(drained[1].kind.name(), "published");
         assert!(events.drain().is_empty());
     }
@@ -416,10 +275,10 @@ mod tests {
     }
 
     #[derive(Debug, Default)]
-    struct Heard(Mutex<Vec<TierEvent>>);
+    struct Heard(Mutex<Vec<Event>>);
 
-    impl TierEventObserver for Heard {
-        fn event(&self, event: &TierEvent) {
+    impl EventObserver for Heard {
+        fn event(&self, event: &Event) {
             self.0.lock().unwrap().push(event.clone());
         }
     }
@@ -430,10 +289,10 @@ mod tests {
             let heard = Arc::new(Heard::default());
             let events = Events::new(kept, Some(heard.clone()));
             assert!(events.enabled());
-            events.emit(SUBJECT, || TierEventKind::Published);
+            events.emit(SUBJECT, || EventKind::Published);
             let expected = if kept { heard.0.lock().unwrap().clone() } else { Vec::new() };
             assert_eq!(events.drain(), expected);
-            assert_eq!(heard.0.lock().unwrap()[0].kind, TierEventKind::Published);
+            assert_eq!(heard.0.lock().unwrap()[0].kind, EventKind::Published);
         }
     }
 
@@ -441,26 +300,26 @@ mod tests {
     fn the_oldest_give_way() {
         let events = Events::new(true, None);
         for waiting in 0..CAPACITY + 10 {
-            events.emit(SUBJECT, || TierEventKind::Dequeued { waiting });
+            events.emit(SUBJECT, || EventKind::Dequeued { waiting });
         }
         assert_eq!(events.lost(), 10);
         let drained = events.drain();
         assert_eq!(drained.len(), CAPACITY);
-        assert_eq!(drained[0].kind, TierEventKind::Dequeued { waiting: 10 });
+        assert_eq!(drained[0].kind, EventKind::Dequeued { waiting: 10 });
     }
 
     #[test]
     fn a_thread_takes_no_place_of_others() {
         let events = Events::new(true, None);
-        events.emit(SUBJECT, || TierEventKind::Published);
+        events.emit(SUBJECT, || EventKind::Published);
         std::thread::scope(|scope| {
-            let tell = |waiting| events.emit(SUBJECT, || TierEventKind::Dequeued { waiting });
+            let tell = |waiting| events.emit(SUBJECT, || EventKind::Dequeued { waiting });
             // Joined, for a scope does not wait for what belongs to a thread.
             scope.spawn(move || (0..CAPACITY + 10).for_each(tell)).join().unwrap();
         });
         assert_eq!(events.lost(), 10);
         let drained = events.drain();
-        assert_eq!((drained.len(), &drained[0].kind), (CAPACITY + 1, &TierEventKind::Published));
+        assert_eq!((drained.len(), &drained[0].kind), (CAPACITY + 1, &EventKind::Published));
         assert!(drained.is_sorted_by_key(|event| event.at));
         // The ring of the thread that ended is gone, and what it lost is not forgotten.
         assert_eq!(events.kept.as_ref().unwrap().list().rings.len(), 1);
@@ -473,10 +332,10 @@ mod tests {
         let together = std::sync::Barrier::new(3);
         std::thread::scope(|scope| {
             let tell = || {
-                events.emit(SUBJECT, || TierEventKind::Published);
+                events.emit(SUBJECT, || EventKind::Published);
                 together.wait();
                 for waiting in 1..CAPACITY {
-                    events.emit(SUBJECT, || TierEventKind::Dequeued { waiting });
+                    events.emit(SUBJECT, || EventKind::Dequeued { waiting });
                 }
             };
             let threads = [(); 3].map(|()| scope.spawn(tell));
@@ -484,7 +343,7 @@ mod tests {
         });
         assert_eq!(events.lost(), 0);
         // Whose ring comes next has those of ended threads collected.
-        events.emit(SUBJECT, || TierEventKind::Published);
+        events.emit(SUBJECT, || EventKind::Published);
         assert_eq!(events.lost(), 2 << 16);
         {
             let list = events.kept.as_ref().unwrap().list();
@@ -497,7 +356,7 @@ mod tests {
     #[test]
     fn what_happens_while_events_are_read_is_left_to_the_next_reader() {
         let events = Events::new(true, None);
-        events.emit(SUBJECT, || TierEventKind::LazyCompileStarted);
+        events.emit(SUBJECT, || EventKind::LazyCompileStarted);
         let mut list = events.kept.as_ref().unwrap().list();
         assert!(list.drain(Duration::ZERO).is_empty());
         drop(list);
@@ -511,7 +370,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..CAPACITY / 2 {
-                        events.emit(SUBJECT, || TierEventKind::Published);
+                        events.emit(SUBJECT, || EventKind::Published);
                     }
                 });
             }

@@ -21,7 +21,7 @@
 
 use super::controller::{Controller, Job, Mode};
 use super::cost::CostModel;
-use super::events::{TierEventKind, TierRejection};
+use super::event::{EventKind, TierRejection};
 use super::module_tier::{ModuleTiering, Plan, Probe, Progress, ProgressCell};
 use super::policy::{FEW_ENTRIES, MAX_OSR_BODIES, MAX_POLL_SHIFT, POLL_UNITS, PROBE_FIRES};
 use crate::code::{ModuleCode, thread_cpu_ns};
@@ -54,7 +54,7 @@ pub(crate) fn hot(code: &ModuleCode, func: DefinedFuncIndex, loop_offset: Option
     code.rearm(func, next);
     if let Some((start, count)) = start {
         let cpu = Duration::from_nanos(thread_cpu_ns().saturating_sub(start));
-        events.emit(tiering.subject(func, loop_offset), || TierEventKind::SlowPath { cpu, count });
+        events.emit(tiering.subject(func, loop_offset), || EventKind::SlowPath { cpu, count });
     }
 }
 
@@ -181,7 +181,7 @@ impl Site<'_> {
             let (id, events) = (self.tiering.id(), self.controller().events());
             self.controller().raise(id, self.func, entry, WORTH_ONE * LOOP_WORTH);
             let subject = self.tiering.subject(self.func, Some(self.body.loop_offset(waiting)));
-            events.emit(subject, || TierEventKind::Reprioritized);
+            events.emit(subject, || EventKind::Reprioritized);
             let probe = self.probe();
             let polls = probe.polls.saturating_add(1);
             self.set_probe(Probe { polls, ..probe });
@@ -263,7 +263,7 @@ impl Site<'_> {
         let controller = self.controller();
         let subject = job.subject;
         let expected_ns = controller.model().expected_ns(self.body.range.len());
-        controller.events().emit(subject, || TierEventKind::Requested {
+        controller.events().emit(subject, || EventKind::Requested {
             counted,
             expected: Duration::from_nanos(expected_ns),
         });
@@ -275,7 +275,7 @@ impl Site<'_> {
         let sent = controller.send(job, worth / expected_ns.max(1) + 1);
         if !sent {
             let reason = TierRejection::QueueFull;
-            controller.events().emit(subject, || TierEventKind::Rejected { reason });
+            controller.events().emit(subject, || EventKind::Rejected { reason });
         }
         sent
     }

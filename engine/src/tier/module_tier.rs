@@ -176,12 +176,12 @@ impl ModuleTiering {
 
     /// A function as events name it.
     pub(crate) fn subject(&self, func: DefinedFuncIndex, loop_offset: Option<u32>) -> Subject {
-        Subject { module: self.id, func: Some(self.imported + func.0), loop_offset }
+        Subject { module: Some(self.id), func: Some(self.imported + func.0), loop_offset }
     }
 
     /// The module as events name it.
     pub(crate) fn module_subject(&self) -> Subject {
-        Subject { module: self.id, func: None, loop_offset: None }
+        Subject { module: Some(self.id), func: None, loop_offset: None }
     }
 
     /// What becomes of a function.

@@ -3,8 +3,8 @@
 
 use crate::code::{OptimizeFn, compile_baseline};
 use crate::{
-    Config, Engine, FunctionSet, Instance, Linker, Module, Policy, Store, Tier, TierEvent,
-    TierEventKind, TierRejection, Zeal,
+    Config, Engine, Event, EventKind, FunctionSet, Instance, Linker, Module, Policy, Store, Tier,
+    TierRejection, Zeal,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -63,10 +63,10 @@ impl Setup {
     }
 
     /// Calls until events have all been seen that `wanted` names.
-    fn call_until(&mut self, name: &str, argument: i32, wanted: &[&str]) -> Vec<TierEvent> {
+    fn call_until(&mut self, name: &str, argument: i32, wanted: &[&str]) -> Vec<Event> {
         let mut events = Vec::new();
         let start = Instant::now();
-        let seen = |events: &[TierEvent], name: &str| events.iter().any(|e| e.kind.name() == name);
+        let seen = |events: &[Event], name: &str| events.iter().any(|e| e.kind.name() == name);
         while !wanted.iter().all(|name| seen(&events, name)) {
             assert!(start.elapsed() < Duration::from_secs(60), "{wanted:?} of {events:#?}");
             for _ in 0..1000 {
@@ -82,7 +82,7 @@ impl Setup {
     }
 }
 
-fn names(events: &[TierEvent]) -> Vec<&'static str> {
+fn names(events: &[Event]) -> Vec<&'static str> {
     let names = events.iter().map(|event| event.kind.name());
     names.filter(|name| *name != "slow-path" && *name != "reprioritized").collect()
 }
@@ -92,7 +92,7 @@ fn a_hot_function_goes_through_all_steps() {
     let mut setup = Setup::new(stand_in, |config| config);
     assert_eq!(setup.call("other", 3), 3);
     let events = setup.call_until("leaf", 1, &["first-entered"]);
-    let func = |index| -> Vec<TierEvent> {
+    let func = |index| -> Vec<Event> {
         events.iter().filter(|event| event.func == Some(index)).cloned().collect()
     };
     let steps = ["lazy-compile-started", "lazy-compiled"];
@@ -100,10 +100,10 @@ fn a_hot_function_goes_through_all_steps() {
     assert_eq!(names(&events)[0], "module-loaded");
     assert_eq!(names(&func(0)), [&steps[..], &hot[..]].concat());
     assert_eq!(names(&func(2)), steps);
-    assert!(events.iter().all(|event| event.module == setup.module.id()));
+    assert!(events.iter().all(|event| event.module == Some(setup.module.id())));
     assert!(events.is_sorted_by_key(|event| event.at) || events.len() > 4);
     let requested = events.iter().find_map(|event| match event.kind {
-        TierEventKind::Requested { counted, .. } => Some(counted),
+        EventKind::Requested { counted, .. } => Some(counted),
         _ => None,
     });
     assert!(requested.unwrap() >= 320_000);
@@ -129,7 +129,7 @@ fn a_hot_loop_asks_for_a_body_of_its_own() {
 
 #[test]
 fn a_loop_of_a_function_that_is_entered_once_comes_first() {
-    let first = |events: &[TierEvent]| {
+    let first = |events: &[Event]| {
         let mut asked = events.iter().filter(|event| event.kind.name() == "requested");
         asked.next().unwrap().loop_offset
     };
@@ -151,7 +151,7 @@ fn a_function_that_cannot_be_optimised_stays_in_the_baseline() {
         let mut setup = Setup::new(optimize, |config| config);
         let events = setup.call_until("leaf", 1, &["rejected"]);
         let reason = events.iter().find_map(|event| match &event.kind {
-            TierEventKind::Rejected { reason } => Some(reason.clone()),
+            EventKind::Rejected { reason } => Some(reason.clone()),
             _ => None,
         });
         assert!(matches!(reason, Some(TierRejection::Failed(_))), "{reason:?}");
@@ -243,7 +243,7 @@ fn optimised_code_has_a_limit() {
     let mut setup = Setup::new(stand_in, |config| config.max_optimized_code(1));
     setup.call_until("leaf", 1, &["published"]);
     let events = setup.call_until("other", 1, &["rejected"]);
-    let limit = TierEventKind::Rejected { reason: TierRejection::CodeLimit };
+    let limit = EventKind::Rejected { reason: TierRejection::CodeLimit };
     assert!(events.iter().any(|event| event.func == Some(2) && event.kind == limit));
     assert_eq!((setup.tier(0), setup.tier(2)), ("optimized", "baseline"));
 }
@@ -252,7 +252,7 @@ fn optimised_code_has_a_limit() {
 fn a_request_that_finds_no_place_is_made_again() {
     let mut setup = Setup::new(stand_in, |config| config.optimize_queue(0));
     let events = setup.call_until("leaf", 1, &["rejected"]);
-    let full = TierEventKind::Rejected { reason: TierRejection::QueueFull };
+    let full = EventKind::Rejected { reason: TierRejection::QueueFull };
     assert!(events.iter().any(|event| event.kind == full));
     setup.call_until("leaf", 1, &["requested", "rejected"]);
     assert_eq!(setup.tier(0), "baseline");
@@ -268,7 +268,7 @@ fn latency_compiles_quickly_first_and_fully_behind() {
             setup.call("leaf", 1);
         }
         full.extend(setup.engine.events().iter().filter_map(|event| match event.kind {
-            TierEventKind::Compiled { full, .. } => Some(full),
+            EventKind::Compiled { full, .. } => Some(full),
             _ => None,
         }));
     }
@@ -339,7 +339,7 @@ fn a_module_is_gone_at_once_while_its_functions_compile() {
     drop((module, store));
     assert_eq!(code.strong_count(), 0);
     let start = Instant::now();
-    let dropped = TierEventKind::Rejected { reason: TierRejection::ModuleDropped };
+    let dropped = EventKind::Rejected { reason: TierRejection::ModuleDropped };
     while !engine.events().iter().any(|event| event.kind == dropped) {
         assert!(start.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(5));

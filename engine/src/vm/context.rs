@@ -18,7 +18,7 @@ use super::exception::ExnPtr;
 use super::host::{Exit, ExitReason, VmHost};
 use super::kicker::{self, Runner};
 use super::osr::Handover;
-use super::raise::{RaiseCache, ThrowCounts};
+use super::raise::{RaiseCache, ThrowCounts, Throws};
 use super::step;
 use super::unwind;
 use anyhow::Error;
@@ -28,6 +28,7 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::Duration;
 use upshift_abi::builtin::BUILTIN_COUNT;
 use upshift_abi::hotness;
 use upshift_abi::layout::{ActivationLink, Instance, Landing, SMALL_BULK_BYTES, ThreadContext};
@@ -62,7 +63,7 @@ pub(crate) struct Settings {
     pub(crate) by_signal: bool,
     /// Whether operators cost fuel.
     pub(crate) fuel: bool,
-    /// Whether searches for handlers of exceptions are timed.
+    /// Whether somebody wants events: searches for handlers of exceptions are timed, and told of.
     pub(crate) times_throws: bool,
 }
 
@@ -110,6 +111,12 @@ impl Context {
         // SAFETY: the field belongs to the thread that has the store, which is this one, and nothing is
         // thrown meanwhile.
         unsafe { &*self.cell.raise_cache() }.counts()
+    }
+
+    /// Exceptions that nobody was told of yet, and how long ago they were.
+    pub(crate) fn take_throws(&self, now: Duration) -> Option<(Throws, Duration)> {
+        // SAFETY: as in `throw_counts`.
+        unsafe { &mut *self.cell.raise_cache() }.take_rest(now)
     }
 
     /// Fuel left; negative or zero when it is used up.

@@ -267,6 +267,11 @@ impl ExnHeap {
         self.objects.len()
     }
 
+    /// Bytes that they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Begins to look for what is in use.
     pub(crate) fn begin_marking(&mut self) {
         self.objects.sort_unstable_by_key(ExnBox::address);

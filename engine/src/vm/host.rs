@@ -8,6 +8,7 @@ use super::context::Context;
 use super::exception::ExnPtr;
 use super::func::FuncPtr;
 use super::instance::InstanceRef;
+use super::raise::Throws;
 use super::roots::Registers;
 use super::unwind::Frame;
 use crate::code::OsrBody;
@@ -149,6 +150,9 @@ pub(crate) trait VmHost: Any {
 
     /// The exception that an error of a host function carries.
     fn thrown(&self, error: &Error) -> Option<ExnPtr>;
+
+    /// Exceptions were thrown, and it is time to tell of them.
+    fn threw(&self, throws: Throws);
 
     /// Whether the `exceptions` zeal mode throws at this call.
     fn zeal_throws(&mut self) -> bool;

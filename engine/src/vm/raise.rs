@@ -22,6 +22,7 @@ use super::code_map;
 use super::context::ContextCell;
 use super::exception::ExnPtr;
 use super::func::TagPtr;
+use crate::tier::batch::{Batch, coarse_clock};
 use std::collections::BTreeMap;
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -70,6 +71,13 @@ pub(crate) struct ThrowCounts {
     pub(crate) searching: Duration,
 }
 
+/// Exceptions since somebody was told of the last ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Throws {
+    pub(crate) thrown: u64,
+    pub(crate) caught: u64,
+}
+
 impl ThrowCounts {
     fn add(&mut self, known: &Known) {
         if known.counts != SiteCounts::default() {
@@ -87,6 +95,9 @@ pub(super) struct RaiseCache {
     /// What entries had counted that are no longer there.
     before: ThrowCounts,
     searches: u64,
+    /// What nobody was told of yet.
+    untold: Throws,
+    batch: Batch,
 }
 
 impl RaiseCache {
@@ -105,6 +116,16 @@ impl RaiseCache {
 
     fn count_throw(&mut self, pc: usize) {
         self.get(pc).counts.thrown += 1;
+        self.untold.thrown += 1;
+    }
+
+    fn take_untold(&mut self) -> Option<Throws> {
+        Some(std::mem::take(&mut self.untold)).filter(|untold| untold.thrown > 0)
+    }
+
+    /// What is left to tell of, and how long ago that was.
+    pub(super) fn take_rest(&mut self, now: Duration) -> Option<(Throws, Duration)> {
+        Some((self.take_untold()?, self.batch.age(now)))
     }
 
     /// What was counted so far.
@@ -164,8 +185,20 @@ impl ContextCell {
         cache.end(begun);
         if caught.is_some() {
             cache.count_throw(self.exit_frame().1);
+            cache.untold.caught += 1;
         }
         caught
+    }
+
+    /// What is to be told of exceptions, when somebody wants events and it is time to.
+    pub(super) fn throws_to_tell(&self) -> Option<Throws> {
+        if !self.settings().times_throws {
+            return None;
+        }
+        // SAFETY: as in `find_handler`.
+        let cache = unsafe { &mut *self.raise_cache() };
+        let due = cache.untold.thrown > 0 && cache.batch.is_due(coarse_clock);
+        if due { cache.take_untold() } else { None }
     }
 
     /// Counts an exception that has no handler.

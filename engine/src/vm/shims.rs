@@ -114,13 +114,29 @@ fn back(cell: &ContextCell) {
 /// Throws the exception that an error carries, or leaves with the error.
 #[cold]
 fn fail(cell: &ContextCell, host: &dyn VmHost, error: Error) {
-    if let Some(exn) = host.thrown(&error) {
-        match cell.find_handler(exn.tag()) {
-            Some(caught) => return cell.land(caught, exn),
-            None => cell.count_uncaught(),
-        }
+    let Some(exn) = host.thrown(&error) else { return cell.leave_with(Ok(error)) };
+    let caught = cell.find_handler(exn.tag());
+    if caught.is_none() {
+        cell.count_uncaught();
     }
-    cell.leave_with(Ok(error));
+    if let Some(throws) = cell.throws_to_tell() {
+        host.threw(throws);
+    }
+    match caught {
+        Some(caught) => cell.land(caught, exn),
+        None => cell.leave_with(Ok(error)),
+    }
+}
+
+/// Tells of exceptions that were thrown, when it is time to.
+#[inline]
+fn tell_of_throws(thread: Thread, cell: &ContextCell) {
+    if let Some(throws) = cell.throws_to_tell() {
+        run_apart(thread, |host| {
+            host.threw(throws);
+            Ok(())
+        });
+    }
 }
 
 /// The vmctx of a caller.
@@ -342,6 +358,7 @@ extern "C" fn throw(thread: Thread, _vmctx: *mut Instance) {
             Ok(())
         }),
     }
+    tell_of_throws(thread, cell);
 }
 
 extern "C" fn throw_ref(thread: Thread, _vmctx: *mut Instance, exn: u64) {
@@ -358,6 +375,7 @@ extern "C" fn throw_ref(thread: Thread, _vmctx: *mut Instance, exn: u64) {
             None => Err(Trap::NullReference.into()),
         }),
     }
+    tell_of_throws(thread, cell);
 }
 
 extern "C" fn exn_new(thread: Thread, _vmctx: *mut Instance) -> u64 {

@@ -2,7 +2,7 @@
 //! result is the same.
 
 use upshift::{
-    Config, Engine, Extern, Func, Instance, Module, Store, Tier, TierEventKind, Trap, Val, Zeal,
+    Config, Engine, EventKind, Extern, Func, Instance, Module, Store, Tier, Trap, Val, Zeal,
 };
 
 /// Functions of several sizes in a table, which `indirect` and `reference` call. Elements 4 and 5 are
@@ -131,7 +131,7 @@ fn inlined_after(elements: &[i32], name: &str) -> usize {
     warm(&mut store, &instance, elements);
     let func = if name == "indirect" { 7 } else { 8 };
     let compiled = engine.events().into_iter().find_map(|event| match event.kind {
-        TierEventKind::Compiled { inlined, .. } if event.func == Some(func) => Some(inlined),
+        EventKind::Compiled { inlined, .. } if event.func == Some(func) => Some(inlined),
         _ => None,
     });
     compiled.expect("it was called often enough")

@@ -226,7 +226,7 @@ fn events_tell_how_much_was_inlined() {
         f.call(&mut store, &[], &mut [Val::I32(0)]).unwrap();
     }
     let inlined = engine.events().into_iter().find_map(|event| match event.kind {
-        upshift::TierEventKind::Compiled { inlined, .. } if event.func == Some(0) => Some(inlined),
+        upshift::EventKind::Compiled { inlined, .. } if event.func == Some(0) => Some(inlined),
         _ => None,
     });
     assert_eq!(inlined, Some(1));

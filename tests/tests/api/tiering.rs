@@ -2,7 +2,7 @@
 
 use super::instantiate;
 use std::time::{Duration, Instant};
-use upshift::{Config, Engine, Linker, Module, Policy, Store, TierEvent, TierEventKind};
+use upshift::{Config, Engine, Event, EventKind, Linker, Module, Policy, Store};
 
 const PROGRAM: &str = r#"(module
     (memory (export "memory") 1)
@@ -57,7 +57,7 @@ fn a_function_whose_loop_came_first_is_optimised_when_it_is_called_again() {
     for _ in 0..3000 {
         assert_eq!(once.call(&mut store, 300_000).unwrap(), expected(300_000));
         for event in engine.events().iter().filter(|event| event.func == Some(1)) {
-            if matches!(event.kind, TierEventKind::Requested { .. }) {
+            if matches!(event.kind, EventKind::Requested { .. }) {
                 asked[usize::from(event.loop_offset.is_some())] = true;
             }
         }
@@ -84,12 +84,12 @@ fn a_loop_that_runs_once_ends_up_in_optimised_code() {
         turns += 100_000;
     }
     let events = engine.events();
-    let of_loops: Vec<&TierEvent> = events.iter().filter(|e| e.loop_offset.is_some()).collect();
+    let of_loops: Vec<&Event> = events.iter().filter(|e| e.loop_offset.is_some()).collect();
     let at = |name: &str| of_loops.iter().position(|event| event.kind.name() == name).unwrap();
     assert!(at("requested") < at("dequeued") && at("dequeued") < at("compiled"));
     assert!(at("compiled") < at("published") && at("published") < at("osr-entered"));
     let slowest = events.iter().filter_map(|event| match event.kind {
-        TierEventKind::SlowPath { cpu, .. } => Some(cpu),
+        EventKind::SlowPath { cpu, .. } => Some(cpu),
         _ => None,
     });
     assert!(slowest.max().unwrap() < Duration::from_millis(20));
@@ -103,7 +103,7 @@ fn a_hot_function_is_asked_for_compiled_and_published() {
     let (mut store, instance) = instantiate(&engine, PROGRAM);
     let leaf = instance.get_typed_func::<i32, i32>(&mut store, "leaf").unwrap();
     let (start, mut events) = (Instant::now(), Vec::new());
-    let names = |events: &[TierEvent]| -> Vec<&'static str> {
+    let names = |events: &[Event]| -> Vec<&'static str> {
         let of_leaf = events.iter().filter(|event| event.func == Some(2));
         of_leaf.map(|event| event.kind.name()).filter(|name| *name != "slow-path").collect()
     };

@@ -4,7 +4,7 @@ use crate::code::common::EntryStub;
 use crate::code::{Counters, ModuleCode, ModuleSource, OsrBody, compile_baseline};
 use crate::vm::{
     Context, Exit, ExitReason, ExnPtr, FuncPtr, HostFunc, InstanceBox, InstanceHead, InstanceRef,
-    Registers, Settings, Slot, VmHost, enter,
+    Registers, Settings, Slot, Throws, VmHost, enter,
 };
 use anyhow::Error;
 use dynasmrt::x64::X64Relocation;
@@ -478,6 +478,10 @@ impl VmHost for TestStore {
         _: u32,
     ) -> Result<(), Error> {
         unreachable!("no test of this harness has objects")
+    }
+
+    fn threw(&self, _: Throws) {
+        unreachable!("nobody wants events of this harness")
     }
 
     fn zeal_throws(&mut self) -> bool {
