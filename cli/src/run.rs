@@ -184,6 +184,7 @@ fn run(
     let bench = store.data().bench.total();
     stats.bench_wall_ms = bench.map(|elapsed| milliseconds(elapsed.wall));
     stats.bench_cpu_ms = bench.map(|elapsed| milliseconds(elapsed.cpu));
+    store.flush_events();
     // As above: the process ends now.
     std::mem::forget(store);
     result

@@ -445,6 +445,34 @@ fn exceptions_are_counted_however_the_program_ends() {
 }
 
 #[test]
+fn exceptions_and_traps_are_marked_when_they_were() {
+    let program = throwing("(unreachable)");
+    for mode in ["sample", "tiers"] {
+        let name = format!("marked-{mode}");
+        // Some samples, and so a thread to mark.
+        let options = ["--format", "all", "--mode", mode, "--rate", "20000"];
+        let run = Run::new(&name, &program, &options);
+        assert_eq!(run.output.status.code(), Some(134), "{}", run.stderr());
+        let events = run.json("profile.json");
+        let events = events["tiers"]["incidents"].as_array().expect("a list").clone();
+        let sum = |kind: &str, field: &str| -> u64 {
+            let of = events.iter().filter(|event| event["what"]["kind"] == kind);
+            of.filter_map(|event| event["what"][field].as_u64()).sum()
+        };
+        assert_eq!((sum("exceptions", "thrown"), sum("exceptions", "caught")), (40, 40));
+        assert_eq!(sum("traps", "count"), 1, "{events:?}");
+        let rows = run.read("events.csv").lines().count();
+        assert_eq!(rows, events.len() + 1);
+        for file in ["compile-trace.json", "timeline.html", "report.txt"] {
+            assert!(run.read(file).contains("trap: wasm trap:"), "{file}: {}", run.stderr());
+        }
+        if mode == "sample" {
+            assert!(run.read("firefox.json").contains("trap: wasm trap:"));
+        }
+    }
+}
+
+#[test]
 fn a_folder_has_nothing_of_an_earlier_program() {
     let scratch = Scratch::new("profile-stale");
     let long = scratch.file("long.wat", &PROGRAM);

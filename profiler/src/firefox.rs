@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! sampled threads ── samples; a frame's address is the operator's offset in the module
-//!                 └─ markers: what happened to functions there, when
+//!                 └─ markers: what happened to functions there, when; collections, exceptions, traps
 //! threads that compile ── markers: compilations, and how many requests waited as a graph
-//! process ── memory track: bytes of machine code
+//! process ── memory tracks: bytes of machine code, and of objects
 //! ```
 //! Time 0 is when the engine was made. Functions that the module's compiler inlined have the address of
 //! what they are in, and a depth. The crate has no place for that, nor for lines of source: each such
 //! frame gets an address beyond all modules, which is replaced in the JSON.
 
+mod incidents;
 mod markers;
 
 use crate::printable;
@@ -19,8 +20,8 @@ use crate::tiers::TierReport;
 use fxprof_processed_profile::debugid::DebugId;
 use fxprof_processed_profile::{
     CategoryColor, CategoryHandle, CpuDelta, Frame as Place, FrameFlags, FrameInfo, LibraryHandle,
-    LibraryInfo, ProcessHandle, Profile as Processed, SamplingInterval, Symbol, SymbolTable,
-    ThreadHandle, Timestamp,
+    LibraryInfo, MarkerFieldFlags, MarkerFieldFormat, ProcessHandle, Profile as Processed,
+    SamplingInterval, StaticSchemaMarkerField, Symbol, SymbolTable, ThreadHandle, Timestamp,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -45,9 +46,18 @@ pub fn json(
         }
     }
     out.tier_events(tiers, threads.first().copied());
+    out.incidents(&tiers.incidents, threads.first().copied());
     let mut json = serde_json::to_value(&out.profile)?;
     add_sources(&mut json, &out.sources);
     serde_json::to_string(&json)
+}
+
+const fn field(
+    key: &'static str,
+    label: &'static str,
+    format: MarkerFieldFormat,
+) -> StaticSchemaMarkerField {
+    StaticSchemaMarkerField { key, label, format, flags: MarkerFieldFlags::SEARCHABLE }
 }
 
 /// The profile while it is made.

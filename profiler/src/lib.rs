@@ -18,6 +18,7 @@ pub mod exact;
 pub mod exceptions;
 pub mod firefox;
 pub mod flame;
+pub mod incidents;
 pub mod jitdump;
 mod maps;
 pub mod perf_map;
@@ -37,6 +38,7 @@ pub mod turns;
 
 pub use counters::{Counters, Reading};
 pub use exact::ExactReport;
+pub use incidents::Incident;
 pub use profile::{Category, Profile};
 pub use profiler::Profiler;
 pub use sampler::{Recording, Sampler};

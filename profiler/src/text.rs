@@ -1,6 +1,7 @@
 //! The report for people.
 
 use crate::exceptions::Exceptions;
+use crate::incidents::{Incident, What};
 use crate::printable;
 use crate::profile::Category;
 use crate::sampler::Clock;
@@ -56,6 +57,7 @@ pub fn report(summary: &Summary, options: &Options) -> String {
     if let Some(exceptions) = &summary.exceptions {
         self::exceptions(&mut out, exceptions, options);
     }
+    traps(&mut out, &summary.tiers.incidents, options);
     out.push_str("\nCounters of the thread\n");
     for reading in &summary.counters {
         let value = reading.value.map_or("not available".to_owned(), |value| value.to_string());
@@ -245,6 +247,18 @@ fn exceptions(out: &mut String, exceptions: &Exceptions, options: &Options) {
     }
 }
 
+/// Traps that calls of the host ended with.
+fn traps(out: &mut String, incidents: &[Incident], options: &Options) {
+    let trap = |incident: &Incident| {
+        let What::Traps { offset, .. } = incident.what else { return None };
+        let place = offset.map(|offset| format!(" at {offset:#x}")).unwrap_or_default();
+        let name = shortened(incident.name.as_deref().unwrap_or("the host"));
+        let (at, title) = (incident.at_ms, printable(&incident.what.title()));
+        Some(format!("\nAfter {at:.1} ms, {title}; in {name}{place}"))
+    };
+    incidents.iter().filter_map(trap).take(options.top).for_each(|text| line(out, &text));
+}
+
 /// What the tiers cost in all.
 fn tier_totals(out: &mut String, tiers: &TierReport) {
     line(
@@ -428,6 +442,15 @@ mod tests {
     fn words<'a>(report: &'a str, end: &str) -> Vec<&'a str> {
         let line = report.lines().find(|line| line.ends_with(end)).expect("there is one");
         line.split_whitespace().collect()
+    }
+
+    #[test]
+    fn traps_have_their_place() {
+        let mut summary = summary();
+        summary.tiers.incidents = crate::incidents::examples();
+        let report = report(&summary, &Options { top: 1, function: None, colour: false });
+        let expected = "\nAfter 6.0 ms, trap: wasm trap: unreachable; in a\\u{1b}<b> at 0x20\n";
+        assert!(report.contains(expected), "{report}");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What the tiers did, from the engine's events.
 
+use crate::incidents::Incident;
 use crate::symbols::{function_name, unnamed};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use upshift::{Module, TierEvent, TierEventKind};
+use upshift::{Event, EventKind, Module};
 
 /// The tiers' work on a function.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,7 +56,7 @@ pub struct Step {
     pub at_ms: f64,
     /// Number of the thread.
     pub thread: u32,
-    /// What happened, as [`TierEventKind::name`] says.
+    /// What happened, as [`EventKind::name`] says.
     pub what: Cow<'static, str>,
     /// The loop, for code that is entered at one.
     pub loop_offset: Option<u32>,
@@ -85,6 +86,9 @@ pub struct TierReport {
     /// The same by their reasons.
     #[serde(default)]
     pub rejected: BTreeMap<String, usize>,
+    /// Collections, exceptions and traps.
+    #[serde(default)]
+    pub incidents: Vec<Incident>,
     /// Events that were lost.
     pub lost: u64,
 }
@@ -118,13 +122,18 @@ fn ms(duration: Duration) -> f64 {
 }
 
 impl TierReport {
-    /// The report of a module's events, in their order.
+    /// The report of a module's events, in their order, with those of no module.
     #[must_use]
-    pub fn new(module: &Module, events: &[TierEvent], lost: u64) -> Self {
+    pub fn new(module: &Module, events: &[Event], lost: u64) -> Self {
         let mut report = Self { lost, ..Self::default() };
         let mut functions: BTreeMap<u32, FunctionTiers> = BTreeMap::new();
         let mut open = Open::default();
-        for event in events.iter().filter(|event| event.module == module.id()) {
+        let own = Some(module.id());
+        for event in events.iter().filter(|event| event.module.is_none() || event.module == own) {
+            if let Some(incident) = Incident::new(module, event) {
+                report.incidents.push(incident);
+                continue;
+            }
             let Some(index) = event.func else { continue };
             let function = functions.entry(index).or_insert_with(|| FunctionTiers {
                 index,
@@ -143,11 +152,11 @@ impl TierReport {
         report
     }
 
-    fn add(&mut self, event: &TierEvent, function: &mut FunctionTiers, open: &mut Open) {
+    fn add(&mut self, event: &Event, function: &mut FunctionTiers, open: &mut Open) {
         let at = ms(event.at);
         let key = (function.index, event.loop_offset);
         match &event.kind {
-            &TierEventKind::LazyCompiled { optimized, cpu, code_bytes } => {
+            &EventKind::LazyCompiled { optimized, cpu, code_bytes } => {
                 let (time, bytes) = match optimized {
                     true => {
                         (&mut function.optimizer_compile_ms, &mut function.optimizer_code_bytes)
@@ -158,10 +167,10 @@ impl TierReport {
                 *bytes += code_bytes;
                 self.code_growth.push((at, code_bytes));
             }
-            TierEventKind::Requested { .. } => {
+            EventKind::Requested { .. } => {
                 open.requested.insert(key, at);
             }
-            &TierEventKind::Dequeued { waiting } => {
+            &EventKind::Dequeued { waiting } => {
                 open.started.insert(key, at);
                 self.queue.push((at, waiting));
                 if let Some(asked) = open.requested.remove(&key) {
@@ -173,7 +182,7 @@ impl TierReport {
                     self.waits.push((at, waited));
                 }
             }
-            &TierEventKind::Compiled { cpu, code_bytes, .. } => {
+            &EventKind::Compiled { cpu, code_bytes, .. } => {
                 function.optimizer_compile_ms += ms(cpu);
                 function.optimizer_code_bytes += code_bytes;
                 self.code_growth.push((at, code_bytes));
@@ -187,14 +196,14 @@ impl TierReport {
                     code_bytes,
                 });
             }
-            TierEventKind::OsrEntered => {
+            EventKind::OsrEntered => {
                 function.osr_entries.push((event.loop_offset.unwrap_or(0), at));
             }
-            &TierEventKind::SlowPath { cpu, count } => {
+            &EventKind::SlowPath { cpu, count } => {
                 self.slow_path_ms += ms(cpu) * f64::from(count);
                 self.slow_paths += usize::try_from(count).unwrap_or(0);
             }
-            TierEventKind::Rejected { reason } => {
+            EventKind::Rejected { reason } => {
                 self.rejections += 1;
                 *self.rejected.entry(reason.to_string()).or_default() += 1;
             }
@@ -207,6 +216,7 @@ impl TierReport {
         for function in &mut self.functions {
             function.name = unnamed(function.index);
         }
+        self.incidents.iter_mut().for_each(Incident::redact);
     }
 
     /// How requests waited for threads that optimise; nothing when none was begun.
@@ -294,8 +304,8 @@ mod tests {
         let loaded = engine.events().remove(0);
         let loop_offset = u32::try_from(module.function_body_range(0).unwrap().start + 1).ok();
         let expected = Duration::ZERO;
-        let requested = || TierEventKind::Requested { counted: 1, expected };
-        let dequeued = TierEventKind::Dequeued { waiting: 0 };
+        let requested = || EventKind::Requested { counted: 1, expected };
+        let dequeued = EventKind::Dequeued { waiting: 0 };
         // The function asks first, and its loop is compiled first.
         let steps = [
             (10, None, requested()),

@@ -1,9 +1,11 @@
 //! The tier timeline: a page of our own that needs nothing else.
 //!
-//! Time runs to the right. The upper part shows which kind of code ran, in slices of time. Below, each
+//! Time runs to the right. The upper part shows which kind of code ran, in slices of time, and below it
+//! collections as long as they took, exceptions and traps. Below, each
 //! function has a row: when it ran, in the colour of its tier and paler the less of the slice it took;
 //! under that its compilations, when their code was published, and where execution went over at a loop.
 
+use crate::incidents::{Incident, What};
 use crate::printable;
 use crate::profile::{Category, Profile, Sample};
 use crate::tiers::{FunctionTiers, TierReport};
@@ -16,7 +18,9 @@ const WIDTH: f64 = 1000.0;
 const LEFT: f64 = 260.0;
 const RIGHT: f64 = 40.0;
 /// Height of the upper part, with the space below it.
-const UPPER: f64 = 94.0;
+const UPPER: f64 = 100.0;
+/// Where collections, exceptions and traps are, and how high their marks.
+const INCIDENTS: (f64, f64) = (84.0, 9.0);
 /// Height of a row, and of what runs in it.
 const ROW: f64 = 22.0;
 const BAND: f64 = 11.0;
@@ -39,6 +43,7 @@ pub fn html(profile: &Profile, report: &TierReport, start_ms: f64) -> String {
     let bottom = UPPER + ROW * rows.len() as f64;
     page.ticks(bottom);
     page.kinds(profile);
+    page.incidents(&report.incidents);
     for (place, row) in rows.iter().enumerate() {
         page.row(row, report, UPPER + ROW * place as f64);
     }
@@ -49,7 +54,7 @@ pub fn html(profile: &Profile, report: &TierReport, start_ms: f64) -> String {
          <body><h1>Tier timeline</h1><p>{}</p>\n\
          <svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"100%\">\n\
          {}</svg></body></html>\n",
-        legend(),
+        legend(&report.incidents),
         page.body
     )
 }
@@ -59,12 +64,36 @@ fn colour(category: Category) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-fn legend() -> String {
+fn legend(incidents: &[Incident]) -> String {
+    let mark = |is: fn(&What) -> bool, name: &str| {
+        let found = incidents.iter().find(|incident| is(&incident.what));
+        let colour = found.map(|found| incident_colour(&found.what));
+        colour.map_or_else(String::new, |colour| {
+            format!(" &#160; <b style=\"color:{colour}\">&#9632;</b> {name}")
+        })
+    };
+    let marks = [
+        mark(|what| matches!(what, What::Collection { .. }), "collecting"),
+        mark(|what| matches!(what, What::Exceptions { .. }), "exceptions"),
+        mark(|what| matches!(what, What::Traps { .. }), "traps"),
+    ]
+    .concat();
     let entry = |category: &Category| {
         format!("<b style=\"color:{}\">&#9632;</b> {} &#160; ", colour(*category), category.name())
     };
     let kinds: String = Category::ALL.iter().map(entry).collect();
-    format!("{kinds} | thin bar: compiling &#160; line: published &#160; dot: entered at a loop")
+    format!(
+        "{kinds} | thin bar: compiling &#160; line: published &#160; dot: entered at a loop{marks}"
+    )
+}
+
+/// The colour of an incident.
+const fn incident_colour(what: &What) -> &'static str {
+    match what {
+        What::Collection { .. } => "#444444",
+        What::Exceptions { .. } => "#d08000",
+        What::Traps { .. } => "#d00000",
+    }
 }
 
 /// Equal parts of the time that was sampled.
@@ -200,6 +229,30 @@ impl Page {
             }
         }
         self.put("<text x=\"4\" y=\"60\">CPU time by kind of code</text>");
+    }
+
+    /// What is below the upper part: collections are as long as they took.
+    fn incidents(&mut self, incidents: &[Incident]) {
+        if incidents.is_empty() {
+            return;
+        }
+        self.put("<text x=\"4\" y=\"92\">collections, exceptions, traps</text>");
+        let mut last = f64::NEG_INFINITY;
+        for incident in incidents {
+            let (start, end) = (incident.at_ms, incident.end_ms());
+            // Where one hides another, one is enough; a trap is never left out.
+            let hidden = self.x(end) - last < DOT_DISTANCE;
+            if hidden && !matches!(incident.what, What::Traps { .. }) {
+                continue;
+            }
+            last = self.x(end);
+            let name = match incident.printable_name() {
+                name if name.is_empty() => name,
+                name => format!(" ({name})"),
+            };
+            let title = escaped(&(printable(&incident.what.title()) + &name));
+            self.bar((start, end), INCIDENTS, incident_colour(&incident.what), &title);
+        }
     }
 
     fn row(&mut self, row: &Row<'_>, report: &TierReport, y: f64) {
@@ -352,6 +405,23 @@ mod tests {
         let page = html(&Profile { wall, ..Profile::default() }, &report, 0.0);
         let dots = page.matches("<circle").count();
         assert!((100..2000).contains(&dots), "{dots}");
+    }
+
+    #[test]
+    fn incidents_are_as_long_as_they_took_and_the_legend_says_what_they_are() {
+        let wall = std::time::Duration::from_millis(100);
+        let profile = Profile { wall, ..Profile::default() };
+        let page = html(&profile, &TierReport::default(), 0.0);
+        assert!(!page.contains("collecting") && !page.contains("collections"), "{page}");
+        let incidents = crate::incidents::examples();
+        let page = html(&profile, &TierReport { incidents, ..TierReport::default() }, 0.0);
+        // 2.5 of 100 ms in 700 units.
+        assert!(page.contains("width=\"17.50\" height=\"9.00\" fill=\"#444444\""), "{page}");
+        for mark in
+            ["collecting", "> exceptions", "> traps", "7 thrown, 6 caught (a\\u{1b}&lt;b&gt;)"]
+        {
+            assert!(page.contains(mark), "{mark}: {page}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::path::Path;
 use upshift::Module;
 use upshift_profiler::exceptions::Exceptions;
 use upshift_profiler::{
-    ExactReport, Profile, Summary, TierReport, diff, exact, firefox, flame, perf_map, pprof, table,
-    text, timeline, trace, turns,
+    ExactReport, Profile, Summary, TierReport, diff, exact, firefox, flame, incidents, perf_map,
+    pprof, table, text, timeline, trace, turns,
 };
 
 impl Session<'_> {
@@ -45,6 +45,9 @@ impl Session<'_> {
         let functions = summary.sampling.is_some().then(|| table::functions(&summary));
         self.file_or_none(Format::Csv, "functions.csv", functions.map(String::into_bytes))?;
         self.file(Format::Csv, "tiers.csv", || Ok(table::tiers(&summary).into_bytes()))?;
+        let incidents = &summary.tiers.incidents;
+        let incidents = (!incidents.is_empty()).then(|| incidents::csv(incidents));
+        self.file_or_none(Format::Csv, "events.csv", incidents.map(String::into_bytes))?;
         let exceptions = summary.exceptions.as_ref().map(Exceptions::csv);
         self.file_or_none(Format::Csv, "exceptions.csv", exceptions.map(String::into_bytes))?;
         let turns = (!summary.turns.is_empty()).then(|| turns::csv(&summary.turns));

@@ -9,7 +9,7 @@ pub(super) enum Format {
     Text,
     /// profile.json: functions, counters, tiers; counts.json in the mode exact.
     Json,
-    /// functions.csv and tiers.csv; counts.csv in the mode exact.
+    /// functions.csv, tiers.csv and others; counts.csv in the mode exact.
     Csv,
     /// stacks.folded, for flamegraph tools.
     Folded,

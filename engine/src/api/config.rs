@@ -500,14 +500,14 @@ impl Config {
         self
     }
 
-    /// Whether the engine keeps what happens to functions for
+    /// Whether the engine keeps what happens to functions, collections, exceptions and traps for
     /// [`Engine::events`](crate::Engine::events). Off by default.
     pub fn profiling(&mut self, enable: bool) -> &mut Self {
         self.tiering.events = enable;
         self
     }
 
-    /// Who hears of what happens to functions, when it happens; whether or not
+    /// Who hears of events, when they happen; whether or not
     /// [`Self::profiling`] keeps it. Nobody by default.
     pub fn event_observer(&mut self, observer: Arc<dyn EventObserver>) -> &mut Self {
         self.tiering.observer = Some(observer);

@@ -109,8 +109,8 @@ impl Engine {
         super::module::Module::validate(self, bytes)
     }
 
-    /// Takes out what happened to functions since the last time, in its order, if
-    /// [`Config::profiling`] is on. The engine keeps the last 65536 events of
+    /// Takes out what happened to functions since the last time, and collections, exceptions and traps, in
+    /// their order, if [`Config::profiling`] is on. The engine keeps the last 65536 events of
     /// each thread.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {

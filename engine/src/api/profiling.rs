@@ -2,7 +2,7 @@
 //! code of a store was left.
 
 use super::module::Module;
-use super::store::{AsContext, Store};
+use super::store::{AsContext, AsContextMut, Store};
 use crate::code::observer::CodeKind;
 use crate::vm::{self, Probe, SiteCounts};
 use std::marker::PhantomData;
@@ -92,6 +92,12 @@ pub struct ThrowSite {
 }
 
 impl<T: 'static> Store<T> {
+    /// Tells of the exceptions and traps that wait to be events together with others, as the end of the
+    /// store does.
+    pub fn flush_events(&mut self) {
+        self.as_context_mut().inner_mut().tell_the_rest();
+    }
+
     /// The exceptions that were thrown and caught so far.
     #[must_use]
     pub fn exception_stats(&self) -> ExceptionStats {

@@ -72,8 +72,8 @@ impl StoreInner {
         }
     }
 
-    /// Tells of what is left when the store ends.
-    pub(super) fn tell_the_rest(&mut self) {
+    /// Tells of what waits for others.
+    pub(crate) fn tell_the_rest(&mut self) {
         if !self.events().enabled() {
             return;
         }

@@ -15,7 +15,7 @@ pub struct Event {
     /// [`Module::id`](crate::Module::id) of the module; none where no code of a module ran.
     pub module: Option<u64>,
     /// Index of the function, imports count; none for events of the whole module. For collections,
-    /// exceptions and traps the function that ran, not one that was inlined into it.
+    /// exceptions and traps the one that ran, inlined or not.
     pub func: Option<u32>,
     /// Offset of the `loop` operator in the module, for code that is entered at a loop header.
     pub loop_offset: Option<u32>,
@@ -94,7 +94,8 @@ pub enum EventKind {
         kind: CollectionKind,
         /// How long the program waited.
         pause: Duration,
-        /// Bytes that objects take afterwards, garbage and room for new ones included.
+        /// Bytes that objects take afterwards, garbage and room for new ones included; exceptions, when they
+        /// were collected alone.
         heap_bytes: u64,
     },
     /// Exceptions were thrown since a store told of the last ones. Of many in a short time it tells every

@@ -1,26 +1,18 @@
 //! What happened to functions, as markers.
 
-use super::{Document, at_ms};
+use super::{Document, at_ms, field};
 use crate::printable;
 use crate::profile::Category;
 use crate::tiers::{Compilation, FunctionTiers, Step, TierReport};
 use fxprof_processed_profile::{
-    CategoryHandle, GraphColor, MarkerFieldFlags, MarkerFieldFormat, MarkerGraphType, MarkerTiming,
-    Profile, StaticSchemaMarker, StaticSchemaMarkerField, StaticSchemaMarkerGraph, StringHandle,
+    CategoryHandle, GraphColor, MarkerFieldFormat, MarkerGraphType, MarkerTiming, Profile,
+    StaticSchemaMarker, StaticSchemaMarkerField, StaticSchemaMarkerGraph, StringHandle,
     ThreadHandle,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps that compilations tell already, or that are too many.
 const LEFT_OUT: [&str; 3] = ["slow-path", "compiled", "dequeued"];
-
-const fn field(
-    key: &'static str,
-    label: &'static str,
-    format: MarkerFieldFormat,
-) -> StaticSchemaMarkerField {
-    StaticSchemaMarkerField { key, label, format, flags: MarkerFieldFlags::SEARCHABLE }
-}
 
 /// A step in the life of a function.
 struct StepMarker {

@@ -131,6 +131,27 @@ fn what_the_tiers_did_is_marked() {
 }
 
 #[test]
+fn collections_exceptions_and_traps_are_marked() {
+    let incidents = crate::incidents::examples();
+    let tiers = TierReport { incidents, ..TierReport::default() };
+    let text = json(&profile(), &tiers, "a.wasm", 10.0).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let thread = thread(&document, "first");
+    let (markers, strings) = (&thread["markers"], &thread["stringArray"]);
+    assert_eq!(markers["startTime"], json!([2.0, 5.0, 6.0]));
+    assert_eq!(markers["endTime"][0], 4.5);
+    let string = |place: &Value| strings[usize::try_from(place.as_u64().unwrap()).unwrap()].clone();
+    let names: Vec<Value> = markers["name"].as_array().unwrap().iter().map(string).collect();
+    assert_eq!(names, ["major collection", "exceptions", "traps"]);
+    let data = &markers["data"];
+    assert_eq!((&data[0]["type"], &data[0]["heap"]), (&json!("collection"), &json!(4096.0)));
+    assert_eq!(data[1]["count"], 7.0);
+    assert_eq!(string(&data[2]["function"]), "a\\u{1b}<b>");
+    let heap = document["counters"].as_array().unwrap().iter().find(|of| of["name"] == "objects");
+    assert_eq!(heap.unwrap()["samples"]["count"], json!([4096.0]));
+}
+
+#[test]
 fn what_was_inlined_is_deeper_at_the_same_address() {
     let mut profile = profile();
     let work = FunctionId(1);

@@ -91,10 +91,12 @@ fn many_exceptions_are_few_events_and_all_are_told_of() {
     escape.call(&mut store, ()).unwrap_err();
     let counted = store.exception_stats();
     assert_eq!(counted.thrown - counted.caught, 1);
-    drop(store);
+    store.flush_events();
     let later = rest(&engine);
     assert_eq!(thrown(&later), (counted.thrown - 1, counted.caught - 1));
     assert!(later.len() < 10_000, "{}", later.len());
+    drop(store);
+    assert_eq!(rest(&engine), []);
 }
 
 /// Traps of events.
