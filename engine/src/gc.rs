@@ -16,6 +16,8 @@
 //! 4. The thread's cursor and limit are set to new room.
 
 pub(crate) mod access;
+#[cfg(test)]
+mod faults;
 mod generational;
 mod mark;
 mod mark_bits;
@@ -26,6 +28,7 @@ pub(crate) mod stats;
 
 use crate::api::engine::Engine;
 use crate::code::innermost;
+use crate::fallible::{self, OutOfMemory};
 use crate::tier::event::{CollectionKind, EventKind};
 use crate::vm::{Context, FuncPtr, HEAP_BYTES, HeapMemory, TypeShape, TypeTable};
 use generational::Generational;
@@ -78,10 +81,6 @@ impl Default for HeapConfig {
 const DEFAULT_MAX_BYTES: u64 = 2 << 30;
 /// Size of the nursery unless the host says otherwise.
 const DEFAULT_NURSERY_BYTES: u32 = 4 << 20;
-
-/// There is no room for an object, whatever is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OutOfMemory;
 
 /// How much is to be collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,6 +227,17 @@ impl Heap {
     /// The settings.
     pub(crate) fn config(&self) -> &HeapConfig {
         &self.config
+    }
+
+    /// Whether anything is ever freed.
+    pub(crate) fn collects(&self) -> bool {
+        self.config.collector != CollectorKind::Null
+    }
+
+    /// Whether the heap is checked after each collection, of which there are many then.
+    #[cfg(test)]
+    fn set_zeal(&mut self, zeal: bool) {
+        self.config.zeal = zeal;
     }
 
     /// Room for `bytes` at the thread's cursor without a collection; whether there is.
@@ -389,7 +399,11 @@ impl Heap {
     }
 
     /// The position that stands for a function in objects.
-    pub(crate) fn func_position(&mut self, context: &Context, func: FuncPtr) -> u32 {
+    pub(crate) fn func_position(
+        &mut self,
+        context: &Context,
+        func: FuncPtr,
+    ) -> Result<u32, OutOfMemory> {
         let position = self.funcs.position(func);
         context.set_func_table(&self.funcs.records);
         position
@@ -436,18 +450,20 @@ impl FuncTable {
         self.records.get(position as usize).copied().flatten()
     }
 
-    fn position(&mut self, func: FuncPtr) -> u32 {
+    fn position(&mut self, func: FuncPtr) -> Result<u32, OutOfMemory> {
         let known = match func.heap_index() {
             0 => self.shared.get(&func).copied(),
             position => Some(position),
         };
-        known.unwrap_or_else(|| {
-            let position = u32::try_from(self.records.len()).expect("fewer functions than memory");
-            self.records.push(Some(func));
-            if !func.set_heap_index(position) {
-                self.shared.insert(func, position);
-            }
-            position
-        })
+        if let Some(position) = known {
+            return Ok(position);
+        }
+        let position = u32::try_from(self.records.len()).expect("fewer functions than memory");
+        fallible::reserve_entry(&mut self.shared)?;
+        fallible::push(&mut self.records, Some(func))?;
+        if !func.set_heap_index(position) {
+            self.shared.insert(func, position);
+        }
+        Ok(position)
     }
 }

@@ -35,6 +35,7 @@ mod builtin;
 mod canon;
 mod code;
 mod cpu;
+mod fallible;
 mod gc;
 mod instantiate;
 mod store;

@@ -158,8 +158,7 @@ impl ArrayRef {
             check_field(store, value, ty.element())?;
             let (slot, object) = (value.to_slot(store), self.0.object(store));
             store.note_write(object);
-            store.write_cell(ty.layout().element, place, slot);
-            Ok(())
+            store.write_cell(ty.layout().element, place, slot)
         })
     }
 
@@ -206,7 +205,7 @@ fn make(
         for i in 0..length {
             let value = element(i).to_slot(store);
             store.note_write(array);
-            store.write_cell(layout.element, element_place(layout, array, i), value);
+            store.write_cell(layout.element, element_place(layout, array, i), value)?;
         }
         Ok(ArrayRef(AnyRef::from_object(store, array)))
     })

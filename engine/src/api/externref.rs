@@ -26,7 +26,7 @@ impl ExternRef {
     /// Puts a value into the store. May collect.
     ///
     /// # Errors
-    /// When the store holds 2³⁰ − 1 values.
+    /// When the store holds 2³⁰ − 1 values, or there is no memory for another one.
     pub fn new<T: Any + Send + Sync>(mut store: impl AsContextMut, value: T) -> Result<Self> {
         let mut store = store.as_context_mut();
         let inner = store.inner_mut();

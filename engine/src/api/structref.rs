@@ -90,7 +90,7 @@ impl StructRef {
             for (field, &(cell, offset)) in fields.iter().zip(layout_of(&ty.entry)) {
                 let value = field.to_slot(store);
                 store.note_write(object);
-                store.write_cell(cell, object + offset, value);
+                store.write_cell(cell, object + offset, value)?;
             }
             Ok(Self(AnyRef::from_object(store, object)))
         })
@@ -147,8 +147,7 @@ impl StructRef {
             check_field(store, value, ty)?;
             let (slot, object) = (value.to_slot(store), self.0.object(store));
             store.note_write(object);
-            store.write_cell(cell, object + offset, slot);
-            Ok(())
+            store.write_cell(cell, object + offset, slot)
         })
     }
 

@@ -272,7 +272,7 @@ fn write_elem(
     let at = Origin::of(store.entities.instance_of(instance));
     for (item, place) in range.zip((first..).step_by(cell.bytes() as usize)) {
         let bits = element_bits(store, &at, elem, item)?;
-        store.write_cell(cell, place, [bits, 0]);
+        store.write_cell(cell, place, [bits, 0])?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@
 //!
 //! **Full**: everything that the roots lead to is marked, young objects where they are; what was
 //! not marked among the old ones is freed; then a minor collection empties the nursery. What it
-//! needs at most is known then, so it never runs out of room halfway: a heap that is too small is
-//! found out before anything has moved.
+//! needs at most is known then, so it never runs out of room halfway: a heap that is too small, or a
+//! system that has no memory left, is found out before anything has moved.
 
 use super::access::{
     Reference, first_element, for_each_reference, length_of, size_of_object, type_of,
@@ -25,14 +25,12 @@ use super::access::{
 use super::mark::Marker;
 use super::mark_bits::MarkBits;
 use super::old::{BLOCK_BYTES, MAX_SMALL_BYTES, OldSpace};
-use super::{
-    Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space, card_of,
-    is_reference_array,
-};
+use super::{Collector, Extent, HeapConfig, Outside, RootSet, Space, card_of, is_reference_array};
+use crate::fallible::{self, OutOfMemory};
 use crate::vm::{HEAP_BYTES, TypeShape};
 use upshift_abi::layout::{
-    CARD_ELEMENTS, CanonTypeId, GC_CARDS, GC_OFFSET, GC_UNLOGGED, HEADER_BYTES, NULL_GUARD_BYTES,
-    TypeKind,
+    CARD_ELEMENTS, CanonTypeId, Cell, GC_CARDS, GC_OFFSET, GC_UNLOGGED, HEADER_BYTES,
+    MIN_OBJECT_BYTES, NULL_GUARD_BYTES, ObjectLayout, TypeKind,
 };
 
 /// Offset of the nursery.
@@ -71,7 +69,6 @@ pub(super) struct Generational {
     survived_bytes: u64,
     /// Objects that were copied and not looked through yet.
     grey: Vec<u32>,
-    marker: Marker,
     /// Arrays with cards.
     card_arrays: Vec<u32>,
     /// Whether huge pages were asked for.
@@ -96,7 +93,6 @@ impl Generational {
             full_at: MIN_FULL_BYTES,
             survived_bytes: 0,
             grey: Vec::new(),
-            marker: Marker::default(),
             card_arrays: Vec::new(),
             is_large: false,
         }
@@ -147,7 +143,18 @@ impl Generational {
         copy
     }
 
-    /// The gc word of a new old object.
+    /// Sees to it that emptying a nursery of which `used` bytes are in use needs no memory of the
+    /// system.
+    fn prepare_minor(&mut self, used: u64) -> Result<(), OutOfMemory> {
+        let most = |bytes: u32| usize::try_from(used / u64::from(bytes)).expect("in the heap");
+        let blocks = Self::need_for(used) / u64::from(BLOCK_BYTES);
+        self.old.reserve(usize::try_from(blocks).expect("in the heap"))?;
+        fallible::reserve(&mut self.grey, most(MIN_OBJECT_BYTES))?;
+        let arrays = self.card_arrays.len() + most(MAX_SMALL_BYTES);
+        fallible::reserve(&mut self.card_arrays, arrays)
+    }
+
+    /// The gc word of a new old object, for which there is room among the arrays with cards.
     #[inline]
     fn gc_word(&mut self, object: u32, bytes: u64, shape: TypeShape) -> u32 {
         let word = u32::from(GC_UNLOGGED);
@@ -160,13 +167,12 @@ impl Generational {
 
     /// Replaces the references to young objects in the parts of large arrays that were written.
     fn update_cards(&mut self, space: &mut Space<'_>) {
-        let mut marked = Vec::new();
         for i in 0..self.card_arrays.len() {
             let array = self.card_arrays[i];
             let length = length_of(space.memory, array);
             let first = card_of(array, 0);
-            space.memory.take_cards(first..card_of(array, length - 1) + 1, &mut marked);
-            for card in marked.drain(..) {
+            let mut left = first..card_of(array, length - 1) + 1;
+            while let Some(card) = space.memory.take_card(&mut left) {
                 let index = (card - first) * CARD_ELEMENTS;
                 let count = (length - index).min(CARD_ELEMENTS);
                 self.update_elements(space, array + first_element(4) + 4 * index, count);
@@ -196,10 +202,10 @@ impl Generational {
             let length = length_of(space.memory, object);
             self.update_elements(space, object + first_element(4), length);
         } else if shape.kind == TypeKind::LargeStruct {
-            let mut places = Vec::new();
-            let visit = |place| places.push(place);
-            for_each_reference(space.memory, space.engine, (object, shape), visit, |_| {});
-            places.into_iter().for_each(|place| self.update_place(space, place));
+            let entry = space.engine.types().get(type_of(space.memory, object));
+            let ObjectLayout::Struct(layout) = entry.layout() else { return };
+            let references = layout.fields.iter().filter(|field| field.0 == Cell::Ref);
+            references.for_each(|field| self.update_place(space, object + field.1));
         }
     }
 
@@ -272,11 +278,12 @@ impl Generational {
     /// Empties the nursery.
     fn minor(&mut self, space: &mut Space<'_>, roots: &mut dyn RootSet) {
         self.survived_bytes = 0;
-        let log = space.memory.take_log(space.context);
-        for object in log {
+        for i in 0..space.memory.log_len(space.context) {
+            let object = space.memory.logged(i);
             self.set_unlogged(space, object);
             self.update_object(space, object);
         }
+        space.memory.empty_log(space.context);
         self.update_cards(space);
         roots.visit(&mut |word| match object_of(word) {
             Some(object) if self.is_young(object) => self.copy_young(space, object).into(),
@@ -301,9 +308,13 @@ impl Generational {
 
     /// Marks all that is alive and frees old objects that are not: what was found besides objects,
     /// and the bytes of live young objects.
-    fn mark_and_sweep(&mut self, space: &mut Space<'_>, roots: &mut dyn RootSet) -> (Outside, u64) {
-        let mut marker = std::mem::take(&mut self.marker);
-        marker.begin(self.old.end());
+    fn mark_and_sweep(
+        &mut self,
+        space: &mut Space<'_>,
+        roots: &mut dyn RootSet,
+    ) -> Result<(Outside, u64), OutOfMemory> {
+        let mut marker = Marker::default();
+        marker.begin(self.old.end())?;
         roots.mark(&mut |word| marker.add_root(space, word));
         marker.run(space);
         loop {
@@ -317,6 +328,7 @@ impl Generational {
             }
             marker.run(space);
         }
+        marker.check()?;
         roots.free_exceptions();
         let bits = marker.bits();
         Self::keep_log(space, bits);
@@ -328,14 +340,16 @@ impl Generational {
         self.old.gather_marks(bits, size);
         self.old.sweep(space.memory);
         self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
-        let handles = marker.finish();
-        self.marker = marker;
-        (Outside { complete: true, handles }, young_bytes)
+        Ok((Outside { complete: true, handles: marker.into_handles() }, young_bytes))
     }
 
     /// Takes dead objects out of the log: their memory is about to be used again.
     fn keep_log(space: &mut Space<'_>, marks: &MarkBits) {
-        for object in space.memory.take_log(space.context) {
+        let len = space.memory.log_len(space.context);
+        space.memory.empty_log(space.context);
+        // What is kept goes where something was that was looked at.
+        for i in 0..len {
+            let object = space.memory.logged(i);
             if marks.contains(object) {
                 space.memory.log(space.context, object);
             }
@@ -344,12 +358,12 @@ impl Generational {
 
     /// Forgets dead arrays with cards.
     fn keep_cards(&mut self, space: &mut Space<'_>, marks: &MarkBits) {
-        let mut unused = Vec::new();
         self.card_arrays.retain(|&array| {
             let live = marks.contains(array);
             if !live {
                 let last = card_of(array, length_of(space.memory, array) - 1);
-                space.memory.take_cards(card_of(array, 0)..last + 1, &mut unused);
+                let mut left = card_of(array, 0)..last + 1;
+                while space.memory.take_card(&mut left).is_some() {}
             }
             live
         });
@@ -372,6 +386,8 @@ impl Collector for Generational {
         if self.old.free_bytes() < bytes + Self::need_for(young) && !self.config.zeal {
             return None;
         }
+        let arrays = self.card_arrays.len() + 1;
+        fallible::reserve(&mut self.card_arrays, arrays).ok()?;
         let offset = match u32::try_from(bytes) {
             Ok(bytes) if bytes <= MAX_SMALL_BYTES => self.old.allocate_small(bytes),
             _ => self.old.allocate_large(bytes),
@@ -388,9 +404,10 @@ impl Collector for Generational {
         let used = space.context.allocation().0.saturating_sub(NURSERY_START.into());
         let mut outside = Outside::default();
         let full = extent == Extent::Full || self.old.free_bytes() < Self::need_for(used);
+        self.prepare_minor(used)?;
         if full {
             let young_bytes;
-            (outside, young_bytes) = self.mark_and_sweep(space, roots);
+            (outside, young_bytes) = self.mark_and_sweep(space, roots)?;
             if self.old.free_bytes() < Self::need_for(young_bytes) {
                 return Err(OutOfMemory);
             }

@@ -15,6 +15,8 @@
 //! not help, the segment is noted, and all marked objects of the segment are looked through again
 //! when nothing waits any more. Long arrays are looked through by parts, each when nothing else waits.
 //!
+//! Nothing but marks has changed before all is marked, so when memory is refused marking is given up.
+//!
 //! So what marking takes besides the bits does not grow with the longest array or the deepest list.
 //! It seldom takes longer for that: half of [`MAX_WAITING`] objects are marked, or taken out, from
 //! one time that there is no room to the next.
@@ -23,6 +25,7 @@ use super::access::{first_element, for_each_reference, length_of, type_of};
 use super::mark_bits::{MarkBits, Marks};
 use super::numbers::NumberSet;
 use super::{Space, is_reference_array};
+use crate::fallible::{self, OutOfMemory};
 use crate::vm::{HeapMemory, TypeShape, TypeTable};
 use smallvec::SmallVec;
 use upshift_abi::layout::{HEADER_BYTES, HOST_BIT, HOST_SHIFT, I31_BIT, TypeKind};
@@ -37,6 +40,8 @@ const STRUCT_REFERENCES: usize = u64::BITS as usize;
 const MAX_FIELDS: usize = 10_000;
 /// Objects that may wait at first.
 const FIRST_WAITING: usize = 1 << 10;
+/// Objects that may wait at least: more than any object that is looked through at once refers to.
+const LEAST_WAITING: usize = 16 << 10;
 /// Most objects that may wait.
 const MAX_WAITING: usize = 1 << 20;
 /// Objects that wait for their memory to be fetched while others are looked through.
@@ -44,7 +49,7 @@ const FETCHED: usize = 32;
 /// Elements of an array that are compared together.
 const ELEMENTS_COMPARED: usize = 32;
 
-const _: () = assert!(MAX_WAITING > MAX_FIELDS && MAX_WAITING > ARRAY_PART as usize);
+const _: () = assert!(LEAST_WAITING > MAX_FIELDS + 1 && LEAST_WAITING > ARRAY_PART as usize + 1);
 
 /// See the module head.
 #[derive(Debug, Default)]
@@ -62,12 +67,17 @@ pub(super) struct Marker {
     /// Positions of exceptions that were found, and those of them that were not taken yet.
     exceptions: NumberSet,
     new_exceptions: Vec<u32>,
+    /// Whether something was not noted because memory was refused.
+    is_incomplete: bool,
 }
 
 impl Marker {
     /// Marking begins, of a heap that ends at `end`.
-    pub(super) fn begin(&mut self, end: u64) {
-        self.bits = MarkBits::new(end);
+    pub(super) fn begin(&mut self, end: u64) -> Result<(), OutOfMemory> {
+        self.bits = MarkBits::new(end)?;
+        let segments = self.segment_count();
+        fallible::reserve(&mut self.again, segments)?;
+        self.waiting.begin()
     }
 
     /// Adds what a word of the roots refers to.
@@ -104,9 +114,15 @@ impl Marker {
         std::mem::take(&mut self.new_exceptions)
     }
 
-    /// Forgets all marks: the handles of host values that were found.
-    pub(super) fn finish(&mut self) -> NumberSet {
-        std::mem::take(self).handles
+    /// Whether everything was noted that was found.
+    pub(super) fn check(&self) -> Result<(), OutOfMemory> {
+        let sets_are = self.handles.is_complete() && self.exceptions.is_complete();
+        if sets_are && !self.is_incomplete { Ok(()) } else { Err(OutOfMemory) }
+    }
+
+    /// The handles of host values that were found.
+    pub(super) fn into_handles(self) -> NumberSet {
+        self.handles
     }
 
     /// Looks through all that waits but for long arrays.
@@ -169,16 +185,18 @@ impl Marker {
         }
         let mut exceptions = std::mem::take(&mut self.exceptions);
         let mut new_exceptions = std::mem::take(&mut self.new_exceptions);
+        let mut noted = Ok(());
         self.with_reached(|reached| {
             let visit = |place| reached.add(space.memory.read_u32(place));
             let exception = |position| {
                 if exceptions.insert(position) {
-                    new_exceptions.push(position);
+                    noted = noted.and(fallible::push(&mut new_exceptions, position));
                 }
             };
             for_each_reference(space.memory, space.engine, (object, shape), visit, exception);
         });
         (self.exceptions, self.new_exceptions) = (exceptions, new_exceptions);
+        self.is_incomplete |= noted.is_err();
     }
 
     /// Adds what the elements of an array from `index` on refer to, or a part of them. Elements that
@@ -191,7 +209,7 @@ impl Marker {
             return self.note_segment(array);
         }
         if part < left {
-            self.arrays.push((array, index + part));
+            self.is_incomplete |= fallible::push(&mut self.arrays, (array, index + part)).is_err();
         }
         let elements = space.memory.words(array + first_element(4) + 4 * index, part);
         self.with_reached(|reached| reached.add_elements((space.memory, space.types), elements));
@@ -225,9 +243,12 @@ impl Marker {
     /// There is no room for what an object refers to: it is looked into later.
     #[cold]
     fn note_segment(&mut self, object: u32) {
-        let words_per_segment = 1 << SEGMENT_SHIFT;
-        self.again.resize(self.bits.word_count().div_ceil(words_per_segment), false);
-        self.again[MarkBits::word_of(object) / words_per_segment] = true;
+        self.again.resize(self.segment_count(), false);
+        self.again[MarkBits::word_of(object) >> SEGMENT_SHIFT] = true;
+    }
+
+    fn segment_count(&self) -> usize {
+        self.bits.word_count().div_ceil(1 << SEGMENT_SHIFT)
     }
 
     /// A segment that was noted, which it is not any more.
@@ -274,6 +295,11 @@ impl Waiting {
         self.objects.len() - self.len > count || self.grow(count)
     }
 
+    /// Asks for what it takes to look into any object.
+    fn begin(&mut self) -> Result<(), OutOfMemory> {
+        fallible::reserve(&mut self.objects, LEAST_WAITING.min(self.most))
+    }
+
     #[cold]
     fn grow(&mut self, count: usize) -> bool {
         // Whatever is added is written where the next one goes, also when it is null.
@@ -282,18 +308,23 @@ impl Waiting {
             return false;
         }
         let len = needed.next_power_of_two().clamp(FIRST_WAITING.min(self.most), self.most);
-        self.objects.resize(len, 0);
-        true
+        if fallible::grow(&mut self.objects, len, 0).is_err() {
+            // It goes on with what there is.
+            self.most = self.objects.capacity();
+            self.objects.resize(self.most, 0);
+        }
+        needed <= self.most
     }
 
     /// Takes out what is marked, and all but one of the same.
     fn compact(&mut self, is_marked: impl Fn(u32) -> bool) {
-        let mut kept = self.objects[..self.len].to_vec();
-        kept.retain(|&object| !is_marked(object));
-        kept.sort_unstable();
-        kept.dedup();
-        self.len = kept.len();
-        self.objects[..self.len].copy_from_slice(&kept);
+        let room = self.objects.len();
+        self.objects.truncate(self.len);
+        self.objects.retain(|&object| !is_marked(object));
+        self.objects.sort_unstable();
+        self.objects.dedup();
+        self.len = self.objects.len();
+        self.objects.resize(room, 0);
     }
 }
 
@@ -515,7 +546,7 @@ mod tests {
             let space = Space { memory, context, engine, types };
             let mut marker = Marker::default();
             marker.waiting.most = most;
-            marker.begin(self.old.end());
+            marker.begin(self.old.end()).unwrap();
             marker.add_root(&space, root.into());
             marker.run(&space);
             assert!(marker.waiting.objects.capacity() <= most && marker.arrays.capacity() <= most);
@@ -594,7 +625,7 @@ mod tests {
             let host = (i % 3 + 1) << HOST_SHIFT | HOST_BIT;
             heap.memory.write_u32(array + first_element(4) + 4 * i, host);
         }
-        let handles = heap.mark(array, 2 * ARRAY_PART as usize).finish();
+        let handles = heap.mark(array, 2 * ARRAY_PART as usize).into_handles();
         assert_eq!(handles, [1, 2, 3].into_iter().collect());
     }
 }

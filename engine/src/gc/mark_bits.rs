@@ -1,6 +1,7 @@
 //! Marks of objects, beside the heap.
 
 use super::old::BLOCK_BYTES;
+use crate::fallible::{self, OutOfMemory};
 use std::ops::Range;
 use upshift_abi::layout::OBJECT_ALIGN;
 
@@ -15,12 +16,13 @@ pub(super) struct MarkBits(Vec<u64>);
 
 impl MarkBits {
     /// No marks, of a heap that ends at `end`.
-    pub(super) fn new(end: u64) -> Self {
+    pub(super) fn new(end: u64) -> Result<Self, OutOfMemory> {
         let words = usize::try_from(end >> WORD_SHIFT).expect("addresses have 64 bits");
-        let mut bits = vec![0; words + 1];
+        let mut bits = Vec::new();
+        fallible::grow(&mut bits, words + 1, 0)?;
         // Nothing lies at 0, so null needs no looking at.
         bits[0] = 1;
-        Self(bits)
+        Ok(Self(bits))
     }
 
     /// Whether an object is marked.

@@ -1,6 +1,7 @@
 //! The collector that never collects.
 
-use super::{Collector, Extent, HeapConfig, OutOfMemory, Outside, RootSet, Space};
+use super::{Collector, Extent, HeapConfig, Outside, RootSet, Space};
+use crate::fallible::OutOfMemory;
 use crate::vm::TypeShape;
 use upshift_abi::layout::NULL_GUARD_BYTES;
 

@@ -1,21 +1,30 @@
 //! Sets of small numbers.
 
+use crate::fallible;
+
 /// A set that takes a bit for each number up to the largest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NumberSet {
     words: Vec<u64>,
+    is_incomplete: bool,
 }
 
 impl NumberSet {
-    /// Adds a number: whether it was not there before.
+    /// Adds a number: whether it was not there before. Without memory for it, the set is incomplete.
     pub(crate) fn insert(&mut self, number: u32) -> bool {
         let (word, bit) = place(number);
-        if word >= self.words.len() {
-            self.words.resize(word + 1, 0);
+        if fallible::grow(&mut self.words, word + 1, 0).is_err() {
+            self.is_incomplete = true;
+            return true;
         }
         let is_new = self.words[word] & bit == 0;
         self.words[word] |= bit;
         is_new
+    }
+
+    /// Whether all numbers that were added are in the set.
+    pub(crate) fn is_complete(&self) -> bool {
+        !self.is_incomplete
     }
 
     /// Whether a number was added.

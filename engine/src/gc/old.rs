@@ -11,6 +11,7 @@
 //! others' holes are filled again. Free blocks are given back to the system beyond a reserve.
 
 use super::mark_bits::{BLOCK_WORDS, MarkBits};
+use crate::fallible::{self, OutOfMemory};
 use crate::vm::HeapMemory;
 use upshift_abi::layout::OBJECT_ALIGN;
 
@@ -161,7 +162,7 @@ impl OldSpace {
         }
         let block = match self.free.pop() {
             Some(block) => block,
-            None => self.add_block(),
+            None => self.add_block().ok()?,
         };
         self.used_blocks += 1;
         self.blocks[block as usize] = Block::Small;
@@ -169,11 +170,21 @@ impl OldSpace {
         Some(block)
     }
 
-    fn add_block(&mut self) -> u32 {
+    fn add_block(&mut self) -> Result<u32, OutOfMemory> {
+        self.reserve(1)?;
         let block = u32::try_from(self.blocks.len()).expect("few blocks");
         self.blocks.push(Block::Free { touched: false });
         self.lines.push(0);
-        block
+        Ok(block)
+    }
+
+    /// Sees to it that neither the use of so many blocks more nor a sweep needs memory of the system.
+    pub(super) fn reserve(&mut self, blocks: usize) -> Result<(), OutOfMemory> {
+        let total = self.blocks.len() + blocks;
+        fallible::reserve(&mut self.blocks, total)?;
+        fallible::reserve(&mut self.lines, total)?;
+        fallible::reserve(&mut self.partial, total)?;
+        fallible::reserve(&mut self.free, total)
     }
 
     /// Room for an object of any size above [`MAX_SMALL_BYTES`]: the first run of free blocks.
@@ -206,8 +217,10 @@ impl OldSpace {
         if (first + count) as u64 > there_are {
             return None;
         }
-        while self.blocks.len() < first + count {
-            self.add_block();
+        let added = (first + count).saturating_sub(self.blocks.len());
+        self.reserve(added).ok()?;
+        for _ in 0..added {
+            self.add_block().ok()?;
         }
         Some(first)
     }
@@ -374,7 +387,7 @@ mod tests {
         let (mut old, mut memory) = space();
         let objects: Vec<u32> = (0..256).map(|_| old.allocate_small(256).unwrap()).collect();
         assert_eq!(old.used_bytes(), 2 * u64::from(BLOCK_BYTES));
-        let mut marks = MarkBits::new(old.end());
+        let mut marks = MarkBits::new(old.end()).unwrap();
         for object in objects.iter().skip(1).step_by(2) {
             marks.marks().insert(*object);
         }
@@ -390,7 +403,7 @@ mod tests {
     fn lines_are_marked_as_far_as_objects_reach() {
         const AT: u32 = 1 << 20;
         let lines = |objects: &[(u32, u32)]| {
-            let mut marks = MarkBits::new(u64::from(AT + BLOCK_BYTES));
+            let mut marks = MarkBits::new(u64::from(AT + BLOCK_BYTES)).unwrap();
             objects.iter().for_each(|&(offset, _)| assert!(marks.marks().insert(AT + offset)));
             let size = |object| objects.iter().find(|&&(at, _)| AT + at == object).unwrap().1;
             marked_lines(marks.block(AT), AT, size)
@@ -413,7 +426,7 @@ mod tests {
         let second = old.allocate_large(u64::from(BLOCK_BYTES)).unwrap();
         assert_eq!(second - first, 4 * BLOCK_BYTES);
         assert_eq!(old.allocate_large(96 * u64::from(BLOCK_BYTES)), None);
-        let mut marks = MarkBits::new(old.end());
+        let mut marks = MarkBits::new(old.end()).unwrap();
         marks.marks().insert(second);
         old.gather_marks(&marks, |_| BLOCK_BYTES);
         old.sweep(&mut memory);

@@ -1,6 +1,7 @@
 //! What collections cost.
 
 use super::Extent;
+use crate::fallible;
 use std::time::Duration;
 
 /// What the collections of a store did and took so far.
@@ -49,10 +50,10 @@ impl Pauses {
         self.total += pause;
         self.max = self.max.max(pause);
         let bucket = bucket_of(pause);
-        if bucket >= self.buckets.len() {
-            self.buckets.resize(bucket + 1, 0);
+        // Without memory for its bucket, a pause counts as one of the longest.
+        if fallible::grow(&mut self.buckets, bucket + 1, 0).is_ok() {
+            self.buckets[bucket] += 1;
         }
-        self.buckets[bucket] += 1;
     }
 
     /// Notes how much is in use.

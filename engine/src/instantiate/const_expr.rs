@@ -139,7 +139,7 @@ impl Evaluation<'_> {
         let object = self.store.allocate(id, layout.size_bytes.into())?;
         for (i, &(cell, offset)) in layout.fields.iter().enumerate() {
             let value = values.get(i).copied().unwrap_or_default();
-            self.initialize(object, (cell, object + offset), value);
+            self.initialize(object, (cell, object + offset), value)?;
         }
         Ok(object.into())
     }
@@ -157,17 +157,17 @@ impl Evaluation<'_> {
         for (i, value) in values.enumerate() {
             let index = u32::try_from(i).map_err(|_| Trap::AllocationTooLarge)?;
             let place = element_place(layout, array, index);
-            self.initialize(array, (layout.element, place), value);
+            self.initialize(array, (layout.element, place), value)?;
         }
         Ok(array.into())
     }
 
     /// Writes to a new object, which may be among the old ones.
-    fn initialize(&mut self, object: u32, (cell, place): (Cell, u32), value: Slot) {
+    fn initialize(&mut self, object: u32, (cell, place): (Cell, u32), value: Slot) -> Result<()> {
         if cell == Cell::Ref {
             self.store.note_write(object);
         }
-        self.store.write_cell(cell, place, value);
+        self.store.write_cell(cell, place, value)
     }
 }
 

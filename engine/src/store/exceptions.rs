@@ -61,13 +61,16 @@ impl StoreInner {
         &mut self,
         make: impl FnOnce(&mut ExnHeap) -> Option<ExnPtr>,
     ) -> Result<ExnPtr> {
-        let made = make(&mut self.exceptions.heap).ok_or(Trap::AllocationTooLarge)?;
+        let made = make(&mut self.exceptions.heap);
+        // The table may have moved even if there was no memory for the exception.
+        self.context.set_exn_table(self.exceptions.heap.positions());
+        let made = made.ok_or(Trap::AllocationTooLarge)?;
         let zeal = self.heap.as_ref().is_some_and(|heap| heap.config().zeal);
         if self.exceptions.heap.wants_collection(self.exception_allowance()) || zeal {
             self.collect_exceptions(Some(made));
         }
-        self.context.set_exn_table(self.exceptions.heap.positions());
         if self.exceptions.heap.is_full() {
+            self.exceptions.heap.free(made);
             return Err(Trap::AllocationTooLarge.into());
         }
         Ok(made)

@@ -4,6 +4,7 @@
 //! ([`upshift_abi::layout::HOST_BIT`]). A collection of all objects finds the handles that are
 //! still in use; the values of all others are dropped, and their handles used again.
 
+use crate::fallible;
 use crate::gc::numbers::NumberSet;
 use std::any::Any;
 use std::fmt;
@@ -54,7 +55,7 @@ impl ExternTable {
         self.len() >= self.collect_at && self.len() as u64 * VALUE_BYTES >= allowance
     }
 
-    /// Adds a value; `None` when all handles are in use.
+    /// Adds a value; `None` when all handles are in use, or there is no memory for one more.
     pub(crate) fn insert(&mut self, value: Value) -> Option<u32> {
         if let Some(position) = self.free.pop() {
             self.values[position as usize] = Some(value);
@@ -64,7 +65,7 @@ impl ExternTable {
         if handle >= 1 << (u32::BITS - HOST_SHIFT) {
             return None;
         }
-        self.values.push(Some(value));
+        fallible::push(&mut self.values, Some(value)).ok()?;
         Some(handle)
     }
 
@@ -74,17 +75,21 @@ impl ExternTable {
         self.values.get(position)?.as_deref()
     }
 
-    /// Takes all values out whose handles are not in `used`. The caller drops them, when nothing
+    /// Takes all values out whose handles are not in `used`, or fewer without memory to list them. The caller drops them, when nothing
     /// is borrowed any more that their destructors could miss.
     pub(crate) fn take_unused(&mut self, used: &NumberSet) -> Vec<Value> {
         let mut unused = Vec::new();
         for (value, position) in self.values.iter_mut().zip(0..) {
-            if !used.contains(position + 1)
-                && let Some(value) = value.take()
-            {
-                unused.push(value);
-                self.free.push(position);
+            if value.is_none() || used.contains(position + 1) {
+                continue;
             }
+            let len = unused.len() + 1;
+            if fallible::reserve(&mut unused, len).is_err()
+                || fallible::push(&mut self.free, position).is_err()
+            {
+                break;
+            }
+            unused.extend(value.take());
         }
         self.collect_at = MIN_COLLECTED.max(2 * self.len());
         unused

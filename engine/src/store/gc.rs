@@ -4,10 +4,11 @@ use super::StoreInner;
 use crate::Result;
 use crate::Trap;
 use crate::canon::TypeEntry;
+use crate::fallible::OutOfMemory;
 use crate::gc::access::{Reference, Tables, read_cell, write_stored};
 use crate::gc::numbers::NumberSet;
 use crate::gc::stats::GcStats;
-use crate::gc::{CollectorKind, Extent, Heap, OutOfMemory, Outside, RootSet};
+use crate::gc::{Extent, Heap, Outside, RootSet};
 use crate::vm::{ExnPtr, FuncPtr, InstanceRef, Registers, Slot};
 use anyhow::Context as _;
 use std::any::Any;
@@ -73,7 +74,7 @@ impl StoreInner {
     /// # Errors
     /// When there is no room even so, or when frames hold references that cannot be found.
     pub(crate) fn collect(&mut self, demand: Demand) -> Result<Outside, OutOfMemory> {
-        if !self.may_collect {
+        if !self.may_collect || self.heap.as_ref().is_some_and(|heap| !heap.collects()) {
             return Err(OutOfMemory);
         }
         let Some(mut heap) = self.heap.take() else { return Ok(Outside::default()) };
@@ -112,7 +113,9 @@ impl StoreInner {
             }
             word
         });
-        drop(self.externs.take_unused(&handles));
+        if handles.is_complete() {
+            drop(self.externs.take_unused(&handles));
+        }
     }
 
     /// Collects all there is, where references in frames can be found.
@@ -125,7 +128,7 @@ impl StoreInner {
             self.collect_host_values();
             return Ok(());
         }
-        let collects = self.heap().config().collector != CollectorKind::Null;
+        let collects = self.heap().collects();
         match self.collect(Demand::full()) {
             Err(OutOfMemory) if collects => Err(Trap::AllocationTooLarge.into()),
             _ => Ok(()),
@@ -214,27 +217,27 @@ impl StoreInner {
 
     /// Writes a value to a cell of an object. For a reference into an object that may be old,
     /// [`Self::note_write`] comes with it.
-    pub(crate) fn write_cell(&mut self, cell: Cell, place: u32, value: Slot) {
-        let stored = self.stored_form(cell, value);
-        write_stored(self.heap_mut().memory_mut(), cell, place, stored);
-    }
-
-    /// What is stored for a value.
-    pub(crate) fn stored_form(&mut self, cell: Cell, value: Slot) -> Slot {
-        match cell {
-            Cell::Func => {
-                let func = FuncPtr::from_bits(value[0]);
-                [func.map_or(0, |func| self.func_position(func)).into(), 0]
-            }
+    ///
+    /// # Errors
+    /// When there is no memory to give a function a position.
+    pub(crate) fn write_cell(&mut self, cell: Cell, place: u32, value: Slot) -> Result<()> {
+        let stored = match cell {
+            Cell::Func => match FuncPtr::from_bits(value[0]) {
+                Some(func) => [self.func_position(func)?.into(), 0],
+                None => [0; 2],
+            },
             Cell::Exn => [ExnPtr::from_bits(value[0]).map_or(0, ExnPtr::position).into(), 0],
             _ => value,
-        }
+        };
+        write_stored(self.heap_mut().memory_mut(), cell, place, stored);
+        Ok(())
     }
 
     /// The position that stands for a function in objects.
-    pub(crate) fn func_position(&mut self, func: FuncPtr) -> u32 {
+    pub(crate) fn func_position(&mut self, func: FuncPtr) -> Result<u32> {
         let heap = self.heap.as_mut().expect("a store with objects has a heap");
-        heap.func_position(&self.context, func)
+        let position = heap.func_position(&self.context, func);
+        position.map_err(|OutOfMemory| Trap::AllocationTooLarge.into())
     }
 
     /// An object was written, or is about to be, that may be old.

@@ -191,7 +191,7 @@ impl<T: 'static> VmHost for StoreBox<T> {
         self.inner.refill(bytes, Some(registers))
     }
 
-    fn func_heap_index(&mut self, func: FuncPtr) -> u32 {
+    fn func_heap_index(&mut self, func: FuncPtr) -> Result<u32> {
         self.inner.func_position(func)
     }
 

@@ -20,7 +20,7 @@ use super::kicker::{self, Runner};
 use super::osr::Handover;
 use super::raise::{RaiseCache, ThrowCounts, Throws};
 use super::step;
-use super::unwind;
+use super::unwind::{self, Walk};
 use anyhow::Error;
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
@@ -162,7 +162,7 @@ impl Context {
     }
 
     /// The wasm frames of all activations, innermost first; for a backtrace in a host function.
-    pub(crate) fn walk(&self) -> Vec<super::Frame> {
+    pub(crate) fn walk(&self) -> Walk {
         self.cell.walk()
     }
 
@@ -385,7 +385,7 @@ impl ContextCell {
     /// Notes why the innermost activation is left, with the frames as they are now.
     pub(super) fn leave(&self, reason: ExitReason) {
         let frames = match reason {
-            ExitReason::Error(_) => self.walk(),
+            ExitReason::Error(_) => self.walk().collect(),
             ExitReason::Panic(_) => Vec::new(),
         };
         // SAFETY: the field belongs to the thread that has the store.
@@ -405,7 +405,7 @@ impl ContextCell {
     }
 
     /// The wasm frames of all activations, innermost first.
-    pub(super) fn walk(&self) -> Vec<super::Frame> {
+    pub(super) fn walk(&self) -> Walk {
         // SAFETY: the thread that has the store calls this outside of machine code, so the exit
         // and activation fields describe its stack.
         unsafe { unwind::walk(self.thread.get()) }

@@ -21,6 +21,7 @@
 use super::context::Context;
 use super::entry::Slot;
 use super::func::TagPtr;
+use crate::fallible::{self, OutOfMemory};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::arch::asm;
 use std::ffi::c_void;
@@ -111,6 +112,7 @@ impl fmt::Debug for ExnBox {
 impl ExnBox {
     /// An exception of no tag with `fields` fields of zero; `None` when there is no memory.
     fn new(fields: usize) -> Option<Self> {
+        fallible::permit().ok()?;
         // SAFETY: the size is not 0.
         let memory = unsafe { alloc_zeroed(layout(fields)) };
         let exn = ExnPtr(NonNull::new(memory.cast::<ExnHeader>())?);
@@ -208,6 +210,7 @@ impl ExnHeap {
         tag: TagPtr,
         fields: impl ExactSizeIterator<Item = Slot>,
     ) -> Option<ExnPtr> {
+        self.reserve_one().ok()?;
         let mut object = ExnBox::new(fields.len())?;
         let exn = object.exn;
         let position = self.take_position(exn);
@@ -221,6 +224,24 @@ impl ExnHeap {
     pub(crate) fn copy_buffer(&mut self) -> Option<ExnPtr> {
         let exn = self.buffer.as_ref()?.exn;
         self.alloc(exn.tag(), (0..exn.field_count()).map(|i| exn.field(i)))
+    }
+
+    /// Sees to it that neither adding an exception nor freeing any needs more memory.
+    fn reserve_one(&mut self) -> Result<(), OutOfMemory> {
+        let (objects, positions) = (self.objects.len() + 1, self.positions.len() + 1);
+        fallible::reserve(&mut self.objects, objects)?;
+        fallible::reserve(&mut self.found, objects)?;
+        fallible::reserve(&mut self.positions, positions)?;
+        fallible::reserve(&mut self.free_positions, positions)
+    }
+
+    /// Frees an exception that nothing refers to.
+    pub(crate) fn free(&mut self, exn: ExnPtr) {
+        let at = self.objects.iter().rposition(|object| object.exn == exn);
+        let object = self.objects.swap_remove(at.expect("an exception of the heap"));
+        self.bytes -= object.bytes();
+        self.positions[exn.position() as usize] = None;
+        self.free_positions.push(exn.position());
     }
 
     fn take_position(&mut self, exn: ExnPtr) -> u32 {
@@ -272,8 +293,10 @@ impl ExnHeap {
         self.bytes
     }
 
-    /// Begins to look for what is in use.
+    /// Begins to look for what is in use; marks of a time when that was given up are gone.
     pub(crate) fn begin_marking(&mut self) {
+        self.found.clear();
+        self.objects.iter_mut().for_each(|object| object.mark = false);
         self.objects.sort_unstable_by_key(ExnBox::address);
         if let Some(buffer) = self.buffer.as_ref().map(|buffer| buffer.exn) {
             self.mark_fields(buffer);

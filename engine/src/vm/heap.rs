@@ -11,6 +11,7 @@ use super::context::Context;
 use super::exception::ExnPtr;
 use super::func::FuncPtr;
 use super::pages::{Reservation, page_bytes};
+use crate::fallible;
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::mem::offset_of;
 use std::ops::Range;
@@ -62,11 +63,15 @@ impl HeapMemory {
     /// Address space for a heap; nothing is in use.
     pub(crate) fn new() -> std::io::Result<Self> {
         let len = usize::try_from(HEAP_BYTES).expect("addresses have 64 bits");
-        let memory = Reservation::new_committed(len + page_bytes())?;
+        let reserve = |len| {
+            fallible::permit().map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+            Ok::<_, std::io::Error>(Reservation::new_committed(len)?)
+        };
+        let memory = reserve(len + page_bytes())?;
         memory.protect_none(0..NULL_GUARD_BYTES as usize)?;
         // One entry for each object that there can be, and one more.
-        let log = Reservation::new_committed(len / 2 / OBJECT_ALIGN as usize * 4 + page_bytes())?;
-        let cards = Reservation::new_committed(len >> CARD_SHIFT)?;
+        let log = reserve(len / 2 / OBJECT_ALIGN as usize * 4 + page_bytes())?;
+        let cards = reserve(len >> CARD_SHIFT)?;
         Ok(Self { memory, log, cards })
     }
 
@@ -159,27 +164,29 @@ impl HeapMemory {
         }
     }
 
-    /// The offsets in the log, which is empty afterwards.
-    pub(crate) fn take_log(&mut self, context: &Context) -> Vec<u32> {
-        let start = self.log.base().as_ptr().cast::<u32>();
+    /// The number of offsets in the log.
+    pub(crate) fn log_len(&self, context: &Context) -> usize {
         let end = context.field::<*mut u32>(offset_of!(ThreadContext, gc_log));
-        let len = (end.addr() - start.addr()) / size_of::<u32>();
-        assert!(len <= self.log.len() / size_of::<u32>(), "an object is in the log once");
-        // SAFETY: machine code and `log` wrote that many entries.
-        let entries = unsafe { std::slice::from_raw_parts(start, len) }.to_vec();
-        self.reset_log(context);
-        entries
+        (end.addr() - self.log.base().as_ptr().addr()) / size_of::<u32>()
     }
 
-    /// Empties the log.
-    fn reset_log(&self, context: &Context) {
+    /// An offset in the log.
+    pub(crate) fn logged(&self, position: usize) -> u32 {
+        assert!(position < self.log.len() / size_of::<u32>(), "an object is in the log once");
+        let place = self.log.base().as_ptr().cast::<u32>().wrapping_add(position);
+        // SAFETY: the place lies in the reservation, where machine code and `log` write.
+        unsafe { place.read() }
+    }
+
+    /// Empties the log; its offsets can be read until others are written.
+    pub(crate) fn empty_log(&self, context: &Context) {
         let start = self.log.base().as_ptr().cast::<u32>();
         context.set_field(offset_of!(ThreadContext, gc_log), start);
     }
 
     /// Tells machine code where the log and the cards are.
     pub(crate) fn set_barrier(&self, context: &Context) {
-        self.reset_log(context);
+        self.empty_log(context);
         context.set_field(offset_of!(ThreadContext, gc_cards), self.cards.base().as_ptr());
     }
 
@@ -197,16 +204,17 @@ impl HeapMemory {
         self.cards_mut(cards).fill(1);
     }
 
-    /// Adds those of the cards that are marked to `marked`; none of them is afterwards.
-    pub(crate) fn take_cards(&mut self, cards: Range<u32>, marked: &mut Vec<u32>) {
-        let words = self.cards_mut(cards.clone()).chunks_mut(CARDS_PER_WORD);
-        for (word, first) in words.zip(cards.step_by(CARDS_PER_WORD)) {
-            if word.iter().any(|&card| card != 0) {
-                let numbers = word.iter().zip(first..).filter(|(card, _)| **card != 0);
-                marked.extend(numbers.map(|(_, number)| number));
-                word.fill(0);
-            }
-        }
+    /// The first of the cards that is marked, which it is not afterwards; those behind are left.
+    pub(crate) fn take_card(&mut self, cards: &mut Range<u32>) -> Option<u32> {
+        let found = first_marked(self.cards_mut(cards.clone()));
+        let Some(found) = found else {
+            cards.start = cards.end;
+            return None;
+        };
+        let card = cards.start + u32::try_from(found).expect("one of the cards");
+        self.cards_mut(card..card + 1).fill(0);
+        cards.start = card + 1;
+        Some(card)
     }
 
     /// Adds an object to the log, as machine code does.
@@ -218,6 +226,13 @@ impl HeapMemory {
         unsafe { end.write(offset) };
         context.set_field(offset_of!(ThreadContext, gc_log), end.wrapping_add(1));
     }
+}
+
+fn first_marked(cards: &[u8]) -> Option<usize> {
+    let clear = |word: &&[u8]| word.iter().all(|&card| card == 0);
+    let skipped = CARDS_PER_WORD * cards.chunks(CARDS_PER_WORD).take_while(clear).count();
+    let found = cards.get(skipped..)?.iter().position(|&card| card != 0)?;
+    Some(skipped + found)
 }
 
 impl Context {
@@ -301,13 +316,12 @@ mod tests {
         let mut heap = HeapMemory::new().unwrap();
         heap.mark_cards(100..103);
         heap.mark_cards(120..121);
-        let mut marked = Vec::new();
-        heap.take_cards(101..120, &mut marked);
-        assert_eq!(marked, [101, 102]);
-        heap.take_cards(0..1000, &mut marked);
-        assert_eq!(marked, [101, 102, 100, 120]);
-        heap.take_cards(0..1000, &mut marked);
-        assert_eq!(marked.len(), 4);
+        let mut take = |mut cards: Range<u32>| -> Vec<u32> {
+            std::iter::from_fn(|| heap.take_card(&mut cards)).collect()
+        };
+        assert_eq!(take(101..120), [101, 102]);
+        assert_eq!(take(0..1000), [100, 120]);
+        assert_eq!(take(0..1000), []);
     }
 
     #[test]
@@ -317,7 +331,9 @@ mod tests {
         heap.set_barrier(&context);
         heap.log(&context, 8);
         heap.log(&context, 16);
-        assert_eq!(heap.take_log(&context), [8, 16]);
-        assert!(heap.take_log(&context).is_empty());
+        assert_eq!(heap.log_len(&context), 2);
+        assert_eq!([heap.logged(0), heap.logged(1)], [8, 16]);
+        heap.empty_log(&context);
+        assert_eq!(heap.log_len(&context), 0);
     }
 }

@@ -161,7 +161,7 @@ pub(crate) trait VmHost: Any {
     fn gc_refill(&mut self, bytes: u32, registers: Registers) -> Result<(), Error>;
 
     /// The position that stands for a function in objects.
-    fn func_heap_index(&mut self, func: FuncPtr) -> u32;
+    fn func_heap_index(&mut self, func: FuncPtr) -> Result<u32, Error>;
 
     /// A new array of zeros; may collect.
     fn array_alloc(

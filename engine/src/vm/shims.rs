@@ -406,7 +406,7 @@ extern "C" fn gc_refill(thread: Thread, registers: *mut SavedRegisters) {
 extern "C" fn func_heap_index(thread: Thread, _registers: *mut SavedRegisters) {
     run(thread, (), |host| {
         let func = FuncPtr::from_bits(host.context().passed_value()[0]);
-        let position = host.func_heap_index(func.expect("a function"));
+        let position = host.func_heap_index(func.expect("a function"))?;
         host.context().pass_value([position.into(), 0]);
         Ok(())
     });

@@ -28,65 +28,61 @@ pub(crate) struct Frame {
 /// Most frames that a walk yields; more than any stack holds that is not absurdly large.
 const MAX_FRAMES: usize = 1 << 20;
 
-/// One activation: where it left machine code, and the frame it was entered from.
-#[derive(Clone, Copy)]
-struct Activation {
-    exit_fp: u64,
-    exit_pc: u64,
-    entry_fp: u64,
+/// The wasm frames of all activations, innermost first. Takes no memory, however deep the stack is.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    /// The next frame of the activation that is looked through.
+    next: Frame,
+    entry_fp: usize,
     outer: *const ActivationLink,
+    left: usize,
 }
 
-/// The wasm frames of all activations, innermost first.
+/// Begins to walk.
 ///
 /// # Safety
 /// `thread` is a context whose store this thread has; its exit and activation fields describe the
-/// stack of this thread as machine code left it.
-pub(super) unsafe fn walk(thread: *const ThreadContext) -> Vec<Frame> {
-    let mut frames = Vec::new();
+/// stack of this thread as machine code left it, and do so as long as frames are asked for.
+pub(super) unsafe fn walk(thread: *const ThreadContext) -> Walk {
     // SAFETY: the caller vouches for `thread`.
     let thread = unsafe { &*thread };
-    let mut activation = Activation {
-        exit_fp: thread.exit_fp,
-        exit_pc: thread.exit_pc,
-        entry_fp: thread.entry_fp,
-        outer: thread.outer,
-    };
-    let mut is_exact = thread.trap_code != 0;
-    while !activation.outer.is_null() && frames.len() < MAX_FRAMES {
-        // SAFETY: the activation's frames are on this thread's stack.
-        unsafe { walk_activation(activation, is_exact, &mut frames) };
-        is_exact = false;
-        // SAFETY: the link lies in the frame of a trampoline that has not returned.
-        let link = unsafe { activation.outer.read() };
-        activation = Activation {
-            exit_fp: link.exit_fp,
-            exit_pc: link.exit_pc,
-            entry_fp: link.entry_fp,
-            outer: std::ptr::with_exposed_provenance(address(link.outer)),
-        };
-    }
-    frames
+    let (pc, fp) = (address(thread.exit_pc), address(thread.exit_fp));
+    let next = Frame { pc, is_exact: thread.trap_code != 0, fp };
+    Walk { next, entry_fp: address(thread.entry_fp), outer: thread.outer, left: MAX_FRAMES }
 }
 
-/// The frames of one activation.
-///
-/// # Safety
-/// As for [`walk`].
-unsafe fn walk_activation(activation: Activation, mut is_exact: bool, frames: &mut Vec<Frame>) {
-    let (mut fp, mut pc) = (address(activation.exit_fp), address(activation.exit_pc));
-    let entry_fp = address(activation.entry_fp);
-    while fp != 0 && fp < entry_fp && fp.is_multiple_of(8) && frames.len() < MAX_FRAMES {
-        frames.push(Frame { pc, is_exact, fp });
-        is_exact = false;
-        let frame = std::ptr::with_exposed_provenance::<[usize; 2]>(fp);
-        // SAFETY: `fp` is aligned and lies between the exit and the entry frame of this stack;
-        // the saved frame pointer and the return address are the two words at it.
-        let [next, return_address] = unsafe { frame.read() };
-        if next <= fp {
-            break;
+impl Iterator for Walk {
+    type Item = Frame;
+
+    fn next(&mut self) -> Option<Frame> {
+        while !self.outer.is_null() && self.left > 0 {
+            let Frame { fp, .. } = self.next;
+            if fp == 0 || fp >= self.entry_fp || !fp.is_multiple_of(8) {
+                self.go_out();
+                continue;
+            }
+            let place = std::ptr::with_exposed_provenance::<[usize; 2]>(fp);
+            // SAFETY: `fp` is aligned and lies between the exit and the entry frame of this stack;
+            // the saved frame pointer and the return address are the two words at it.
+            let [caller, pc] = unsafe { place.read() };
+            // Callers' frames lie higher.
+            let fp = if caller > fp { caller } else { 0 };
+            self.left -= 1;
+            return Some(std::mem::replace(&mut self.next, Frame { pc, is_exact: false, fp }));
         }
-        (fp, pc) = (next, return_address);
+        None
+    }
+}
+
+impl Walk {
+    /// Goes on to the activation outside.
+    fn go_out(&mut self) {
+        // SAFETY: the link lies in the frame of a trampoline that has not returned.
+        let link = unsafe { self.outer.read() };
+        let (pc, fp) = (address(link.exit_pc), address(link.exit_fp));
+        self.next = Frame { pc, is_exact: false, fp };
+        self.entry_fp = address(link.entry_fp);
+        self.outer = std::ptr::with_exposed_provenance(address(link.outer));
     }
 }
 

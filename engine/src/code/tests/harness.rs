@@ -424,7 +424,7 @@ impl VmHost for TestStore {
         unreachable!("no test of this harness has objects")
     }
 
-    fn func_heap_index(&mut self, _: FuncPtr) -> u32 {
+    fn func_heap_index(&mut self, _: FuncPtr) -> Result<u32, Error> {
         unreachable!("no test of this harness has objects")
     }
 
