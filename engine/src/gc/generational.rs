@@ -192,11 +192,13 @@ impl Generational {
     fn update_object(&mut self, space: &mut Space<'_>, object: u32) {
         let shape = Self::shape(space, object);
         if shape.kind == TypeKind::Struct {
+            // The last field first: what the first one leads to is looked through next, and lies behind,
+            // where programs that visit it first find it.
             let mut left = shape.references;
             while left != 0 {
-                let place = object + HEADER_BYTES + 4 * left.trailing_zeros();
-                self.update_place(space, place);
-                left &= left - 1;
+                let last = left.ilog2();
+                self.update_place(space, object + HEADER_BYTES + 4 * last);
+                left ^= 1 << last;
             }
         } else if shape.kind == TypeKind::Array && shape.references != 0 {
             let length = length_of(space.memory, object);
