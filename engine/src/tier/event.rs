@@ -197,6 +197,7 @@ impl fmt::Display for TierRejection {
 /// [`Config::event_observer`](crate::Config::event_observer).
 pub trait EventObserver: fmt::Debug + Send + Sync {
     /// Something happened, on this thread. Called with nothing locked; a program or a compilation
-    /// waits until it returns.
+    /// waits until it returns. It may be in the middle of something, so a panic goes no further than
+    /// this call: the observer is told of nothing more.
     fn event(&self, event: &Event);
 }

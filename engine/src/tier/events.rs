@@ -11,7 +11,8 @@ use super::event::{Event, EventKind, EventObserver};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(crate) struct Events {
     /// Where it stays: threads know their rings by its address.
     kept: Option<Box<Kept>>,
     observer: Option<Arc<dyn EventObserver>>,
+    /// Whether the observer has panicked.
+    observer_failed: AtomicBool,
     slow_paths: AtomicU32,
 }
 
@@ -167,7 +170,8 @@ impl Events {
     /// Events that are kept when `enabled`, and that the observer hears of.
     pub(crate) fn new(enabled: bool, observer: Option<Arc<dyn EventObserver>>) -> Self {
         let kept = enabled.then(|| Box::new(Kept::default()));
-        Self { start: Instant::now(), kept, observer, slow_paths: AtomicU32::new(0) }
+        let (observer_failed, slow_paths) = (AtomicBool::new(false), AtomicU32::new(0));
+        Self { start: Instant::now(), kept, observer, observer_failed, slow_paths }
     }
 
     /// Whether anybody wants events: what an event takes to make is only worth it then.
@@ -201,8 +205,12 @@ impl Events {
     pub(crate) fn tell(&self, at: Duration, subject: Subject, kind: EventKind) {
         let Subject { module, func, loop_offset } = subject;
         let event = Event { at, thread: thread_number(), module, func, loop_offset, kind };
-        if let Some(observer) = &self.observer {
-            observer.event(&event);
+        if let Some(observer) = &self.observer
+            && !self.observer_failed.load(Ordering::Relaxed)
+            // Who tells may be in a state that a panic must not leave, such as without its heap.
+            && catch_unwind(AssertUnwindSafe(|| observer.event(&event))).is_err()
+        {
+            self.observer_failed.store(true, Ordering::Relaxed);
         }
         if let Some(kept) = &self.kept {
             kept.keep(event);

@@ -1,8 +1,11 @@
 //! Events of what a store does beside running code: collections, exceptions and traps.
 
 use super::instantiate;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use upshift::{
-    Caller, CollectionKind, Config, Engine, Event, EventKind, Linker, Module, Store, Trap,
+    Caller, CollectionKind, Config, Engine, Event, EventKind, EventObserver, Exception, Linker,
+    Module, Store, Trap,
 };
 
 const PROGRAM: &str = r#"(module
@@ -67,6 +70,46 @@ fn each_collection_is_an_event_of_the_function_that_allocates() {
     assert_eq!((events.len(), events[0].module, events[0].func), (1, None, None), "{events:?}");
     let EventKind::Collected { kind, .. } = events[0].kind else { panic!("{events:?}") };
     assert_eq!(kind, CollectionKind::Major);
+}
+
+/// Panics when it is told of an event of the name.
+#[derive(Debug)]
+struct Panics {
+    on: &'static str,
+    panics: AtomicU32,
+}
+
+impl EventObserver for Panics {
+    fn event(&self, event: &Event) {
+        if event.kind.name() == self.on {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            panic!("an observer's");
+        }
+    }
+}
+
+#[test]
+fn an_observer_that_panics_harms_nothing() {
+    for (on, export) in [("collected", "allocate"), ("thrown", "catch"), ("thrown", "escape")] {
+        let observer = Arc::new(Panics { on, panics: AtomicU32::new(0) });
+        let mut config = Config::new();
+        config.event_observer(observer.clone());
+        let engine = Engine::new(&config).expect("the machine runs the engine");
+        let (mut store, instance) = instantiate(&engine, PROGRAM);
+        let allocate = instance.get_typed_func::<i32, ()>(&mut store, "allocate").unwrap();
+        allocate.call(&mut store, 1).unwrap();
+        if export == "escape" {
+            let escape = instance.get_typed_func::<(), ()>(&mut store, export).unwrap();
+            assert!(escape.call(&mut store, ()).unwrap_err().is::<Exception>());
+        } else {
+            let func = instance.get_typed_func::<i32, ()>(&mut store, export).unwrap();
+            func.call(&mut store, 1_000_000).unwrap();
+        }
+        store.gc().unwrap();
+        allocate.call(&mut store, 1_000_000).unwrap();
+        drop(store);
+        assert_eq!(observer.panics.load(Ordering::Relaxed), 1, "{on}");
+    }
 }
 
 /// Exceptions of events, thrown and caught.
