@@ -322,9 +322,14 @@ impl Heap {
         if self.config.zeal && collected.is_ok() {
             self.collector.verify(&mut space, roots);
         }
+        // The collector looks at all objects when young ones alone would not do.
+        let extent = match &collected {
+            Ok(outside) if outside.complete => Extent::Full,
+            _ => extent,
+        };
         self.pauses.add(extent, thread_cpu().saturating_sub(start));
         self.pauses.note_used(self.collector.used_bytes());
-        if let Some(began) = began {
+        if let Some(began) = began.filter(|_| collected.is_ok()) {
             events.emit(innermost(context), || EventKind::Collected {
                 kind: extent.into(),
                 pause: events.now().saturating_sub(began),

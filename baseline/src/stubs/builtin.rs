@@ -41,12 +41,13 @@ pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; 
 
 fn sysv_stub(builtin: Builtin, address: u64) -> Vec<u8> {
     let mut asm = Assembler::new(0);
+    // Also in front of what is done here: samplers begin at the exit when they find a thread in a stub.
+    record_exit(&mut asm);
     match builtin {
         Builtin::memory_copy => copy_small(&mut asm),
         Builtin::memory_fill => fill_small(&mut asm),
         _ => {}
     }
-    record_exit(&mut asm);
     dynasm!(asm; .arch x64; push rbp; mov rbp, rsp; mov rdi, r15);
     call_engine(&mut asm, address);
     dynasm!(asm; .arch x64; pop rbp);
