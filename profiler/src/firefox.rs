@@ -60,6 +60,20 @@ const fn field(
     StaticSchemaMarkerField { key, label, format, flags: MarkerFieldFlags::SEARCHABLE }
 }
 
+/// The methods of a marker that has its name and its category in fields called so.
+macro_rules! name_and_category {
+    () => {
+        fn name(&self, _: &mut Profile) -> StringHandle {
+            self.name
+        }
+
+        fn category(&self, _: &mut Profile) -> CategoryHandle {
+            self.category
+        }
+    };
+}
+use name_and_category;
+
 /// The profile while it is made.
 struct Document {
     profile: Processed,

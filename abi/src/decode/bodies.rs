@@ -77,24 +77,22 @@ pub(super) fn validate(
     module: &Module,
     parallel: bool,
 ) -> Result<Validated, DecodeError> {
-    let Some(Context { resources, features }) = &pending.context else {
-        return Ok(Validated::default());
-    };
-    let numeric = &NumericContext::new(module, *features);
-    let context = BodyRules { resources, features: *features, numeric: numeric.as_ref() };
+    let Some(context) = &pending.context else { return Ok(Validated::default()) };
+    let numeric = &NumericContext::new(module, context.features);
+    let rules = BodyRules { context, numeric: numeric.as_ref() };
     let code_bytes = module.code_section.len();
     let bodies = &pending.bodies;
     // Asking for the number of threads starts them, so the size comes first.
     if !parallel || code_bytes < MIN_PARALLEL_BYTES {
-        return context.validate(bodies);
+        return rules.validate(bodies);
     }
     let threads = rayon::current_num_threads();
     if threads < 2 {
-        return context.validate(bodies);
+        return rules.validate(bodies);
     }
     let chunk_bytes = (code_bytes / (threads * CHUNKS_PER_THREAD)).max(MIN_CHUNK_BYTES);
     let results: Vec<Result<Validated, DecodeError>> =
-        split(bodies, chunk_bytes).into_par_iter().map(|chunk| context.validate(chunk)).collect();
+        split(bodies, chunk_bytes).into_par_iter().map(|chunk| rules.validate(chunk)).collect();
     let mut all = Validated { bodies: Vec::with_capacity(bodies.len()), ..Validated::default() };
     for chunk in results {
         let mut chunk = chunk?;
@@ -130,8 +128,8 @@ fn split<'p, 'a>(bodies: &'p [PendingBody<'a>], chunk_bytes: usize) -> Vec<&'p [
 
 /// What bodies have to obey.
 struct BodyRules<'c> {
-    resources: &'c ValidatorResources,
-    features: WasmFeatures,
+    context: &'c Context,
+    /// What those of numbers have to obey, when their validator knows all rules.
     numeric: Option<&'c NumericContext<'c>>,
 }
 
@@ -147,7 +145,7 @@ impl BodyRules<'_> {
                 numeric.accepts(ty, body.as_bytes(), range.start as u32, &mut scanner)
             });
             if !accepted {
-                let &Self { resources, features, .. } = self;
+                let &Context { ref resources, features } = self.context;
                 let func = FuncToValidate { resources, index, ty, features };
                 let mut validator = func.into_validator(allocations);
                 validate_body(&mut validator, body, &mut scanner)

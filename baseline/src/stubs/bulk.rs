@@ -37,45 +37,37 @@ pub(super) fn copy_small(asm: &mut Assembler) {
         ; add r10, rax
         ; add r8, rax
         ; add r11, rax
-        ; cmp r9, VECTOR as i32
-        ; jae ->vectors
-        ; cmp r9, 8
-        ; jae ->long
-        ; cmp r9, 4
-        ; jae ->short
-        ; test r9, r9
-        ; je ->done
-        // One to three bytes: the first, the middle and the last.
-        ; shr r9, 1
-        ; movzx eax, BYTE [r8]
-        ; movzx edx, BYTE [r8 + r9]
-        ; movzx esi, BYTE [r11 - 1]
-        ; mov [rcx], al
-        ; mov [rcx + r9], dl
-        ; mov [r10 - 1], sil
-        ; pop rbp
-        ; ret
-        ; ->short:
-        ; mov eax, [r8]
-        ; mov edx, [r11 - 4]
-        ; mov [rcx], eax
-        ; mov [r10 - 4], edx
-        ; pop rbp
-        ; ret
-        ; ->long:
-        ; mov rax, [r8]
-        ; mov rdx, [r11 - 8]
-        ; mov [rcx], rax
-        ; mov [r10 - 8], rdx
-        ; ->done:
-        ; pop rbp
-        ; ret
-        ; ->vectors:
     );
-    for (vectors, last) in steps() {
-        if !last {
-            dynasm!(asm; .arch x64; cmp r9, (2 * vectors * VECTOR) as i32; ja >longer);
-        }
+    let bytes = |asm: &mut Assembler| {
+        dynasm!(asm
+            ; .arch x64
+            ; movzx eax, BYTE [r8]
+            ; movzx edx, BYTE [r8 + r9]
+            ; movzx esi, BYTE [r11 - 1]
+            ; mov [rcx], al
+            ; mov [rcx + r9], dl
+            ; mov [r10 - 1], sil
+        );
+    };
+    let short = |asm: &mut Assembler| {
+        dynasm!(asm
+            ; .arch x64
+            ; mov eax, [r8]
+            ; mov edx, [r11 - 4]
+            ; mov [rcx], eax
+            ; mov [r10 - 4], edx
+        );
+    };
+    let long = |asm: &mut Assembler| {
+        dynasm!(asm
+            ; .arch x64
+            ; mov rax, [r8]
+            ; mov rdx, [r11 - 8]
+            ; mov [rcx], rax
+            ; mov [r10 - 8], rdx
+        );
+    };
+    let vectors = |asm: &mut Assembler, vectors: u32| {
         for (i, distance) in distances(vectors) {
             dynasm!(asm
                 ; .arch x64
@@ -90,9 +82,8 @@ pub(super) fn copy_small(asm: &mut Assembler) {
                 ; vmovdqu [r10 - distance - VECTOR as i32], Rx(2 * i + 1)
             );
         }
-        dynasm!(asm; .arch x64; pop rbp; ret; longer:);
-    }
-    dynasm!(asm; .arch x64; ->slow:);
+    };
+    by_size(asm, bytes, short, long, vectors);
 }
 
 /// `memory.fill` of the memory rdx from rcx on with the byte r8, of r9 bytes: as [`copy_small`].
@@ -107,38 +98,18 @@ pub(super) fn fill_small(asm: &mut Assembler) {
         ; add r10, rax
         ; vmovd xmm0, r8d
         ; vpbroadcastb xmm0, xmm0
-        ; cmp r9, VECTOR as i32
-        ; jae ->vectors
         ; vmovq rax, xmm0
-        ; cmp r9, 8
-        ; jae ->long
-        ; cmp r9, 4
-        ; jae ->short
-        ; test r9, r9
-        ; je ->done
-        ; shr r9, 1
-        ; mov [rcx], al
-        ; mov [rcx + r9], al
-        ; mov [r10 - 1], al
-        ; pop rbp
-        ; ret
-        ; ->short:
-        ; mov [rcx], eax
-        ; mov [r10 - 4], eax
-        ; pop rbp
-        ; ret
-        ; ->long:
-        ; mov [rcx], rax
-        ; mov [r10 - 8], rax
-        ; ->done:
-        ; pop rbp
-        ; ret
-        ; ->vectors:
     );
-    for (vectors, last) in steps() {
-        if !last {
-            dynasm!(asm; .arch x64; cmp r9, (2 * vectors * VECTOR) as i32; ja >longer);
-        }
+    let bytes = |asm: &mut Assembler| {
+        dynasm!(asm; .arch x64; mov [rcx], al; mov [rcx + r9], al; mov [r10 - 1], al);
+    };
+    let short = |asm: &mut Assembler| {
+        dynasm!(asm; .arch x64; mov [rcx], eax; mov [r10 - 4], eax);
+    };
+    let long = |asm: &mut Assembler| {
+        dynasm!(asm; .arch x64; mov [rcx], rax; mov [r10 - 8], rax);
+    };
+    let vectors = |asm: &mut Assembler, vectors: u32| {
         for (_, distance) in distances(vectors) {
             dynasm!(asm
                 ; .arch x64
@@ -146,6 +117,43 @@ pub(super) fn fill_small(asm: &mut Assembler) {
                 ; vmovdqu [r10 - distance - VECTOR as i32], xmm0
             );
         }
+    };
+    by_size(asm, bytes, short, long, vectors);
+}
+
+/// Moves the r9 bytes in one of the ways and returns; defines the label of the slow path behind that.
+/// `bytes` moves the first byte, that at the distance r9, which is half of what it was, and the last;
+/// `short` and `long` the first and the last four and eight, `vectors` so many vectors from each end.
+fn by_size(
+    asm: &mut Assembler,
+    bytes: impl Fn(&mut Assembler),
+    short: impl Fn(&mut Assembler),
+    long: impl Fn(&mut Assembler),
+    vectors: impl Fn(&mut Assembler, u32),
+) {
+    dynasm!(asm
+        ; .arch x64
+        ; cmp r9, VECTOR as i32
+        ; jae ->vectors
+        ; cmp r9, 8
+        ; jae ->long
+        ; cmp r9, 4
+        ; jae ->short
+        ; test r9, r9
+        ; je ->done
+        ; shr r9, 1
+    );
+    bytes(asm);
+    dynasm!(asm; .arch x64; pop rbp; ret; ->short:);
+    short(asm);
+    dynasm!(asm; .arch x64; pop rbp; ret; ->long:);
+    long(asm);
+    dynasm!(asm; .arch x64; ->done:; pop rbp; ret; ->vectors:);
+    for (count, last) in steps() {
+        if !last {
+            dynasm!(asm; .arch x64; cmp r9, (2 * count * VECTOR) as i32; ja >longer);
+        }
+        vectors(asm, count);
         dynasm!(asm; .arch x64; pop rbp; ret; longer:);
     }
     dynasm!(asm; .arch x64; ->slow:);

@@ -75,8 +75,8 @@ impl ExternTable {
         self.values.get(position)?.as_deref()
     }
 
-    /// Takes all values out whose handles are not in `used`, or fewer without memory to list them. The caller drops them, when nothing
-    /// is borrowed any more that their destructors could miss.
+    /// Takes all values out whose handles are not in `used`, or fewer without memory to list them.
+    /// The caller drops them, when nothing is borrowed any more that their destructors could miss.
     pub(crate) fn take_unused(&mut self, used: &NumberSet) -> Vec<Value> {
         let mut unused = Vec::new();
         for (value, position) in self.values.iter_mut().zip(0..) {

@@ -1,7 +1,8 @@
 //! What may happen too often for an event each time: exceptions and traps.
 //!
-//! The first is told of at once. Those that come soon after it wait for each other, [`WINDOW`] at least, and
-//! for the next one, or for [`Store::flush_events`](crate::Store::flush_events) or the end of the store. When they come fast, the clock is read seldom.
+//! The first is told of at once. Those that come soon after it wait for each other, [`WINDOW`] at least,
+//! and for the next one, or for [`Store::flush_events`](crate::Store::flush_events) or the end of the
+//! store. When they come fast, the clock is read seldom.
 
 use std::time::Duration;
 

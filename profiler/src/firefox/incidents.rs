@@ -1,6 +1,6 @@
 //! Collections, exceptions and traps, as markers.
 
-use super::{Document, at_ms, field};
+use super::{Document, at_ms, field, name_and_category};
 use crate::incidents::{Incident, What};
 use crate::printable;
 use crate::profile::Category;
@@ -26,13 +26,7 @@ impl StaticSchemaMarker for CollectionMarker {
         field("heap", "Objects afterwards", MarkerFieldFormat::Bytes),
     ];
 
-    fn name(&self, _: &mut Profile) -> StringHandle {
-        self.name
-    }
-
-    fn category(&self, _: &mut Profile) -> CategoryHandle {
-        self.category
-    }
+    name_and_category!();
 
     fn string_field_value(&self, _: u32) -> StringHandle {
         self.function
@@ -66,13 +60,7 @@ impl StaticSchemaMarker for CountMarker {
         color: Some(GraphColor::Red),
     }];
 
-    fn name(&self, _: &mut Profile) -> StringHandle {
-        self.name
-    }
-
-    fn category(&self, _: &mut Profile) -> CategoryHandle {
-        self.category
-    }
+    name_and_category!();
 
     fn string_field_value(&self, field: u32) -> StringHandle {
         if field == 0 { self.function } else { self.what }

@@ -1,6 +1,6 @@
 //! What happened to functions, as markers.
 
-use super::{Document, at_ms, field};
+use super::{Document, at_ms, field, name_and_category};
 use crate::printable;
 use crate::profile::Category;
 use crate::tiers::{Compilation, FunctionTiers, Step, TierReport};
@@ -16,7 +16,7 @@ const LEFT_OUT: [&str; 3] = ["slow-path", "compiled", "dequeued"];
 
 /// A step in the life of a function.
 struct StepMarker {
-    what: StringHandle,
+    name: StringHandle,
     function: StringHandle,
     category: CategoryHandle,
     loop_offset: f64,
@@ -31,13 +31,7 @@ impl StaticSchemaMarker for StepMarker {
         field("loop", "Offset of the loop, 0 for all of it", MarkerFieldFormat::Integer),
     ];
 
-    fn name(&self, _: &mut Profile) -> StringHandle {
-        self.what
-    }
-
-    fn category(&self, _: &mut Profile) -> CategoryHandle {
-        self.category
-    }
+    name_and_category!();
 
     fn string_field_value(&self, _: u32) -> StringHandle {
         self.function
@@ -69,13 +63,7 @@ impl StaticSchemaMarker for CompileMarker {
         field("code", "Machine code", MarkerFieldFormat::Bytes),
     ];
 
-    fn name(&self, _: &mut Profile) -> StringHandle {
-        self.name
-    }
-
-    fn category(&self, _: &mut Profile) -> CategoryHandle {
-        self.category
-    }
+    name_and_category!();
 
     fn string_field_value(&self, _: u32) -> StringHandle {
         self.function
@@ -107,13 +95,7 @@ impl StaticSchemaMarker for QueueMarker {
         color: Some(GraphColor::Purple),
     }];
 
-    fn name(&self, _: &mut Profile) -> StringHandle {
-        self.name
-    }
-
-    fn category(&self, _: &mut Profile) -> CategoryHandle {
-        self.category
-    }
+    name_and_category!();
 
     fn string_field_value(&self, _: u32) -> StringHandle {
         self.name
@@ -167,7 +149,7 @@ impl Document {
             _ => Category::Optimized,
         };
         let marker = StepMarker {
-            what: self.profile.intern_string(&step.what),
+            name: self.profile.intern_string(&step.what),
             function: self.profile.intern_string(&printable(&function.name)),
             category: self.categories[&category],
             loop_offset: step.loop_offset.unwrap_or(0).into(),

@@ -84,8 +84,15 @@ const DECLARATIONS: &str = r#"
 /// A module whose bodies wait to be validated.
 struct Fixture {
     module: Module,
+    /// Index, type, bytes and place of each.
     bodies: Vec<(u32, u32, Vec<u8>, u64)>,
-    resources: ValidatorResources,
+    context: Context,
+}
+
+/// A body that waits to be validated.
+fn outlined(index: u32, ty: u32, bytes: &[u8], start: u64) -> PendingBody<'_> {
+    let reader = BinaryReader::new_features(bytes, start, features());
+    PendingBody { index, ty, body: FunctionBody::new(reader) }
 }
 
 /// What validation has found out about a body.
@@ -99,15 +106,13 @@ impl Fixture {
         let bodies = pending.bodies.iter().map(|PendingBody { index, ty, body }| {
             (*index, *ty, body.as_bytes().to_vec(), body.range().start)
         });
-        Self { bodies: bodies.collect(), resources: pending.context.unwrap().resources, module }
+        Self { bodies: bodies.collect(), context: pending.context.unwrap(), module }
     }
 
     /// What `wasmparser` says of a body.
     fn expected(&self, index: u32, ty: u32, body: &[u8], start: u64) -> Option<Found> {
-        let rules = BodyRules { resources: &self.resources, features: features(), numeric: None };
-        let reader = BinaryReader::new_features(body, start, features());
-        let body = PendingBody { index, ty, body: FunctionBody::new(reader) };
-        let validated = rules.validate(&[body]).ok()?;
+        let rules = BodyRules { context: &self.context, numeric: None };
+        let validated = rules.validate(&[outlined(index, ty, body, start)]).ok()?;
         Some((validated.bodies.into_iter().next()?.loops, validated.call_sites))
     }
 
@@ -241,13 +246,9 @@ fn bodies_that_are_given_up_leave_nothing_behind() {
         .map(|(index, ty, body, start)| fixture.expected(*index, *ty, body, *start).unwrap())
         .unzip();
     let pending: Vec<_> = (fixture.bodies.iter())
-        .map(|&(index, ty, ref body, start)| {
-            let reader = BinaryReader::new_features(body, start, features());
-            PendingBody { index, ty, body: FunctionBody::new(reader) }
-        })
+        .map(|(index, ty, body, start)| outlined(*index, *ty, body, *start))
         .collect();
-    let resources = &fixture.resources;
-    let rules = BodyRules { resources, features: features(), numeric: Some(&context) };
+    let rules = BodyRules { context: &fixture.context, numeric: Some(&context) };
     let validated = rules.validate(&pending).unwrap();
     let found: Vec<_> = validated.bodies.into_iter().map(|body| body.loops).collect();
     assert_eq!(found, loops);
