@@ -24,6 +24,7 @@ mod memory_flags;
 mod nothrow;
 mod ops;
 mod osr;
+mod phis;
 mod placement;
 mod safepoint;
 mod skip;
@@ -213,6 +214,7 @@ impl Compiler {
         if !translated.entered {
             return Err(malformed(format!("no loop to enter: {entry:?}")));
         }
+        phis::remove_redundant(&mut self.context.func);
         if goal == Goal::Full {
             latch::copy_latches(&mut self.context.func);
         }
