@@ -18,6 +18,7 @@ pub mod exact;
 pub mod exceptions;
 pub mod firefox;
 pub mod flame;
+mod host_names;
 pub mod incidents;
 pub mod jitdump;
 mod maps;

@@ -34,6 +34,18 @@ pub(crate) fn parse(maps: &str) -> Vec<Mapping> {
     maps.lines().filter_map(line).collect()
 }
 
+/// Files with executable parts, and where all of their parts lie.
+pub(crate) fn files(maps: &[Mapping]) -> Vec<(&str, Range<u64>)> {
+    let mut found: Vec<(&str, Range<u64>, bool)> = Vec::new();
+    for Mapping { range, executable, path } in maps.iter().filter(|map| map.path.starts_with('/')) {
+        match found.last_mut().filter(|last| last.0 == path) {
+            Some(last) => (last.1.end, last.2) = (range.end, last.2 || *executable),
+            None => found.push((path, range.clone(), *executable)),
+        }
+    }
+    found.into_iter().filter(|file| file.2).map(|(path, range, _)| (path, range)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +69,17 @@ nonsense
         let here = lines_are_read as *const () as u64;
         let found = of_process().into_iter().find(|mapping| mapping.range.contains(&here));
         assert!(found.is_some_and(|found| found.executable && found.path.starts_with('/')));
+    }
+
+    #[test]
+    fn maps_are_read_by_file() {
+        let maps = "\
+1000-2000 r--p 00000000 08:01 7   /usr/bin/a program
+2000-3000 r-xp 00001000 08:01 7   /usr/bin/a program
+3000-4000 rw-p 00000000 00:00 0
+5000-6000 r--p 00000000 08:01 8   /data
+7000-8000 r-xp 00000000 00:00 0   [vdso]
+";
+        assert_eq!(files(&parse(maps)), [("/usr/bin/a program", 0x1000..0x3000)]);
     }
 }

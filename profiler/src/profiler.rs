@@ -280,6 +280,51 @@ mod tests {
         }
     }
 
+    /// Copies in a stub, after another function has left machine code.
+    const COPIES: &str = r#"(module
+        (import "" "host" (func $host))
+        (memory 1)
+        (func $leaves (call $host))
+        (func $copies (export "copies") (param i32)
+            (call $leaves)
+            (loop
+                (memory.copy (i32.const 64) (i32.const 0) (i32.and (local.get 0) (i32.const 15)))
+                (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
+
+    #[test]
+    fn the_caller_of_a_small_copy_is_found() {
+        let mut config = Config::new();
+        config.tier(Tier::Baseline);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, COPIES).unwrap();
+        for source in [Source::Timer, Source::Auto] {
+            let profiler = Profiler::with(source, 5000);
+            let mut store = Store::new(&engine, ());
+            let sampled = profiler.attach(&store).unwrap();
+            let mut linker = Linker::new(&engine);
+            linker.func_wrap("", "host", || ()).unwrap();
+            let instance = linker.instantiate(&mut store, &module).unwrap();
+            let func = instance.get_typed_func::<i32, ()>(&mut store, "copies").unwrap();
+            let mut in_stubs = Vec::new();
+            let patience = thread_cpu() + Duration::from_secs(30);
+            while in_stubs.len() < 10 && thread_cpu() < patience {
+                func.call(&mut store, 1_000_000).unwrap();
+                let profile = Profile::new(&profiler.snapshot(), &module);
+                let callers = profile.samples.iter().filter_map(|sample| {
+                    let mut frames = sample.frames.iter().map(|at| profile.function(at.function));
+                    frames.next().filter(|leaf| leaf.category == Category::Stub)?;
+                    frames.next().map(|caller| caller.index)
+                });
+                in_stubs = callers.collect();
+            }
+            let copies = in_stubs.iter().filter(|&&caller| caller == Some(2)).count();
+            // The call of the host is a stub's, too, but once a million copies.
+            let (leaves, all) = (in_stubs.len() - copies, in_stubs.len());
+            assert!(all >= 10 && leaves <= all / 10, "{source:?}: {in_stubs:?}");
+            drop(sampled);
+        }
+    }
+
     /// A thread that works for as long as it is told.
     fn worker(profiler: &Profiler, orders: &Receiver<Duration>, done: &Sender<()>) {
         let _sampled = profiler.attach_thread().unwrap();

@@ -1,5 +1,6 @@
 //! From addresses to names.
 
+use crate::host_names::HostNames;
 use crate::maps::{self, Mapping};
 use crate::profile::{Category, Frame, FunctionId, Functions};
 use crate::source::{SourceFrame, SourceLine, SourceMap};
@@ -22,6 +23,7 @@ pub struct Symbols<'a> {
     /// Functions that the module's compiler inlined, by the function that they are in.
     inlined: HashMap<(u32, Category, String), FunctionId>,
     host: HashMap<(String, Category), FunctionId>,
+    host_names: HostNames,
     maps: Vec<Mapping>,
 }
 
@@ -29,6 +31,7 @@ impl<'a> Symbols<'a> {
     /// The symbols of a module and of the process.
     #[must_use]
     pub fn new(module: &'a Module) -> Self {
+        let maps = maps::of_process();
         Self {
             module,
             source: SourceMap::new(module),
@@ -37,7 +40,8 @@ impl<'a> Symbols<'a> {
             wasm: HashMap::new(),
             inlined: HashMap::new(),
             host: HashMap::new(),
-            maps: maps::of_process(),
+            host_names: HostNames::new(&maps),
+            maps,
         }
     }
 
@@ -142,8 +146,8 @@ impl<'a> Symbols<'a> {
     }
 
     /// The name of a function of the host; where there is none, what it is part of.
-    fn host_name(&self, address: usize) -> String {
-        host_name(address).unwrap_or_else(|| {
+    fn host_name(&mut self, address: usize) -> String {
+        self.host_names.find(address).unwrap_or_else(|| {
             match self.mapped(address).rsplit('/').next().filter(|name| !name.is_empty()) {
                 Some(name) => format!("code in {name}"),
                 None => "unknown host code".to_owned(),
@@ -192,17 +196,6 @@ pub fn demangle(name: &str) -> String {
     let cpp = name.starts_with("_Z").then(|| cpp_demangle::Symbol::new(name).ok()).flatten();
     let cpp = cpp.and_then(|symbol| symbol.demangle().ok());
     cpp.unwrap_or_else(|| name.to_owned())
-}
-
-fn host_name(address: usize) -> Option<String> {
-    let mut found = None;
-    backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
-        if let Some(name) = symbol.name() {
-            // What is inlined comes first; the last is the function itself.
-            found = Some(format!("{name:#}"));
-        }
-    });
-    found
 }
 
 #[cfg(test)]

@@ -274,6 +274,8 @@ fn tier_totals(out: &mut String, tiers: &TierReport) {
             tiers.lost
         ),
     );
+    let (baseline, optimizer) = tiers.code_bytes();
+    line(out, &format!("Machine code: {baseline} bytes of the baseline, {optimizer} optimized"));
     if let Some(Waiting { most, median_ms, longest_ms }) = tiers.waiting() {
         let begun = tiers.waits.len();
         line(

@@ -242,6 +242,15 @@ impl TierReport {
     pub fn baseline_ms(&self) -> f64 {
         sum(self.functions.iter().map(|function| function.baseline_compile_ms))
     }
+
+    /// Bytes of machine code that the baseline made, and the optimizing compiler.
+    #[must_use]
+    pub fn code_bytes(&self) -> (usize, usize) {
+        let functions = self.functions.iter();
+        functions.fold((0, 0), |(baseline, optimizer), function| {
+            (baseline + function.baseline_code_bytes, optimizer + function.optimizer_code_bytes)
+        })
+    }
 }
 
 /// A sum that is 0 when there is nothing; `Iterator::sum` starts from -0.
@@ -290,6 +299,10 @@ mod tests {
         assert!(function.first_entry_ms.is_some(), "{report:?}");
         assert!(function.waited_ms >= 0.0 && function.tier_up_ms >= Some(function.waited_ms));
         assert_eq!(report.code_growth.len(), 2, "{report:?}");
+        let (baseline, optimizer) = report.code_bytes();
+        assert!(baseline > 0 && optimizer > 0);
+        let grown: usize = report.code_growth.iter().map(|growth| growth.1).sum();
+        assert_eq!(baseline + optimizer, grown);
         assert_eq!((function.name.as_str(), report.rejected.len()), ("f", 0));
         report.redact();
         assert_eq!(report.functions[0].name, "func[0]");

@@ -4,8 +4,9 @@
 //! Off, an event costs one predictable branch, never in machine code. On, it goes into a ring of the thread
 //! on which it happens, without a lock but for the thread's first. Rings grow as they are filled, up to a
 //! bound; when nobody reads, the oldest events of the thread give way and are counted: a thread that has much
-//! to tell takes no place of others. Threads that have ended share the place of one. An observer hears of an
-//! event on the thread where it happens.
+//! to tell takes no place of others. Nor do collections, exceptions and traps, which a program has as long as
+//! it runs, of what happens to functions: each of these [`Topic`]s has its own room. Threads that have ended
+//! share the place of one. An observer hears of an event on the thread where it happens.
 
 use super::event::{Event, EventKind, EventObserver};
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -16,10 +17,33 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// Events that are kept of a thread, and of all threads together that have ended.
+/// Events of a topic that are kept of a thread, and of all threads together that have ended.
 const CAPACITY: usize = 1 << 16;
 /// One in so many slow paths is measured: to read the CPU clock takes as long as a slow path.
 const MEASURED: u32 = 32;
+
+/// What events have room together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Topic {
+    /// Functions on their way through the tiers.
+    Tiers,
+    /// What the program does: its collections, exceptions and traps.
+    Program,
+}
+
+impl Topic {
+    fn of(kind: &EventKind) -> Self {
+        match kind {
+            EventKind::Collected { .. } | EventKind::Thrown { .. } | EventKind::Trapped { .. } => {
+                Self::Program
+            }
+            _ => Self::Tiers,
+        }
+    }
+}
+
+/// One for each topic.
+type ByTopic<T> = [T; 2];
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +76,7 @@ struct Kept {
 struct List {
     rings: Vec<Arc<Ring>>,
     /// Events of threads that have ended, and those that a reader left to the next one.
-    rest: VecDeque<Event>,
+    rest: ByTopic<VecDeque<Event>>,
     /// How many were lost by rings that are no longer there, and from the rest.
     lost: u64,
 }
@@ -60,9 +84,22 @@ struct List {
 /// The events of one thread.
 #[derive(Debug)]
 struct Ring {
+    rooms: ByTopic<Room>,
+    lost: AtomicU64,
+}
+
+/// Where the events of a topic are.
+#[derive(Debug)]
+struct Room {
     sender: Sender<Event>,
     receiver: Receiver<Event>,
-    lost: AtomicU64,
+}
+
+impl Room {
+    fn new() -> Self {
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver }
+    }
 }
 
 thread_local! {
@@ -72,8 +109,7 @@ thread_local! {
 
 impl Ring {
     fn new() -> Self {
-        let (sender, receiver) = unbounded();
-        Self { sender, receiver, lost: AtomicU64::new(0) }
+        Self { rooms: [Room::new(), Room::new()], lost: AtomicU64::new(0) }
     }
 
     /// Whether its thread has ended: nothing but the list has a way to it.
@@ -85,11 +121,12 @@ impl Ring {
     }
 
     fn keep(&self, event: Event) {
-        if self.sender.len() >= CAPACITY && self.receiver.try_recv().is_ok() {
+        let Room { sender, receiver } = &self.rooms[Topic::of(&event.kind) as usize];
+        if sender.len() >= CAPACITY && receiver.try_recv().is_ok() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         // The receiver is here, so there always is one.
-        let _ = self.sender.send(event);
+        let _ = sender.send(event);
     }
 }
 
@@ -136,27 +173,33 @@ impl List {
         rings.retain(|ring| {
             let ended = ring.has_ended();
             if ended {
-                rest.extend(ring.receiver.try_iter());
+                for (rest, room) in rest.iter_mut().zip(&ring.rooms) {
+                    rest.extend(room.receiver.try_iter());
+                }
                 *lost += ring.lost.load(Ordering::Relaxed);
             }
             !ended
         });
-        let over = rest.len().saturating_sub(CAPACITY);
-        rest.drain(..over);
-        *lost += over as u64;
+        for rest in rest {
+            let over = rest.len().saturating_sub(CAPACITY);
+            rest.drain(..over);
+            *lost += over as u64;
+        }
     }
 
     /// Takes the events of all threads out that happened until then, by their time. Others may
     /// already be in rings that are read late while what led to them is not in those read early.
     fn drain(&mut self, until: Duration) -> Vec<Event> {
         self.collect_ended();
-        let mut events: Vec<Event> = self.rest.drain(..).collect();
-        for ring in &self.rings {
-            events.extend(ring.receiver.try_iter().take(CAPACITY));
+        let mut events: Vec<Event> = self.rest.iter_mut().flat_map(|rest| rest.drain(..)).collect();
+        for room in self.rings.iter().flat_map(|ring| &ring.rooms) {
+            events.extend(room.receiver.try_iter().take(CAPACITY));
         }
         events.sort_by_key(|event| event.at);
         let later = events.partition_point(|event| event.at <= until);
-        self.rest = events.split_off(later).into();
+        for event in events.split_off(later) {
+            self.rest[Topic::of(&event.kind) as usize].push_back(event);
+        }
         events
     }
 
@@ -317,6 +360,29 @@ mod tests {
     }
 
     #[test]
+    fn collections_and_exceptions_take_no_place_of_functions() {
+        let events = Events::new(true, None);
+        events.emit(SUBJECT, || EventKind::Published);
+        let tell = || {
+            for thrown in 0..CAPACITY as u64 + 10 {
+                events.emit(SUBJECT, || EventKind::Thrown { thrown, caught: 0 });
+            }
+            events.emit(SUBJECT, || EventKind::FirstEntered);
+        };
+        tell();
+        // Nor where the events of threads are that have ended.
+        std::thread::scope(|scope| scope.spawn(tell).join().unwrap());
+        assert_eq!(events.lost(), 20);
+        let drained = events.drain();
+        let of_functions = drained.iter().filter(|event| Topic::of(&event.kind) == Topic::Tiers);
+        let names: Vec<&str> = of_functions.map(|event| event.kind.name()).collect();
+        assert_eq!(names[0], "published");
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(drained.len(), 2 * CAPACITY + 3);
+        assert!(drained.is_sorted_by_key(|event| event.at));
+    }
+
+    #[test]
     fn a_thread_takes_no_place_of_others() {
         let events = Events::new(true, None);
         events.emit(SUBJECT, || EventKind::Published);
@@ -355,7 +421,7 @@ mod tests {
         assert_eq!(events.lost(), 2 << 16);
         {
             let list = events.kept.as_ref().unwrap().list();
-            assert_eq!((list.rings.len(), list.rest.len()), (1, CAPACITY));
+            assert_eq!((list.rings.len(), list.rest[0].len()), (1, CAPACITY));
         }
         assert_eq!(events.drain().len(), CAPACITY + 1);
         assert_eq!(events.lost(), 2 << 16);

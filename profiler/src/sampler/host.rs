@@ -2,7 +2,7 @@
 
 use super::MAX_FRAMES;
 use super::record::Registers;
-use crate::maps::{self, Mapping};
+use crate::maps;
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder};
 use memmap2::Mmap;
@@ -16,6 +16,8 @@ use upshift::is_machine_code;
 /// Knows how to unwind the code that the process had when this was made.
 pub(super) struct HostUnwinder {
     unwinder: UnwinderX86_64<Part>,
+    /// Where the program and its libraries lie.
+    files: Vec<Range<u64>>,
     cache: CacheX86_64,
 }
 
@@ -30,12 +32,14 @@ impl HostUnwinder {
     pub(super) fn new() -> Self {
         let mut unwinder = UnwinderX86_64::new();
         let maps = maps::of_process();
-        for (path, range) in files(&maps) {
-            if let Some(module) = read_module(path, range) {
+        let mut files = Vec::new();
+        for (path, range) in maps::files(&maps) {
+            if let Some(module) = read_module(path, range.clone()) {
                 unwinder.add_module(module);
+                files.push(range);
             }
         }
-        Self { unwinder, cache: CacheX86_64::new() }
+        Self { unwinder, files, cache: CacheX86_64::new() }
     }
 
     /// Adds the return addresses of host code, and behind them those of the machine code that called
@@ -46,6 +50,12 @@ impl HostUnwinder {
             let word = at.and_then(|at| stack.get(at..)?.first_chunk());
             word.map(|word| u64::from_le_bytes(*word)).ok_or(())
         };
+        if !self.files.iter().any(|file| file.contains(&start.ip))
+            && let Some((caller, fp)) = caller_of_stub(start, &mut read)
+        {
+            addresses.push(caller);
+            return walk_frames(fp, &mut read, addresses);
+        }
         let mut registers = UnwindRegsX86_64::new(start.ip, start.sp, start.bp);
         let mut frame = FrameAddress::from_instruction_pointer(start.ip);
         while addresses.len() < MAX_FRAMES {
@@ -61,6 +71,29 @@ impl HostUnwinder {
             }
         }
     }
+}
+
+/// The machine code that called a stub of the engine, and that code's frame pointer; none when machine code
+/// did not. Stubs have a frame in a part of their code only:
+///
+/// ```text
+/// before: [rsp] return address                          rbp: the caller's frame
+/// inside: [rsp] the caller's rbp, [rsp+8] return address, rbp: rsp, or not yet
+/// ```
+fn caller_of_stub(
+    start: Registers,
+    read: &mut impl FnMut(u64) -> Result<u64, ()>,
+) -> Option<(usize, u64)> {
+    let mut machine_code = |place: u64| {
+        let address = usize::try_from(read(place).ok()?).ok()?;
+        is_machine_code(address).then_some(address)
+    };
+    if let Some(caller) = machine_code(start.sp) {
+        return Some((caller, start.bp));
+    }
+    let caller = machine_code(start.sp.checked_add(8)?)?;
+    let fp = if start.bp == start.sp { read(start.sp).ok()? } else { start.bp };
+    Some((caller, fp))
 }
 
 /// Adds the return addresses of machine code that frame pointers lead to.
@@ -81,18 +114,6 @@ fn walk_frames(
         }
         fp = next;
     }
-}
-
-/// Files with executable parts, and where all of their parts lie.
-fn files(maps: &[Mapping]) -> Vec<(&str, Range<u64>)> {
-    let mut found: Vec<(&str, Range<u64>, bool)> = Vec::new();
-    for Mapping { range, executable, path } in maps.iter().filter(|map| map.path.starts_with('/')) {
-        match found.last_mut().filter(|last| last.0 == path) {
-            Some(last) => (last.1.end, last.2) = (range.end, last.2 || *executable),
-            None => found.push((path, range.clone(), *executable)),
-        }
-    }
-    found.into_iter().filter(|file| file.2).map(|(path, range, _)| (path, range)).collect()
 }
 
 /// A part of a file, or none: only what is looked at is read.
@@ -146,23 +167,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn maps_are_read_by_file() {
-        let maps = "\
-1000-2000 r--p 00000000 08:01 7   /usr/bin/a program
-2000-3000 r-xp 00001000 08:01 7   /usr/bin/a program
-3000-4000 rw-p 00000000 00:00 0
-5000-6000 r--p 00000000 08:01 8   /data
-7000-8000 r-xp 00000000 00:00 0   [vdso]
-";
-        assert_eq!(files(&maps::parse(maps)), [("/usr/bin/a program", 0x1000..0x3000)]);
-    }
-
-    #[test]
     fn this_program_has_tables() {
         let maps = maps::of_process();
-        let here = maps_are_read_by_file as *const () as u64;
-        let (path, range) =
-            files(&maps).into_iter().find(|file| file.1.contains(&here)).expect("it is mapped");
+        let here = this_program_has_tables as *const () as u64;
+        let (path, range) = maps::files(&maps)
+            .into_iter()
+            .find(|file| file.1.contains(&here))
+            .expect("it is mapped");
         assert!(read_module(path, range).is_some());
     }
 

@@ -188,6 +188,8 @@ struct Notes {
     host: Option<HostUnwinder>,
     /// What was counted until the last sample.
     last: Scaled,
+    /// Space for the addresses of a sample.
+    addresses: Vec<usize>,
     /// Words that samples take.
     words: usize,
     noted: Noted,
@@ -203,21 +205,23 @@ impl Notes {
             self.noted.lost += 1;
             return;
         };
-        let addresses = self.addresses(sample);
-        self.words += HEAD_WORDS + addresses.len();
+        self.find_addresses(sample);
+        self.words += HEAD_WORDS + self.addresses.len();
         self.noted.samples.push(RawSample {
             at: Duration::from_nanos(sample.time),
             cpu: Duration::from_nanos(step.clock),
             counts: step.counts,
-            addresses,
+            addresses: self.addresses.clone(),
         });
     }
 
-    fn addresses(&mut self, sample: &Sample<'_>) -> Vec<usize> {
-        let mut addresses = Vec::new();
+    /// Puts the addresses of a sample together.
+    fn find_addresses(&mut self, sample: &Sample<'_>) {
+        let addresses = &mut self.addresses;
+        addresses.clear();
         let usable = |word: u64| usize::try_from(word).unwrap_or(0);
         addresses.extend(sample.kernel.map(usable).filter(|&word| word >= KERNEL_START));
-        let Some(registers) = sample.registers else { return addresses };
+        let Some(registers) = sample.registers else { return };
         let interrupted = usable(registers.ip);
         addresses.push(interrupted);
         if is_machine_code(interrupted) {
@@ -226,9 +230,8 @@ impl Notes {
             addresses.extend(callers.take(MAX_FRAMES));
         } else {
             let host = self.host.get_or_insert_with(HostUnwinder::new);
-            host.walk(registers, sample.stack, &mut addresses);
+            host.walk(registers, sample.stack, addresses);
         }
-        addresses
     }
 }
 

@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn rings_are_as_large_as_their_rate_wants() {
-        let at_rate = |rate: f64| pages(17_000.0 * rate);
-        assert_eq!([100.0, 997.0, 10_000.0].map(at_rate), [128, 256, 1024]);
+        let at_rate = |rate: f64| pages(6_700.0 * rate);
+        assert_eq!([997.0, 2_000.0, 10_000.0].map(at_rate), [128, 256, 1024]);
     }
 
     /// A ring of two pages, whose tail and head are here.

@@ -80,12 +80,9 @@
 ;;    35  add r11, rax
 ;;    38  jmp r11
 ;;    3b  int3
-;;    3c  or al, 0
-;;    3e  add [rax], al
-;;    40  adc [rax], eax
-;;    42  add [rax], al
-;;    44  (bad)
-;;    46  add [rax], al
+;;    3c  entry 0: 0x48
+;;    40  entry 1: 0x4d
+;;    44  entry 2: 0x52
 ;;    48  jmp 0x6b
 ;;    4d  jmp 0x61
 ;;    52  jmp 0x57
