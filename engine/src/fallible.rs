@@ -10,6 +10,12 @@ use std::hash::Hash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutOfMemory;
 
+impl From<OutOfMemory> for crate::Error {
+    fn from(_: OutOfMemory) -> Self {
+        crate::Trap::AllocationTooLarge.into()
+    }
+}
+
 /// Fails when a test wants the request that follows refused.
 #[cfg(not(test))]
 pub(crate) const fn permit() -> Result<(), OutOfMemory> {

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod corpus;
+pub mod engines;
 pub mod expected;
 pub mod fuzz;
 pub mod loops;

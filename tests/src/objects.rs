@@ -10,6 +10,8 @@ mod generate;
 mod model;
 mod text;
 
+use crate::engines::Engines;
+use crate::modes::{self, Mode};
 use std::fmt;
 use upshift::{
     AnyRef, AsContextMut, Caller, Config, Engine, Exception, Linker, Module, Store, Trap,
@@ -285,16 +287,26 @@ impl Program {
         text::module(self)
     }
 
-    /// Runs the program.
+    /// The same in the binary format.
+    ///
+    /// # Panics
+    /// When the text is not that of a module.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let text = self.text();
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    /// Runs the program, of which these are the bytes.
     ///
     /// # Errors
     /// What is not as expected.
     ///
     /// # Panics
     /// When the module cannot be made.
-    pub fn check(&self, engine: &Engine) -> Result<(), String> {
-        let text = self.text();
-        let module = Module::new(engine, &text).unwrap_or_else(|e| panic!("{e:#}\n{text}"));
+    pub fn check(&self, engine: &Engine, bytes: &[u8]) -> Result<(), String> {
+        let module =
+            Module::new(engine, bytes).unwrap_or_else(|e| panic!("{e:#}\n{}", self.text()));
         let mut linker: Linker<()> = Linker::new(engine);
         let between = |mut caller: Caller<'_, ()>, value: Option<AnyRef>| {
             caller.as_context_mut().gc().map(|()| value)
@@ -342,26 +354,26 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// One program in so many is optimised, which takes most of the time.
+const OPTIMIZED: u64 = 8;
+
 /// Engines of all modes, some with nurseries so small that they fill up.
 ///
 /// # Panics
 /// When the machine cannot run the engine.
 #[must_use]
-pub fn engines() -> Vec<(&'static str, Engine)> {
-    use crate::modes;
-    let mut modes = modes::all().to_vec();
-    modes.extend([modes::gc(), modes::null_collector()]);
-    let small = |mut mode: modes::Mode, name| {
+pub fn engines() -> Engines {
+    let small = |mut mode: Mode, name| {
         let config: &mut Config = &mut mode.config;
         config.gc_nursery(1 << 16);
         mode.name = name;
         mode
     };
-    modes.push(small(modes::optimizer(), "optimizer, small nursery"));
-    modes.push(small(modes::tier_mixed(7), "tier-mixed, small nursery"));
-    let engine = |mode: modes::Mode| {
-        let engine = Engine::new(&mode.config).expect("the machine can run the engine");
-        (mode.name, engine)
-    };
-    modes.into_iter().map(engine).collect()
+    let more = [
+        modes::gc(),
+        modes::null_collector(),
+        small(modes::optimizer(), "optimizer, small nursery"),
+        small(modes::tier_mixed(7), "tier-mixed, small nursery"),
+    ];
+    Engines::of(modes::all().into_iter().chain(more), OPTIMIZED)
 }

@@ -16,7 +16,8 @@ mod host;
 mod model;
 mod peer;
 
-use crate::modes::{self, Mode};
+use crate::engines::{self, Engines};
+use crate::modes::Mode;
 use std::fmt;
 use upshift::{Config, Engine, Module, Trap};
 
@@ -344,95 +345,22 @@ fn small(value: usize) -> i32 {
     i32::try_from(value).expect("a small number")
 }
 
-/// Engines that programs run in.
-#[derive(Clone, Debug)]
-pub struct Engines {
-    /// Those that start fast.
-    baseline: Vec<(&'static str, Engine)>,
-    optimizing: Vec<(&'static str, Engine)>,
-}
-
 /// One program in so many is optimised, which takes ten times as long as all else.
 const OPTIMIZED: u64 = 4;
 
-impl Engines {
-    /// Engines of all modes.
-    ///
-    /// # Panics
-    /// When the machine cannot run the engine.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::of(modes::all().to_vec())
+/// Engines of these modes; where some of them optimize, also one that tiers up at a fixed number of calls
+/// and turns.
+///
+/// # Panics
+/// When the machine cannot run the engine.
+#[must_use]
+pub fn engines(mut modes: Vec<Mode>) -> Engines {
+    if !modes.iter().all(engines::starts_fast) {
+        let mut deterministic = Config::new();
+        deterministic.deterministic_tiering(2);
+        modes.push(Mode { name: "deterministic", config: deterministic });
     }
-
-    /// Engines of these modes; where some of them optimize, also one that tiers up at a fixed number
-    /// of calls and turns.
-    ///
-    /// # Panics
-    /// When the machine cannot run the engine.
-    #[must_use]
-    pub fn of(modes: Vec<Mode>) -> Self {
-        let engine = |mode: Mode| {
-            let engine = Engine::new(&mode.config).expect("the machine can run the engine");
-            (mode.name, engine)
-        };
-        let is_fast = |mode: &Mode| matches!(mode.name, "baseline" | "spill" | "interrupt");
-        let (baseline, mut optimizing): (Vec<Mode>, Vec<Mode>) =
-            modes.into_iter().partition(is_fast);
-        if !optimizing.is_empty() {
-            let mut deterministic = Config::new();
-            deterministic.deterministic_tiering(2);
-            optimizing.push(Mode { name: "deterministic", config: deterministic });
-        }
-        Self {
-            baseline: baseline.into_iter().map(engine).collect(),
-            optimizing: optimizing.into_iter().map(engine).collect(),
-        }
-    }
-
-    /// Runs a program in all modes.
-    ///
-    /// # Errors
-    /// The mode, and what is not as expected.
-    pub fn check_all(&self, program: &Program) -> Result<(), String> {
-        let bytes = program.bytes();
-        let mut all = self.baseline.iter().chain(&self.optimizing);
-        all.try_for_each(|engine| check_in(engine, program, &bytes))
-    }
-
-    /// Runs a program in a mode of the baseline tier, and now and then in one of both tiers, where
-    /// there are such; the number of the program says in which. Gives how many modes it were.
-    ///
-    /// # Errors
-    /// The mode, and what is not as expected.
-    pub fn check_some(&self, program: &Program, number: u64) -> Result<u64, String> {
-        let bytes = program.bytes();
-        let check = |engines: &[(&'static str, Engine)], n: u64| {
-            let count = u64::try_from(engines.len()).expect("a small number");
-            let Some(index) = n.checked_rem(count) else { return Ok(0) };
-            let engine = &engines[usize::try_from(index).expect("below a length")];
-            check_in(engine, program, &bytes).map(|()| 1)
-        };
-        let modes = check(&self.baseline, number)?;
-        if !number.is_multiple_of(OPTIMIZED) {
-            return Ok(modes);
-        }
-        Ok(modes + check(&self.optimizing, number / OPTIMIZED)?)
-    }
-}
-
-impl Default for Engines {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-fn check_in(
-    (name, engine): &(&'static str, Engine),
-    program: &Program,
-    bytes: &[u8],
-) -> Result<(), String> {
-    program.check(engine, bytes).map_err(|difference| format!("{name}: {difference}"))
+    Engines::of(modes, OPTIMIZED)
 }
 
 impl fmt::Display for Outcome {

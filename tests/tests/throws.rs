@@ -1,16 +1,19 @@
 //! Generated programs that throw and catch give what a model says, in every mode: see
 //! [`upshift_tests::throws`].
 
-use upshift_tests::throws::{Engines, Outcome, Program};
+use upshift_tests::modes;
+use upshift_tests::throws::{Outcome, Program, engines};
 
 /// Programs to try; the fuzzer's `--throws` tries as many as one likes.
 const PROGRAMS: u64 = 100;
 
 #[test]
 fn programs_that_throw_do_as_the_model_says() {
-    let engines = Engines::new();
+    let engines = engines(modes::all().to_vec());
     for seed in 0..PROGRAMS {
-        if let Err(difference) = engines.check_all(&Program::new(seed)) {
+        let program = Program::new(seed);
+        let bytes = program.bytes();
+        if let Err(difference) = engines.check_all(|engine| program.check(engine, &bytes)) {
             panic!("seed {seed}, {difference}");
         }
     }

@@ -6,9 +6,10 @@ use super::store::{AsContext, AsContextMut};
 use super::structref::StructRef;
 use crate::Result;
 use crate::canon::TypeEntry;
+use crate::fallible::OutOfMemory;
 use crate::gc::access::{Reference, type_of};
 use crate::instantiate::limits;
-use crate::store::roots::{OwnedRoot, RootIndex};
+use crate::store::roots::{OwnedRoot, RootIndex, expect_handle};
 use crate::store::{StoreId, StoreInner};
 use std::fmt;
 use std::sync::Arc;
@@ -77,14 +78,14 @@ pub(crate) enum Rooted {
 
 impl Rooted {
     /// What these bits of a reference stand for; `None` for null.
-    pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Option<Self> {
+    pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Result<Option<Self>, OutOfMemory> {
         let bits = u32::try_from(bits).expect("references have 32 bits");
-        match Reference::from_bits(bits) {
-            Reference::Null => None,
-            Reference::Object(offset) => Some(Self::Object(store.roots.add(offset.into()))),
-            Reference::I31(value) => Some(Self::I31(I31::wrapping_i32(value))),
-            Reference::Host(_) => Some(Self::Host(store.roots.add(bits.into()))),
-        }
+        Ok(Some(match Reference::from_bits(bits) {
+            Reference::Null => return Ok(None),
+            Reference::Object(offset) => Self::Object(store.roots.add(offset.into())?),
+            Reference::I31(value) => Self::I31(I31::wrapping_i32(value)),
+            Reference::Host(_) => Self::Host(store.roots.add(bits.into())?),
+        }))
     }
 
     /// The reference.
@@ -175,12 +176,13 @@ impl AnyRef {
     /// A form that lasts until it is dropped.
     ///
     /// # Panics
-    /// When the reference belongs to another store, or its scope is over.
+    /// When the reference belongs to another store, its scope is over, or the system has no memory for
+    /// a handle.
     pub fn to_owned_ref(&self, store: impl AsContext) -> OwnedRef {
         let store = store.as_context();
         let inner = store.inner();
         let bits = self.reference(inner).bits();
-        OwnedRef { root: inner.roots.own(inner.id(), bits.into()) }
+        OwnedRef { root: expect_handle(inner.roots.own(inner.id(), bits.into())) }
     }
 
     /// Whether it is a value of type `ty` of the store's engine.
@@ -236,17 +238,18 @@ impl AnyRef {
         (self.store, self.value)
     }
 
-    pub(crate) fn from_object(store: &StoreInner, object: u32) -> Self {
-        Self { store: store.id(), value: Rooted::Object(store.roots.add(object.into())) }
+    pub(crate) fn from_object(store: &StoreInner, object: u32) -> Result<Self, OutOfMemory> {
+        let value = Rooted::Object(store.roots.add(object.into())?);
+        Ok(Self { store: store.id(), value })
     }
 
     pub(crate) fn to_bits(self, store: &StoreInner) -> u64 {
         self.reference(store).bits().into()
     }
 
-    pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Option<Self> {
+    pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Result<Option<Self>, OutOfMemory> {
         let value = Rooted::from_bits(store, bits)?;
-        Some(Self { store: store.id(), value })
+        Ok(value.map(|value| Self { store: store.id(), value }))
     }
 }
 
@@ -260,11 +263,12 @@ impl OwnedRef {
     /// The reference, for the present scope.
     ///
     /// # Panics
-    /// When it belongs to another store.
+    /// When it belongs to another store, or the system has no memory for a handle.
     pub fn to_any_ref(&self, store: impl AsContext) -> AnyRef {
         let store = store.as_context();
         store.inner().check(self.root.store);
-        AnyRef::from_bits(store.inner(), self.root.bits()).expect("owned references are not null")
+        let any = AnyRef::from_bits(store.inner(), self.root.bits());
+        expect_handle(any).expect("owned references are not null")
     }
 }
 

@@ -8,12 +8,14 @@ use super::val::Val;
 use crate::Result;
 use crate::builtin::object::new_array;
 use crate::canon::TypeEntry;
+use crate::fallible;
 use crate::gc::access::{element_place, length_of};
 use crate::store::StoreInner;
 use anyhow::{Context, bail};
 use std::fmt;
+use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{ArrayLayout, ObjectLayout};
-use upshift_abi::types::{CompositeType, FieldType};
+use upshift_abi::types::{CompositeType, FieldType, HeapType};
 
 /// An array type of an engine. It keeps the types that it names.
 #[derive(Clone)]
@@ -44,6 +46,13 @@ impl ArrayType {
     pub fn new(engine: &Engine, element: FieldType) -> Result<Self> {
         let entry = engine.types().register_composite(CompositeType::Array(element))?;
         Ok(Self { entry })
+    }
+
+    /// The type as one of references, for fields, elements and signatures. It is good as long as something
+    /// keeps this type: this, or a type that names it.
+    #[must_use]
+    pub fn heap_type(&self) -> HeapType {
+        HeapType::Concrete(TypeIndex(self.entry.id().0))
     }
 
     /// The elements.
@@ -84,7 +93,7 @@ impl ArrayRef {
         element: Val,
         length: u32,
     ) -> Result<Self> {
-        make(store, ty, length, &mut |_| element)
+        make(store, ty, length, &[element])
     }
 
     /// A new array of these elements.
@@ -97,7 +106,7 @@ impl ArrayRef {
     /// When a value belongs to another store.
     pub fn new_fixed(store: impl AsContextMut, ty: &ArrayType, elements: &[Val]) -> Result<Self> {
         let length = u32::try_from(elements.len()).context("too many elements")?;
-        make(store, ty, length, &mut |i| elements[i as usize])
+        make(store, ty, length, elements)
     }
 
     /// The type.
@@ -120,7 +129,7 @@ impl ArrayRef {
     /// An element; packed integers are zero-extended.
     ///
     /// # Errors
-    /// When there is no such element.
+    /// When there is no such element, or the system has no memory for a handle.
     ///
     /// # Panics
     /// When the reference belongs to another store, or its scope is over.
@@ -128,18 +137,30 @@ impl ArrayRef {
         with_store(store, |store| {
             let (ty, place) = self.place(store, index)?;
             let slot = store.read_cell(ty.layout().element, place);
-            Ok(value_of(store, ty.element(), slot))
+            value_of(store, ty.element(), slot)
         })
     }
 
     /// All elements.
     ///
+    /// # Errors
+    /// When the system has no memory for so many values.
+    ///
     /// # Panics
     /// When the reference belongs to another store, or its scope is over.
-    pub fn elements(&self, mut store: impl AsContextMut) -> Vec<Val> {
-        let length = self.len(store.as_context_mut().as_context());
-        let element = |i| self.get(store.as_context_mut(), i).expect("an element of the array");
-        (0..length).map(element).collect()
+    pub fn elements(&self, store: impl AsContextMut) -> Result<Vec<Val>> {
+        with_store(store, |store| {
+            let (ty, object) = (self.ty_in(store), self.0.object(store));
+            let length = length_of(store.heap().memory(), object);
+            let mut values = Vec::new();
+            fallible::reserve(&mut values, length as usize)?;
+            for i in 0..length {
+                let slot =
+                    store.read_cell(ty.layout().element, element_place(ty.layout(), object, i));
+                values.push(value_of(store, ty.element(), slot)?);
+            }
+            Ok(values)
+        })
     }
 
     /// Sets an element.
@@ -157,7 +178,7 @@ impl ArrayRef {
             }
             check_field(store, value, ty.element())?;
             let (slot, object) = (value.to_slot(store), self.0.object(store));
-            store.note_write(object);
+            store.note_write_elements(object, (index, 1));
             store.write_cell(ty.layout().element, place, slot)
         })
     }
@@ -188,25 +209,26 @@ impl ArrayRef {
     }
 }
 
+/// An array of these elements, the last of which is repeated.
 fn make(
     store: impl AsContextMut,
     ty: &ArrayType,
     length: u32,
-    element: &mut dyn FnMut(u32) -> Val,
+    elements: &[Val],
 ) -> Result<ArrayRef> {
     with_heap(store, ty.layout().size_bytes(length), |store| {
-        for i in 0..length {
-            check_field(store, element(i), ty.element())?;
+        for &element in elements {
+            check_field(store, element, ty.element())?;
         }
         store.keep_type(&ty.entry)?;
         let layout = ty.layout();
         let array = new_array(store, ty.entry.id(), layout, length)?;
         // Values are read after the array was made: that may have moved what they refer to.
         for i in 0..length {
-            let value = element(i).to_slot(store);
-            store.note_write(array);
+            let value = elements[(i as usize).min(elements.len() - 1)].to_slot(store);
+            store.note_write_elements(array, (i, 1));
             store.write_cell(layout.element, element_place(layout, array, i), value)?;
         }
-        Ok(ArrayRef(AnyRef::from_object(store, array)))
+        Ok(ArrayRef(AnyRef::from_object(store, array)?))
     })
 }

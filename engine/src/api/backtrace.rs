@@ -35,7 +35,7 @@ pub struct FrameInfo {
 impl WasmBacktrace {
     /// The frames of a store now, for use in host functions.
     pub fn capture(store: impl super::store::AsContext) -> Self {
-        let frames: Vec<Frame> = store.as_context().inner().context().walk().collect();
+        let frames = store.as_context().inner().context().walk().kept();
         Self::new(&frames)
     }
 

@@ -7,7 +7,8 @@
 use super::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 use super::tag::Tag;
 use super::val::Val;
-use crate::store::roots::{OwnedRoot, RootIndex};
+use crate::fallible::OutOfMemory;
+use crate::store::roots::{OwnedRoot, RootIndex, expect_handle};
 use crate::store::{Slot, StoreId, StoreInner};
 use crate::vm::ExnPtr;
 use crate::{Error, Result};
@@ -46,7 +47,7 @@ impl ExnRef {
         let slots: Vec<Slot> = fields.iter().map(|field| field.to_slot(inner)).collect();
         let identity = tag.ptr(inner);
         let exn = inner.new_exception(|heap| heap.alloc(identity, slots.iter().copied()))?;
-        Ok(Self::from_ptr(inner, exn))
+        Ok(Self::from_ptr(inner, exn)?)
     }
 
     /// The tag.
@@ -62,29 +63,34 @@ impl ExnRef {
     /// The values it was thrown with.
     ///
     /// # Panics
-    /// When the reference belongs to another store, or its scope is over.
+    /// When the reference belongs to another store, its scope is over, or the system has no memory for
+    /// handles.
     pub fn fields(&self, mut store: impl AsContextMut) -> Vec<Val> {
         let store = store.as_context_mut();
         let inner = store.inner();
-        fields_of(inner, self.ptr(inner))
+        expect_handle(fields_of(inner, self.ptr(inner)))
     }
 
     /// One of the values.
     ///
     /// # Errors
-    /// When it has no such field.
+    /// When it has no such field, or the system has no memory for a handle.
     ///
     /// # Panics
     /// When the reference belongs to another store, or its scope is over.
-    pub fn field(&self, store: impl AsContextMut, index: usize) -> Result<Val> {
-        let fields = self.fields(store);
-        let count = fields.len();
-        let field = fields.get(index).copied();
-        field.ok_or_else(|| anyhow::anyhow!("field {index} of an exception with {count}"))
+    pub fn field(&self, mut store: impl AsContextMut, index: usize) -> Result<Val> {
+        let store = store.as_context_mut();
+        let inner = store.inner();
+        let exn = self.ptr(inner);
+        let ty = inner.exceptions.tag_of(exn).entry(inner).ty();
+        let Some(&field) = ty.params.get(index) else {
+            bail!("field {index} of an exception with {}", ty.params.len())
+        };
+        Ok(Val::from_slot(inner, field, exn.field(index))?)
     }
 
-    pub(crate) fn from_ptr(store: &StoreInner, exn: ExnPtr) -> Self {
-        Self { store: store.id(), root: store.roots.add(exn.bits()) }
+    pub(crate) fn from_ptr(store: &StoreInner, exn: ExnPtr) -> Result<Self, OutOfMemory> {
+        Ok(Self { store: store.id(), root: store.roots.add(exn.bits())? })
     }
 
     pub(crate) fn ptr(self, store: &StoreInner) -> ExnPtr {
@@ -96,12 +102,12 @@ impl ExnRef {
         self.ptr(store).bits()
     }
 
-    pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Option<Self> {
-        ExnPtr::from_bits(bits).map(|exn| Self::from_ptr(store, exn))
+    pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Result<Option<Self>, OutOfMemory> {
+        ExnPtr::from_bits(bits).map(|exn| Self::from_ptr(store, exn)).transpose()
     }
 }
 
-fn fields_of(store: &StoreInner, exn: ExnPtr) -> Vec<Val> {
+fn fields_of(store: &StoreInner, exn: ExnPtr) -> Result<Vec<Val>, OutOfMemory> {
     let ty = store.exceptions.tag_of(exn).entry(store).ty();
     let fields = ty.params.iter().enumerate();
     fields.map(|(i, &ty)| Val::from_slot(store, ty, exn.field(i))).collect()
@@ -117,12 +123,12 @@ pub struct Exception {
 }
 
 impl Exception {
-    pub(crate) fn new(store: &mut StoreInner, exn: ExnPtr) -> Self {
+    pub(crate) fn new(store: &mut StoreInner, exn: ExnPtr) -> Result<Self, OutOfMemory> {
         let ty = store.exceptions.tag_of(exn).entry(store).ty();
         let params: Vec<String> = ty.params.iter().map(ToString::to_string).collect();
         let message = format!("uncaught exception with a tag of ({})", params.join(" ")).into();
         let id = store.id();
-        Self { root: store.roots.own(id, exn.bits()), message }
+        Ok(Self { root: store.roots.own(id, exn.bits())?, message })
     }
 
     /// The exception that an error carries, if it belongs to this store.
@@ -134,10 +140,10 @@ impl Exception {
     /// A reference to the exception.
     ///
     /// # Panics
-    /// When it belongs to another store.
+    /// When it belongs to another store, or the system has no memory for a handle.
     pub fn exn_ref(&self, mut store: impl AsContextMut) -> ExnRef {
         let store = store.as_context_mut();
-        ExnRef::from_ptr(store.inner(), self.ptr(store.inner()))
+        expect_handle(ExnRef::from_ptr(store.inner(), self.ptr(store.inner())))
     }
 
     /// The tag.
@@ -152,10 +158,10 @@ impl Exception {
     /// The values it was thrown with.
     ///
     /// # Panics
-    /// When it belongs to another store.
+    /// When it belongs to another store, or the system has no memory for handles.
     pub fn fields(&self, mut store: impl AsContextMut) -> Vec<Val> {
         let store = store.as_context_mut();
-        fields_of(store.inner(), self.ptr(store.inner()))
+        expect_handle(fields_of(store.inner(), self.ptr(store.inner())))
     }
 
     fn ptr(&self, store: &StoreInner) -> ExnPtr {
@@ -181,7 +187,7 @@ impl std::error::Error for Exception {}
 /// Makes the error that throws an exception.
 fn thrown<R>(store: &mut StoreInner, exn: ExnRef) -> Result<R> {
     let exn = exn.ptr(store);
-    Err(Error::new(Exception::new(store, exn)))
+    Err(Error::new(Exception::new(store, exn)?))
 }
 
 impl<T: 'static> Store<T> {

@@ -4,6 +4,7 @@
 use super::anyref::Rooted;
 use super::store::{AsContext, AsContextMut};
 use crate::Result;
+use crate::fallible::OutOfMemory;
 use crate::gc::access::Reference;
 use crate::store::{StoreId, StoreInner};
 use std::any::Any;
@@ -33,7 +34,7 @@ impl ExternRef {
         let handle = inner.add_host_value(Box::new(value));
         let handle = handle.ok_or_else(|| anyhow::anyhow!("the store holds too many values"))?;
         let bits = Reference::Host(handle).bits();
-        Ok(Self { store: inner.id(), value: Rooted::Host(inner.roots.add(bits.into())) })
+        Ok(Self { store: inner.id(), value: Rooted::Host(inner.roots.add(bits.into())?) })
     }
 
     /// The value; `None` for a reference that did not come from [`Self::new`].
@@ -78,8 +79,8 @@ impl ExternRef {
         self.reference(store).bits().into()
     }
 
-    pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Option<Self> {
+    pub(crate) fn from_bits(store: &StoreInner, bits: u64) -> Result<Option<Self>, OutOfMemory> {
         let value = Rooted::from_bits(store, bits)?;
-        Some(Self { store: store.id(), value })
+        Ok(value.map(|value| Self { store: store.id(), value }))
     }
 }

@@ -107,7 +107,7 @@ impl Func {
         }
         call_raw(store.store(), self.ptr, &entry, &mut slots)?;
         for ((result, &ty), &slot) in results.iter_mut().zip(&*ty.results).zip(&slots) {
-            *result = Val::from_slot(store.inner(), ty, slot);
+            *result = Val::from_slot(store.inner(), ty, slot)?;
         }
         Ok(())
     }
@@ -201,9 +201,9 @@ pub(crate) fn untyped_parts<T: 'static>(
     HostFuncParts::new::<T, _>(ty, move |mut caller: Caller<'_, T>, slots: &mut [Slot]| {
         let FuncType { params, results } = &signature;
         let mut values: SmallVec<[Val; 8]> = SmallVec::with_capacity(params.len() + results.len());
-        values.extend(
-            params.iter().zip(&*slots).map(|(&ty, &slot)| Val::from_slot(caller.inner(), ty, slot)),
-        );
+        for (&ty, &slot) in params.iter().zip(&*slots) {
+            values.push(Val::from_slot(caller.inner(), ty, slot)?);
+        }
         // What the body does not set stays null or zero.
         values.extend(results.iter().map(|&ty| Val::default_for_ty(ty).unwrap_or(Val::I32(0))));
         let (arguments, returned) = values.split_at_mut(params.len());

@@ -3,6 +3,7 @@
 use super::store::{AsContext, AsContextMut};
 use super::val::Val;
 use crate::Result;
+use crate::store::roots::expect_handle;
 use crate::store::{StoreId, StoreInner};
 use crate::vm::{GlobalBox, GlobalPtr};
 use anyhow::bail;
@@ -40,9 +41,13 @@ impl Global {
     }
 
     /// The value.
+    ///
+    /// # Panics
+    /// When the global belongs to another store, or the system has no memory for a handle.
     pub fn get(&self, mut store: impl AsContextMut) -> Val {
         let store = store.as_context_mut();
-        Val::from_slot(store.inner(), self.ty.content, self.ptr(store.inner()).get())
+        let slot = self.ptr(store.inner()).get();
+        expect_handle(Val::from_slot(store.inner(), self.ty.content, slot))
     }
 
     /// Sets the value.

@@ -32,7 +32,7 @@ macro_rules! into_func {
             fn into_parts(self) -> HostFuncParts {
                 let ty = FuncType::new(vec![$($name::val_type()),*], Ret::result_types());
                 HostFuncParts::new::<T, _>(ty, move |caller: Caller<'_, T>, slots: &mut [Slot]| {
-                    $(let $value = $name::from_slot(caller.inner(), slots[$i]);)*
+                    $(let $value = $name::from_slot(caller.inner(), slots[$i])?;)*
                     self($($value),*).finish(caller.inner(), slots)
                 })
             }
@@ -48,7 +48,7 @@ macro_rules! into_func {
             fn into_parts(self) -> HostFuncParts {
                 let ty = FuncType::new(vec![$($name::val_type()),*], Ret::result_types());
                 HostFuncParts::new::<T, _>(ty, move |mut caller: Caller<'_, T>, slots: &mut [Slot]| {
-                    $(let $value = $name::from_slot(caller.inner(), slots[$i]);)*
+                    $(let $value = $name::from_slot(caller.inner(), slots[$i])?;)*
                     let ret = self(caller.reborrow(), $($value),*);
                     ret.finish(caller.inner(), slots)
                 })

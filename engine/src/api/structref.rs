@@ -9,8 +9,9 @@ use crate::canon::TypeEntry;
 use crate::store::StoreInner;
 use anyhow::{Context, bail};
 use std::fmt;
+use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{Cell, ObjectLayout};
-use upshift_abi::types::{CompositeType, FieldType, StorageType, ValType};
+use upshift_abi::types::{CompositeType, FieldType, HeapType, StorageType, ValType};
 
 /// A structure type of an engine. It keeps the types that it names.
 #[derive(Clone)]
@@ -46,6 +47,13 @@ impl StructType {
         }
         let entry = engine.types().register_composite(CompositeType::Struct(fields))?;
         Ok(Self { entry })
+    }
+
+    /// The type as one of references, for fields, elements and signatures. It is good as long as something
+    /// keeps this type: this, or a type that names it.
+    #[must_use]
+    pub fn heap_type(&self) -> HeapType {
+        HeapType::Concrete(TypeIndex(self.entry.id().0))
     }
 
     /// The fields.
@@ -92,7 +100,7 @@ impl StructRef {
                 store.note_write(object);
                 store.write_cell(cell, object + offset, value)?;
             }
-            Ok(Self(AnyRef::from_object(store, object)))
+            Ok(Self(AnyRef::from_object(store, object)?))
         })
     }
 
@@ -107,7 +115,7 @@ impl StructRef {
     /// The value of a field; packed integers are zero-extended.
     ///
     /// # Errors
-    /// When there is no such field.
+    /// When there is no such field, or the system has no memory for a handle.
     ///
     /// # Panics
     /// When the reference belongs to another store, or its scope is over.
@@ -116,14 +124,15 @@ impl StructRef {
             let entry = self.entry(store);
             let (ty, cell, offset) = field_of(&entry, index)?;
             let slot = store.read_cell(cell, self.0.object(store) + offset);
-            Ok(value_of(store, ty, slot))
+            value_of(store, ty, slot)
         })
     }
 
     /// The values of all fields.
     ///
     /// # Panics
-    /// When the reference belongs to another store, or its scope is over.
+    /// When the reference belongs to another store, its scope is over, or the system has no memory for
+    /// handles.
     pub fn fields(&self, mut store: impl AsContextMut) -> Vec<Val> {
         let count = self.ty(store.as_context_mut().as_context()).fields().len();
         let field = |i| self.field(store.as_context_mut(), i).expect("a field of the type");
@@ -204,9 +213,9 @@ pub(crate) fn check_field(store: &StoreInner, value: Val, ty: FieldType) -> Resu
 }
 
 /// The value that a field holds.
-pub(crate) fn value_of(store: &StoreInner, ty: FieldType, slot: crate::store::Slot) -> Val {
+pub(crate) fn value_of(store: &StoreInner, ty: FieldType, slot: crate::store::Slot) -> Result<Val> {
     match ty.storage {
-        StorageType::I8 | StorageType::I16 => Val::I32(low_u32(slot).cast_signed()),
-        StorageType::Val(ty) => Val::from_slot(store, ty, slot),
+        StorageType::I8 | StorageType::I16 => Ok(Val::I32(low_u32(slot).cast_signed())),
+        StorageType::Val(ty) => Ok(Val::from_slot(store, ty, slot)?),
     }
 }

@@ -5,6 +5,7 @@ use super::val::Ref;
 use crate::Result;
 use crate::instantiate::limits;
 use crate::store::entities::TableId;
+use crate::store::roots::expect_handle;
 use crate::store::{StoreId, StoreInner};
 use crate::vm::TablePtr;
 use anyhow::bail;
@@ -37,11 +38,14 @@ impl Table {
     }
 
     /// An element; `None` when the index is out of bounds.
+    ///
+    /// # Panics
+    /// When the table belongs to another store, or the system has no memory for a handle.
     pub fn get(&self, mut store: impl AsContextMut, index: u64) -> Option<Ref> {
         let store = store.as_context_mut();
         let ty = self.type_in(store.inner());
         let bits = self.ptr(store.inner()).get(index)?;
-        Some(Ref::from_bits(store.inner(), ty.element, bits))
+        Some(expect_handle(Ref::from_bits(store.inner(), ty.element, bits)))
     }
 
     /// Sets an element.

@@ -65,6 +65,6 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         params.store(store.inner(), slots);
         crate::vm::enter(store.store(), self.trampoline, func, slots)
             .map_err(|exit| super::backtrace::exit_error(store.inner_mut(), exit))?;
-        Ok(R::load(store.inner(), slots))
+        R::load(store.inner(), slots)
     }
 }

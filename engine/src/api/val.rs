@@ -6,6 +6,7 @@ use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
 use super::structref::StructRef;
+use crate::fallible::OutOfMemory;
 use crate::store::{Slot, StoreInner};
 use upshift_abi::layout::CanonTypeId;
 use upshift_abi::types::{HeapType, RefType, ValType};
@@ -197,15 +198,19 @@ impl Val {
     }
 
     /// The value of type `ty` in a slot that wasm code of `store` wrote.
-    pub(crate) fn from_slot(store: &StoreInner, ty: ValType, slot: Slot) -> Self {
-        match ty {
+    pub(crate) fn from_slot(
+        store: &StoreInner,
+        ty: ValType,
+        slot: Slot,
+    ) -> Result<Self, OutOfMemory> {
+        Ok(match ty {
             ValType::I32 => Self::I32(low_u32(slot).cast_signed()),
             ValType::I64 => Self::I64(slot[0].cast_signed()),
             ValType::F32 => Self::F32(low_u32(slot)),
             ValType::F64 => Self::F64(slot[0]),
             ValType::V128 => Self::V128(V128(join_u128(slot))),
-            ValType::Ref(ty) => Ref::from_bits(store, ty, slot[0]).into(),
-        }
+            ValType::Ref(ty) => Ref::from_bits(store, ty, slot[0])?.into(),
+        })
     }
 }
 
@@ -324,15 +329,19 @@ impl Ref {
     }
 
     /// The reference of type `ty` that `bits` stand for in `store`.
-    pub(crate) fn from_bits(store: &StoreInner, ty: RefType, bits: u64) -> Self {
-        match top_of(store, ty.heap).heap {
-            HeapType::Any => Self::Any(AnyRef::from_bits(store, bits)),
+    pub(crate) fn from_bits(
+        store: &StoreInner,
+        ty: RefType,
+        bits: u64,
+    ) -> Result<Self, OutOfMemory> {
+        Ok(match top_of(store, ty.heap).heap {
+            HeapType::Any => Self::Any(AnyRef::from_bits(store, bits)?),
             HeapType::Extern | HeapType::NoExtern => {
-                Self::Extern(ExternRef::from_bits(store, bits))
+                Self::Extern(ExternRef::from_bits(store, bits)?)
             }
-            HeapType::Exn | HeapType::NoExn => Self::Exn(ExnRef::from_bits(store, bits)),
+            HeapType::Exn | HeapType::NoExn => Self::Exn(ExnRef::from_bits(store, bits)?),
             _ => Self::Func(Func::from_bits(store, bits)),
-        }
+        })
     }
 }
 

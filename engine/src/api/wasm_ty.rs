@@ -34,7 +34,7 @@ pub trait WasmTy: Sized + Send {
     fn into_slot(self, store: &StoreInner) -> Slot;
     /// The value in a slot.
     #[doc(hidden)]
-    fn from_slot(store: &StoreInner, slot: Slot) -> Self;
+    fn from_slot(store: &StoreInner, slot: Slot) -> Result<Self>;
 }
 
 macro_rules! wasm_types {
@@ -52,8 +52,8 @@ macro_rules! wasm_types {
             }
 
             #[inline]
-            fn from_slot($from_store: &StoreInner, $slot: Slot) -> Self {
-                $from
+            fn from_slot($from_store: &StoreInner, $slot: Slot) -> Result<Self> {
+                Ok($from)
             }
         }
     )*};
@@ -71,11 +71,11 @@ wasm_types! {
         |s, v| [v.map_or(0, |func| func.to_bits(s)), 0], |s, slot| Func::from_bits(s, slot[0]);
     Option<ExternRef>: EXTERNREF,
         |s, v| [v.map_or(0, |value| value.to_bits(s)), 0],
-        |s, slot| ExternRef::from_bits(s, slot[0]);
+        |s, slot| ExternRef::from_bits(s, slot[0])?;
     Option<AnyRef>: ANYREF,
-        |s, v| [v.map_or(0, |any| any.to_bits(s)), 0], |s, slot| AnyRef::from_bits(s, slot[0]);
+        |s, v| [v.map_or(0, |any| any.to_bits(s)), 0], |s, slot| AnyRef::from_bits(s, slot[0])?;
     Option<ExnRef>: EXNREF,
-        |s, v| [v.map_or(0, |exn| exn.to_bits(s)), 0], |s, slot| ExnRef::from_bits(s, slot[0]);
+        |s, v| [v.map_or(0, |exn| exn.to_bits(s)), 0], |s, slot| ExnRef::from_bits(s, slot[0])?;
 }
 
 /// Parameters of a [`TypedFunc`](crate::TypedFunc): one [`WasmTy`] or a tuple of up to 16.
@@ -95,7 +95,7 @@ pub trait WasmParams: Send {
 pub trait WasmResults: WasmParams + Sized {
     /// Reads them from the first slots.
     #[doc(hidden)]
-    fn load(store: &StoreInner, slots: &[Slot]) -> Self;
+    fn load(store: &StoreInner, slots: &[Slot]) -> Result<Self>;
 }
 
 impl<T: WasmTy> WasmParams for T {
@@ -113,7 +113,7 @@ impl<T: WasmTy> WasmParams for T {
 
 impl<T: WasmTy> WasmResults for T {
     #[inline]
-    fn load(store: &StoreInner, slots: &[Slot]) -> Self {
+    fn load(store: &StoreInner, slots: &[Slot]) -> Result<Self> {
         T::from_slot(store, slots[0])
     }
 }
@@ -177,7 +177,9 @@ impl WasmParams for () {
 
 impl WasmResults for () {
     #[inline]
-    fn load(_store: &StoreInner, _slots: &[Slot]) -> Self {}
+    fn load(_store: &StoreInner, _slots: &[Slot]) -> Result<Self> {
+        Ok(())
+    }
 }
 
 impl WasmRet for () {
@@ -212,8 +214,8 @@ macro_rules! tuples {
 
         impl<$($name: WasmTy),*> WasmResults for ($($name,)*) {
             #[inline]
-            fn load(store: &StoreInner, slots: &[Slot]) -> Self {
-                ($($name::from_slot(store, slots[$i]),)*)
+            fn load(store: &StoreInner, slots: &[Slot]) -> Result<Self> {
+                Ok(($($name::from_slot(store, slots[$i])?,)*))
             }
         }
 

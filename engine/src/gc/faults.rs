@@ -3,11 +3,12 @@
 
 use crate::fallible::refusing;
 use crate::{
-    AsContextMut, CollectorKind, Config, Engine, ExnRef, Extern, ExternRef, FieldType, Func,
-    FuncType, Instance, Module, Result, RootScope, StorageType, Store, StructType, Tag, Tier, Trap,
-    Val, ValType,
+    AnyRef, ArrayRef, ArrayType, AsContextMut, CollectorKind, Config, Engine, ExnRef, Extern,
+    ExternRef, FieldType, Func, FuncType, Instance, Module, Result, RootScope, StorageType, Store,
+    StructType, Tag, Tier, Trap, Val, ValType,
 };
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// `keep` adds nodes to a list, each with a value of the host, an exception, and a function; `sound`
 /// says whether the list has all of them. `work` makes what is garbage afterwards, in all spaces of
@@ -115,6 +116,23 @@ impl Guest {
     }
 }
 
+/// What a host does with objects: an array of a guest's length, and a handle for each of its elements.
+fn read_elements(store: &mut Store<()>) -> Result<()> {
+    const LENGTH: u32 = 1000;
+    let field = FieldType { storage: StorageType::Val(ValType::ANYREF), mutable: true };
+    let ty = ArrayType::new(store.engine(), field)?;
+    let mut scope = RootScope::new(store);
+    let array = ArrayRef::new(&mut scope, &ty, Val::AnyRef(None), LENGTH)?;
+    for i in 0..LENGTH {
+        array.set(&mut scope, i, array.to_any_ref().into())?;
+    }
+    let elements = array.elements(&mut scope)?;
+    let same =
+        |value: &Val| AnyRef::ref_eq(&scope, &array.to_any_ref(), &value.unwrap_any_ref().unwrap());
+    assert!(elements.len() == LENGTH as usize && elements.iter().all(same));
+    Ok(())
+}
+
 /// What a guest does, step by step, whatever fails.
 fn run(guest: &Guest, store: &mut Store<()>) -> (Option<Instance>, Vec<crate::Error>) {
     let instance = match guest.instantiate(store) {
@@ -127,6 +145,7 @@ fn run(guest: &Guest, store: &mut Store<()>) -> (Option<Instance>, Vec<crate::Er
     for _ in 0..2 {
         errors.extend(keep.call(&mut *store, KEPT).err());
         errors.extend(work.call(&mut *store, WORK).err());
+        errors.extend(read_elements(store).err());
         errors.extend(store.gc().err());
     }
     (Some(instance), errors)
@@ -198,6 +217,39 @@ fn a_store_survives_a_time_without_memory() {
 fn the_null_collector_survives_refusals_too() {
     refuse_each(CollectorKind::Null, 1);
     refuse_each(CollectorKind::Null, u64::MAX);
+}
+
+/// Where the API has no error to give, a handle without memory is a panic, and nothing is lost.
+#[test]
+fn handles_without_an_error_panic_and_harm_nothing() {
+    let guest = Guest::new(CollectorKind::Generational);
+    let mut store = Store::new(&guest.engine, ());
+    let (instance, errors) = run(&guest, &mut store);
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut scope = RootScope::new(&mut store);
+    let value = ExternRef::new(&mut scope, 5).unwrap();
+    let any = AnyRef::convert_extern(&scope, value);
+    let mut panics = 0;
+    // Handles until the table of scopes is full once, and that of owned ones.
+    let (owned, _) = refusing(0..u64::MAX, || {
+        let mut owned = Vec::new();
+        for _ in 0..5000 {
+            let made = catch_unwind(AssertUnwindSafe(|| any.to_owned_ref(&scope)));
+            panics += u32::from(made.is_err());
+            owned.extend(made.ok());
+        }
+        for one in &owned {
+            panics += u32::from(catch_unwind(AssertUnwindSafe(|| one.to_any_ref(&scope))).is_err());
+        }
+        let made = catch_unwind(AssertUnwindSafe(|| any.to_owned_ref(&scope)));
+        panics += u32::from(made.is_err());
+        owned
+    });
+    assert!(panics > 0);
+    assert!(owned.iter().all(|one| AnyRef::ref_eq(&scope, &one.to_any_ref(&scope), &any)));
+    assert!(any.to_owned_ref(&scope).to_any_ref(&scope).is_eqref() == any.is_eqref());
+    drop(scope);
+    assert_sound(&mut store, instance.unwrap(), "after panics");
 }
 
 #[test]

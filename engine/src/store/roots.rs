@@ -5,6 +5,7 @@
 //! the table. What outlives scopes owns its root instead.
 
 use super::StoreId;
+use crate::fallible::{self, OutOfMemory};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -30,6 +31,15 @@ pub(crate) struct RootIndex {
     id: u64,
 }
 
+/// A handle where the API has no error to give: what it is for takes no memory but this.
+///
+/// # Panics
+/// When the system has no memory for it.
+#[track_caller]
+pub(crate) fn expect_handle<T>(made: Result<T, OutOfMemory>) -> T {
+    made.unwrap_or_else(|OutOfMemory| panic!("no memory for another handle"))
+}
+
 /// A root that is there as long as this.
 #[derive(Debug)]
 pub(crate) struct OwnedRoot {
@@ -46,13 +56,13 @@ impl OwnedRoot {
 
 impl Roots {
     /// Makes a reference a root of the present scope.
-    pub(crate) fn add(&self, bits: u64) -> RootIndex {
+    pub(crate) fn add(&self, bits: u64) -> Result<RootIndex, OutOfMemory> {
         let mut scoped = self.scoped.lock().unwrap_or_else(PoisonError::into_inner);
         let id = scoped.next_id;
+        let position = u32::try_from(scoped.entries.len()).map_err(|_| OutOfMemory)?;
+        fallible::push(&mut scoped.entries, (id, bits))?;
         scoped.next_id += 1;
-        let position = u32::try_from(scoped.entries.len()).expect("fewer roots than memory");
-        scoped.entries.push((id, bits));
-        RootIndex { position, id }
+        Ok(RootIndex { position, id })
     }
 
     /// The bits of a root.
@@ -80,14 +90,14 @@ impl Roots {
     }
 
     /// A root that lasts until it is dropped.
-    pub(crate) fn own(&self, store: StoreId, bits: u64) -> Arc<OwnedRoot> {
+    pub(crate) fn own(&self, store: StoreId, bits: u64) -> Result<Arc<OwnedRoot>, OutOfMemory> {
         let root = Arc::new(OwnedRoot { store, bits: AtomicU64::new(bits) });
         let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         if owned.len() == owned.capacity() {
             owned.retain(|root| root.strong_count() > 0);
         }
-        owned.push(Arc::downgrade(&root));
-        root
+        fallible::push(&mut owned, Arc::downgrade(&root))?;
+        Ok(root)
     }
 
     /// Replaces every root by what `visit` returns for it.
@@ -109,13 +119,13 @@ mod tests {
     #[test]
     fn roots_move_with_what_they_name_and_end_with_their_scope() {
         let mut roots = Roots::default();
-        let outer = roots.add(8);
+        let outer = roots.add(8).unwrap();
         let scope = roots.open_scope();
-        let inner = roots.add(16);
+        let inner = roots.add(16).unwrap();
         roots.visit(&mut |bits| bits + 1);
         assert_eq!((roots.get(outer), roots.get(inner)), (9, 17));
         roots.close_scope(scope);
-        let again = roots.add(24);
+        let again = roots.add(24).unwrap();
         assert_eq!(roots.get(again), 24);
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| roots.get(inner)));
         assert!(ended.is_err());

@@ -171,7 +171,10 @@ impl<T: 'static> VmHost for StoreBox<T> {
     }
 
     fn uncaught(&mut self, exn: ExnPtr) -> crate::Error {
-        crate::Error::new(Exception::new(&mut self.inner, exn))
+        match Exception::new(&mut self.inner, exn) {
+            Ok(exception) => crate::Error::new(exception),
+            Err(refused) => refused.into(),
+        }
     }
 
     fn thrown(&self, error: &crate::Error) -> Option<ExnPtr> {

@@ -162,7 +162,7 @@ impl Context {
     }
 
     /// The wasm frames of all activations, innermost first; for a backtrace in a host function.
-    pub(crate) fn walk(&self) -> Walk {
+    pub(crate) fn walk(&self) -> Walk<'_> {
         self.cell.walk()
     }
 
@@ -385,7 +385,7 @@ impl ContextCell {
     /// Notes why the innermost activation is left, with the frames as they are now.
     pub(super) fn leave(&self, reason: ExitReason) {
         let frames = match reason {
-            ExitReason::Error(_) => self.walk().collect(),
+            ExitReason::Error(_) => self.walk().kept(),
             ExitReason::Panic(_) => Vec::new(),
         };
         // SAFETY: the field belongs to the thread that has the store.
@@ -405,9 +405,10 @@ impl ContextCell {
     }
 
     /// The wasm frames of all activations, innermost first.
-    pub(super) fn walk(&self) -> Walk {
+    pub(super) fn walk(&self) -> Walk<'_> {
         // SAFETY: the thread that has the store calls this outside of machine code, so the exit
-        // and activation fields describe its stack.
+        // and activation fields describe its stack. Frames go when a call into the store returns to
+        // machine code, which ends the borrows of that call.
         unsafe { unwind::walk(self.thread.get()) }
     }
 

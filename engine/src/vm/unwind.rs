@@ -11,6 +11,7 @@
 //! link.exit_fp ─► wasm frame ─► … ─► trampoline (= link.entry_fp)      ActivationLink ─► …
 //! ```
 
+use std::marker::PhantomData;
 use upshift_abi::layout::{ActivationLink, ThreadContext};
 
 /// A wasm frame.
@@ -25,37 +26,41 @@ pub(crate) struct Frame {
     pub(super) fp: usize,
 }
 
-/// Most frames that a walk yields; more than any stack holds that is not absurdly large.
-const MAX_FRAMES: usize = 1 << 20;
+/// Most frames that are kept for a backtrace.
+const MAX_KEPT_FRAMES: usize = 1 << 20;
 
-/// The wasm frames of all activations, innermost first. Takes no memory, however deep the stack is.
+/// The wasm frames of all activations, innermost first: all of them, as each may hold references. Takes no
+/// memory, however deep the stack is.
+///
+/// It borrows the context whose store's frames it reads, so it does not outlive the borrow of the store in
+/// which they stay as they are: who has machine code run or return needs the store.
 #[derive(Debug)]
-pub(crate) struct Walk {
+pub(crate) struct Walk<'a> {
     /// The next frame of the activation that is looked through.
     next: Frame,
     entry_fp: usize,
     outer: *const ActivationLink,
-    left: usize,
+    context: PhantomData<&'a ThreadContext>,
 }
 
 /// Begins to walk.
 ///
 /// # Safety
 /// `thread` is a context whose store this thread has; its exit and activation fields describe the
-/// stack of this thread as machine code left it, and do so as long as frames are asked for.
-pub(super) unsafe fn walk(thread: *const ThreadContext) -> Walk {
+/// stack of this thread as machine code left it, and do so during `'a`.
+pub(super) unsafe fn walk<'a>(thread: *const ThreadContext) -> Walk<'a> {
     // SAFETY: the caller vouches for `thread`.
     let thread = unsafe { &*thread };
     let (pc, fp) = (address(thread.exit_pc), address(thread.exit_fp));
     let next = Frame { pc, is_exact: thread.trap_code != 0, fp };
-    Walk { next, entry_fp: address(thread.entry_fp), outer: thread.outer, left: MAX_FRAMES }
+    Walk { next, entry_fp: address(thread.entry_fp), outer: thread.outer, context: PhantomData }
 }
 
-impl Iterator for Walk {
+impl Iterator for Walk<'_> {
     type Item = Frame;
 
     fn next(&mut self) -> Option<Frame> {
-        while !self.outer.is_null() && self.left > 0 {
+        while !self.outer.is_null() {
             let Frame { fp, .. } = self.next;
             if fp == 0 || fp >= self.entry_fp || !fp.is_multiple_of(8) {
                 self.go_out();
@@ -67,14 +72,18 @@ impl Iterator for Walk {
             let [caller, pc] = unsafe { place.read() };
             // Callers' frames lie higher.
             let fp = if caller > fp { caller } else { 0 };
-            self.left -= 1;
             return Some(std::mem::replace(&mut self.next, Frame { pc, is_exact: false, fp }));
         }
         None
     }
 }
 
-impl Walk {
+impl Walk<'_> {
+    /// The frames that a backtrace has.
+    pub(crate) fn kept(self) -> Vec<Frame> {
+        self.take(MAX_KEPT_FRAMES).collect()
+    }
+
     /// Goes on to the activation outside.
     fn go_out(&mut self) {
         // SAFETY: the link lies in the frame of a trampoline that has not returned.

@@ -29,11 +29,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use upshift::Engine;
 use upshift_tests::fuzz::{Engines, Stage};
 use upshift_tests::modes::{self, Mode};
 use upshift_tests::mutate::{Random, mutate, mutate_code};
-use upshift_tests::{corpus, loops, objects, throws};
+use upshift_tests::{corpus, engines, loops, objects, throws};
 
 /// Modules larger than this are not taken from the corpus directory.
 const MAX_CORPUS_BYTES: u64 = 64 << 10;
@@ -72,9 +71,9 @@ struct Session {
     seeds: Vec<Vec<u8>>,
     engines: Engines,
     /// Those that programs over objects run in.
-    object_engines: Vec<(&'static str, Engine)>,
+    object_engines: Option<engines::Engines>,
     /// Those that programs that throw run in.
-    throw_engines: Option<throws::Engines>,
+    throw_engines: Option<engines::Engines>,
     counts: Counts,
     stop: Arc<AtomicBool>,
 }
@@ -84,8 +83,8 @@ fn main() -> anyhow::Result<()> {
     let session = Session {
         seeds: seeds(options.corpus.as_deref())?,
         engines: Engines::of(options.modes.clone()),
-        object_engines: if options.gc { objects::engines() } else { Vec::new() },
-        throw_engines: options.throws.then(|| throws::Engines::of(options.modes.clone())),
+        object_engines: options.gc.then(objects::engines),
+        throw_engines: options.throws.then(|| throws::engines(options.modes.clone())),
         counts: Counts::default(),
         stop: Arc::new(AtomicBool::new(false)),
         options,
@@ -160,8 +159,8 @@ impl Session {
     /// Runs one iteration; gives a text when something is wrong with it.
     fn iterate(&self, number: u64, start: &[u8]) -> Option<String> {
         let (options, counts) = (&self.options, &self.counts);
-        if options.gc {
-            return self.iterate_objects(number);
+        if let Some(engines) = &self.object_engines {
+            return self.iterate_objects(number, engines);
         }
         if let Some(engines) = &self.throw_engines {
             return self.iterate_throws(number, engines);
@@ -199,33 +198,30 @@ impl Session {
 
 impl Session {
     /// Runs the program over objects of one iteration; gives a text when it goes wrong.
-    fn iterate_objects(&self, number: u64) -> Option<String> {
+    fn iterate_objects(&self, number: u64, engines: &engines::Engines) -> Option<String> {
         let seed = self.options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95);
         let program = objects::Program::new(seed);
-        let check = |(name, engine): &(&str, Engine)| {
-            let checked = catch_unwind(AssertUnwindSafe(|| program.check(engine)));
-            let checked = checked.unwrap_or_else(|_| Err("panicked".into()));
-            checked.map_err(|difference| format!("{name}: {difference}"))
-        };
-        let modes = self.object_engines.len() as u64;
-        let result = Ok(self.object_engines.iter().try_for_each(check).map(|()| modes));
+        let bytes = program.bytes();
+        let run = || engines.check_some(number, |engine| program.check(engine, &bytes));
+        let result = catch_unwind(AssertUnwindSafe(run));
         self.count_calls(number, program.expected().len(), result, || program.text().into())
     }
 
     /// Runs the program that throws of one iteration; gives a text when it goes wrong.
-    fn iterate_throws(&self, number: u64, engines: &throws::Engines) -> Option<String> {
+    fn iterate_throws(&self, number: u64, engines: &engines::Engines) -> Option<String> {
         let seed = self.options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95);
         let program = throws::Program::new(seed);
         if self.options.peer_lines {
             program.peer_line().inspect(|line| println!("{line}"));
             return None;
         }
+        let bytes = program.bytes();
         if self.options.only.is_some() {
-            std::fs::write("fuzz-case.wasm", program.bytes()).ok();
+            std::fs::write("fuzz-case.wasm", &bytes).ok();
         }
-        let run = AssertUnwindSafe(|| engines.check_some(&program, number));
-        let result = catch_unwind(run);
-        self.count_calls(number, program.expected().len(), result, || program.bytes())
+        let run = || engines.check_some(number, |engine| program.check(engine, &bytes));
+        let result = catch_unwind(AssertUnwindSafe(run));
+        self.count_calls(number, program.expected().len(), result, || bytes)
     }
 
     /// Counts the calls of a program in all of its modes, or tells what is wrong with it.

@@ -1,6 +1,9 @@
 //! When objects are collected, and what of them stays in memory.
 
-use upshift::{Config, Engine, Instance, Module, Store};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use upshift::{Config, Engine, Extern, ExternRef, Func, Instance, Module, Store, Tier};
 
 /// Makes arrays that nobody keeps.
 const LARGE_ARRAYS: &str = r#"(module
@@ -29,4 +32,95 @@ fn large_arrays_alone_are_collected_before_the_heap_is_full() {
         let stats = store.gc_stats();
         assert!(stats.major > 1 && stats.heap_peak_bytes < ARRAYS * BYTES / 2, "{stats:?}");
     }
+}
+
+/// Every frame refers to an object of its own.
+const DEEP: &str = r#"(module
+    (type $box (struct (field i32)))
+    (func $deep (export "deep") (param $n i32) (result i32) (local $box (ref null $box))
+        (if (i32.eqz (local.get $n)) (then (return (i32.const 0))))
+        (local.set $box (struct.new $box (local.get $n)))
+        (i32.add
+            (call $deep (i32.sub (local.get $n) (i32.const 1)))
+            (i32.eq (local.get $n) (struct.get $box 0 (local.get $box))))))"#;
+
+#[test]
+fn all_frames_of_a_deep_stack_are_looked_through() {
+    // More than 2^20.
+    const FRAMES: u32 = 1_200_000;
+    const STACK_BYTES: usize = 400 << 20;
+    for tier in [Tier::Baseline, Tier::Optimizer] {
+        let run = move || {
+            let mut config = Config::new();
+            config.tier(tier).max_wasm_stack(STACK_BYTES).gc_nursery(4 << 20);
+            let engine = Engine::new(&config).expect("the test is right");
+            let module = Module::new(&engine, DEEP).expect("the test is right");
+            let mut store = Store::new(&engine, ());
+            let instance = Instance::new(&mut store, &module, &[]).expect("the test is right");
+            let deep = instance.get_typed_func::<u32, u32>(&mut store, "deep");
+            let sound = deep.expect("the test is right").call(&mut store, FRAMES);
+            assert_eq!(sound.expect("the stack is large enough"), FRAMES, "{tier:?}");
+            assert!(store.gc_stats().minor > 3);
+        };
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES + (64 << 20)).spawn(run);
+        thread.expect("there are threads").join().expect("the test is right");
+    }
+}
+
+/// A value of the host that does not go quietly.
+struct Loud(Arc<AtomicUsize>);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        if self.0.fetch_add(1, Relaxed) == 3 {
+            panic!("dropped");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_panics_when_it_is_dropped_harms_nothing() {
+    const TEXT: &str = r#"(module
+        (import "" "value" (func $value (result externref)))
+        (type $list (struct (field (ref null $list)) (field externref)))
+        (global $list (mut (ref null $list)) (ref.null $list))
+        (func (export "keep")
+            (global.set $list (struct.new $list (global.get $list) (call $value))))
+        (func (export "length") (result i32) (local $at (ref null $list)) (local $n i32)
+            (local.set $at (global.get $list))
+            (loop $l
+                (if (ref.is_null (local.get $at)) (then (return (local.get $n))))
+                (if (ref.is_null (struct.get $list 1 (local.get $at))) (then unreachable))
+                (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                (local.set $at (struct.get $list 0 (local.get $at)))
+                (br $l))
+            unreachable)
+        (func (export "work") (param $n i32)
+            (loop $l
+                (drop (call $value))
+                (drop (struct.new $list (ref.null $list) (ref.null extern)))
+                (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"#;
+    let engine = Engine::new(&Config::new()).expect("the test is right");
+    let module = Module::new(&engine, TEXT).expect("the test is right");
+    let mut store = Store::new(&engine, ());
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let made = Arc::clone(&dropped);
+    let value = Func::wrap(&mut store, move |caller: upshift::Caller<'_, ()>| {
+        ExternRef::new(caller, Loud(Arc::clone(&made))).map(Some)
+    });
+    let instance = Instance::new(&mut store, &module, &[Extern::Func(value)]);
+    let instance = instance.expect("the test is right");
+    let keep = instance.get_typed_func::<(), ()>(&mut store, "keep").expect("it is there");
+    let length = instance.get_typed_func::<(), i32>(&mut store, "length").expect("it is there");
+    let work = instance.get_typed_func::<i32, ()>(&mut store, "work").expect("it is there");
+    for _ in 0..10 {
+        keep.call(&mut store, ()).expect("there is room");
+    }
+    // The panic comes from where the collection was, through wasm code, to who called that.
+    let panicked = catch_unwind(AssertUnwindSafe(|| work.call(&mut store, 100_000)));
+    assert!(panicked.is_err(), "{panicked:?}");
+    assert!(dropped.load(Relaxed) > 100, "the others were dropped all the same");
+    work.call(&mut store, 100_000).expect("the store goes on");
+    store.gc().expect("there is room");
+    assert_eq!(length.call(&mut store, ()).expect("the list is sound"), 10);
 }

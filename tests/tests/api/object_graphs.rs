@@ -133,7 +133,7 @@ impl Graph {
                     assert_eq!(number, shadow.number);
                     object.fields(&mut scope).split_off(1)
                 }
-                (_, Some(array)) => array.elements(&mut scope),
+                (_, Some(array)) => array.elements(&mut scope)?,
                 _ => panic!("an object"),
             };
             assert_eq!(values.len(), shadow.slots.len());
