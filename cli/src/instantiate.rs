@@ -46,7 +46,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
     let engine = Engine::new(&args.engine.config())?;
     let module = Module::from_file(&engine, &args.file)?;
     let mut linker = Linker::new(&engine);
-    wasi_setup::add_to_linker(&mut linker)?;
+    wasi_setup::add_to_linker(&mut linker, &module)?;
     linker.define_unknown_imports_as_traps(&module)?;
     let pre = linker.instantiate_pre(&module)?;
     // The first instance compiles what the others call, so it is not measured.

@@ -157,7 +157,7 @@ fn run(
 ) -> Result<()> {
     let watch = Stopwatch::of_thread();
     let mut linker = Linker::new(engine);
-    wasi_setup::add_to_linker(&mut linker)?;
+    wasi_setup::add_to_linker(&mut linker, module)?;
     if args.stub_unknown_imports {
         linker.define_unknown_imports_as_traps(module)?;
     }

@@ -80,8 +80,11 @@ impl WasiArgs {
 }
 
 /// Defines all that the command line provides.
-pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
     upshift_wasi::add_to_linker(linker, |host: &mut Host| &mut host.wasi)?;
+    if module.imports().any(|import| import.module() == "wasm:js-string") {
+        linker.js_string_builtins()?;
+    }
     linker.func_wrap("bench", "start", |mut caller: Caller<'_, Host>| {
         caller.data_mut().bench.start();
     })?;

@@ -15,6 +15,7 @@ pub(crate) mod global;
 pub(crate) mod instance;
 pub(crate) mod interrupt;
 pub(crate) mod into_func;
+pub(crate) mod js_string;
 pub(crate) mod limits;
 pub(crate) mod link_error;
 pub(crate) mod linker;

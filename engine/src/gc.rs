@@ -24,6 +24,8 @@ mod mark_bits;
 mod null;
 pub(crate) mod numbers;
 mod old;
+#[cfg(test)]
+mod order;
 pub(crate) mod stats;
 
 use crate::api::engine::Engine;

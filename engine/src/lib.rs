@@ -59,6 +59,7 @@ pub use api::global::Global;
 pub use api::instance::{Export, Instance, InstancePre};
 pub use api::interrupt::{InterruptHandle, Interruption, UpdateDeadline};
 pub use api::into_func::IntoFunc;
+pub use api::js_string::JsString;
 pub use api::limits::{
     DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ResourceLimiter,
     StoreLimits, StoreLimitsBuilder,

@@ -15,6 +15,7 @@ pub(crate) mod gc;
 pub(crate) mod host_func;
 pub(crate) mod interrupt;
 pub(crate) mod roots;
+pub(crate) mod strings;
 mod vm_host;
 
 use crate::Result;
@@ -35,6 +36,7 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use strings::Strings;
 
 pub(crate) use vm::Slot;
 
@@ -61,6 +63,7 @@ pub struct StoreInner {
     pub(crate) externs: ExternTable,
     pub(crate) exceptions: Exceptions,
     pub(crate) roots: Roots,
+    pub(crate) strings: Strings,
     traps: Traps,
     /// Objects, when there are any.
     heap: Option<Box<Heap>>,
@@ -104,6 +107,7 @@ impl StoreInner {
             externs: ExternTable::default(),
             exceptions: Exceptions::default(),
             roots: Roots::default(),
+            strings: Strings::default(),
             traps: Traps::default(),
             heap: None,
             kept_types: Vec::new(),

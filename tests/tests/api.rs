@@ -28,6 +28,8 @@ mod host_values;
 mod inlining;
 #[path = "api/interrupt.rs"]
 mod interrupt;
+#[path = "api/js_strings.rs"]
+mod js_strings;
 #[path = "api/limits.rs"]
 mod limits;
 #[path = "api/linking.rs"]
