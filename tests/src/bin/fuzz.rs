@@ -10,9 +10,10 @@
 //! With `--loops` each iteration has a module of its own that is full of loops and not mutated;
 //! without, one group in four starts from such a module. With `--gc` each iteration has a program
 //! over objects, which has to give what a model says; with `--throws`, one that throws and catches. With
-//! `--peer-lines` such programs are not run but written for `tests/peers/throws.mjs`. `--modes` runs all but
-//! programs over objects in these modes only, say `baseline,spill`: without the optimizer forty times as
-//! many in the same time. One mode alone is not compared with anything.
+//! `--peer-lines` such programs are not run but written for `tests/peers/throws.mjs`. Both kinds run in one
+//! mode of the baseline tier each, and now and then in one of both tiers, too: the number says in which.
+//! `--modes` runs all but programs over objects in these modes only, say `baseline,spill`: without the
+//! optimizer forty times as many in the same time. One mode alone is not compared with anything.
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
 //! and writes the module to a file. Iterations of one group start from the same module. While it
