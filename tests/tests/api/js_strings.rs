@@ -64,14 +64,15 @@ struct Guest {
 
 impl Guest {
     fn new(config: &Config, limits: StoreLimits) -> Self {
-        let engine = Engine::new(config).unwrap();
-        let module = Module::new(&engine, format!("(module {IMPORTS} {EXPORTS})")).unwrap();
+        let engine = Engine::new(config).expect("the test is right");
+        let module = Module::new(&engine, format!("(module {IMPORTS} {EXPORTS})"))
+            .expect("the test is right");
         let mut store = Store::new(&engine, limits);
         store.limiter(|limits| limits);
         let mut linker = Linker::new(&engine);
-        linker.js_string_builtins().unwrap();
-        linker.js_string_constants(&mut store, &module, "'").unwrap();
-        let instance = linker.instantiate(&mut store, &module).unwrap();
+        linker.js_string_builtins().expect("the test is right");
+        linker.js_string_constants(&mut store, &module, "'").expect("the test is right");
+        let instance = linker.instantiate(&mut store, &module).expect("the test is right");
         Self { store, instance }
     }
 
@@ -80,11 +81,11 @@ impl Guest {
     }
 
     fn string(&mut self, text: &str) -> Val {
-        Val::ExternRef(Some(JsString::new_ref(&mut self.store, text).unwrap()))
+        Val::ExternRef(Some(JsString::new_ref(&mut self.store, text).expect("the test is right")))
     }
 
     fn call(&mut self, name: &str, args: &[Val]) -> upshift::Result<Val> {
-        let func = self.instance.get_func(&mut self.store, name).unwrap();
+        let func = self.instance.get_func(&mut self.store, name).expect("the test is right");
         let mut results = [Val::I32(0)];
         let count = func.ty(&self.store).results.len();
         func.call(&mut self.store, args, &mut results[..count])?;
@@ -92,22 +93,22 @@ impl Guest {
     }
 
     fn number(&mut self, name: &str, args: &[Val]) -> i32 {
-        self.call(name, args).unwrap().unwrap_i32()
+        self.call(name, args).expect("the test is right").unwrap_i32()
     }
 
     fn text(&mut self, name: &str, args: &[Val]) -> String {
-        let value = self.call(name, args).unwrap();
+        let value = self.call(name, args).expect("the test is right");
         self.text_of(value)
     }
 
     fn text_of(&self, value: Val) -> String {
-        let value = value.unwrap_extern_ref().unwrap();
-        JsString::of(&self.store, &value).unwrap().to_string()
+        let value = value.unwrap_extern_ref().expect("the test is right");
+        JsString::of(&self.store, &value).expect("the test is right").to_string()
     }
 
     #[track_caller]
     fn traps(&mut self, name: &str, args: &[Val], trap: Trap) {
-        let error = self.call(name, args).unwrap_err();
+        let error = self.call(name, args).expect_err("the test is right");
         assert_eq!(error.downcast_ref(), Some(&trap), "{name}: {error:?}");
     }
 }
