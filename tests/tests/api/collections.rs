@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use upshift::{Config, Engine, Extern, ExternRef, Func, Instance, Module, Store, Tier};
+use upshift::{
+    AsContextMut, Caller, Config, Engine, Extern, ExternRef, Func, Instance, Module, Store, Tier,
+};
 
 /// Makes arrays that nobody keeps.
 const LARGE_ARRAYS: &str = r#"(module
@@ -34,11 +36,21 @@ fn large_arrays_alone_are_collected_before_the_heap_is_full() {
     }
 }
 
-/// Every frame refers to an object of its own.
+/// Every frame refers to an object of its own. Those that nothing refers to are collected at the end, and
+/// others take their places.
 const DEEP: &str = r#"(module
     (type $box (struct (field i32)))
+    (type $list (struct (field (ref null $list))))
+    (import "" "collect" (func $collect))
+    (global $list (mut (ref null $list)) (ref.null $list))
+    (func $fill (param $n i32)
+        (call $collect)
+        (loop $l
+            (global.set $list (struct.new $list (global.get $list)))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (call $collect))
     (func $deep (export "deep") (param $n i32) (result i32) (local $box (ref null $box))
-        (if (i32.eqz (local.get $n)) (then (return (i32.const 0))))
+        (if (i32.eqz (local.get $n)) (then (call $fill (i32.const 300_000)) (return (i32.const 0))))
         (local.set $box (struct.new $box (local.get $n)))
         (i32.add
             (call $deep (i32.sub (local.get $n) (i32.const 1)))
@@ -56,7 +68,10 @@ fn all_frames_of_a_deep_stack_are_looked_through() {
             let engine = Engine::new(&config).expect("the test is right");
             let module = Module::new(&engine, DEEP).expect("the test is right");
             let mut store = Store::new(&engine, ());
-            let instance = Instance::new(&mut store, &module, &[]).expect("the test is right");
+            let collect =
+                Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.as_context_mut().gc());
+            let instance = Instance::new(&mut store, &module, &[Extern::Func(collect)]);
+            let instance = instance.expect("the test is right");
             let deep = instance.get_typed_func::<u32, u32>(&mut store, "deep");
             let sound = deep.expect("the test is right").call(&mut store, FRAMES);
             assert_eq!(sound.expect("the stack is large enough"), FRAMES, "{tier:?}");
@@ -105,7 +120,7 @@ fn a_value_that_panics_when_it_is_dropped_harms_nothing() {
     let mut store = Store::new(&engine, ());
     let dropped = Arc::new(AtomicUsize::new(0));
     let made = Arc::clone(&dropped);
-    let value = Func::wrap(&mut store, move |caller: upshift::Caller<'_, ()>| {
+    let value = Func::wrap(&mut store, move |caller: Caller<'_, ()>| {
         ExternRef::new(caller, Loud(Arc::clone(&made))).map(Some)
     });
     let instance = Instance::new(&mut store, &module, &[Extern::Func(value)]);
