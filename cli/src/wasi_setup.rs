@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use upshift::{Caller, Linker, Module, StoreLimits, StoreLimitsBuilder};
+use upshift::{Caller, JsString, Linker, Module, StoreLimits, StoreLimitsBuilder};
 use upshift_wasi::{WasiCtx, WasiCtxBuilder};
 
 /// Options that shape the program's environment.
@@ -82,7 +82,7 @@ impl WasiArgs {
 /// Defines all that the command line provides.
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
     upshift_wasi::add_to_linker(linker, |host: &mut Host| &mut host.wasi)?;
-    if module.imports().any(|import| import.module() == "wasm:js-string") {
+    if module.imports().any(|import| import.module() == JsString::MODULE) {
         linker.js_string_builtins()?;
     }
     linker.func_wrap("bench", "start", |mut caller: Caller<'_, Host>| {

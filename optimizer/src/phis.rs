@@ -22,11 +22,8 @@ const MOST_WORK: usize = 1 << 24;
 
 /// Takes the parameters of blocks away that stand for one value.
 pub(crate) fn remove_redundant(func: &mut Function) {
-    let mut phis = Phis::of(func);
-    if phis.values.is_empty() {
-        return;
-    }
-    let all = (0..phis.values.len()).collect::<Vec<_>>();
+    let Some(mut phis) = Phis::of(func) else { return };
+    let all: Vec<usize> = (0..phis.values.len()).collect();
     phis.find(&all, 0);
     phis.edit(func);
 }
@@ -53,7 +50,8 @@ struct Phis {
 }
 
 impl Phis {
-    fn of(func: &Function) -> Self {
+    /// Those of a function; `None` when there are none.
+    fn of(func: &Function) -> Option<Self> {
         let mut values = Vec::new();
         let mut numbers = SecondaryMap::new();
         // What the engine passes to the function comes from nowhere.
@@ -64,40 +62,42 @@ impl Phis {
                     u32::try_from(values.len()).expect("values are numbered by 32 bits");
             }
         }
-        let mut args = vec![Vec::new(); values.len()];
-        let mut edges = Vec::new();
-        if !values.is_empty() {
-            let dfg = &func.dfg;
-            for block in func.layout.blocks() {
-                let Some(last) = func.layout.last_inst(block) else { continue };
-                let calls =
-                    dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
-                for (place, call) in calls.iter().enumerate() {
-                    let target = call.block(&dfg.value_lists);
-                    let params = dfg.block_params(target);
-                    if params.is_empty() || numbers[params[0]] == 0 {
-                        continue;
-                    }
-                    edges.push((last, place, target));
-                    for (&param, arg) in params.iter().zip(call.args(&dfg.value_lists)) {
-                        let arg = arg.as_value().map(|value| dfg.resolve_aliases(value));
-                        args[numbers[param] as usize - 1].push(PackedOption::from(arg));
-                    }
-                }
-            }
-        }
         let count = values.len();
-        Self {
+        if count == 0 {
+            return None;
+        }
+        let mut phis = Self {
             values,
-            args,
+            args: vec![Vec::new(); count],
             numbers,
-            edges,
+            edges: Vec::new(),
             same: vec![None; count],
             set: vec![0; count],
             sets: 0,
             met: vec![0; count],
             low: vec![0; count],
             work: 0,
+        };
+        let last = |block| func.layout.last_inst(block);
+        func.layout.blocks().filter_map(last).for_each(|branch| phis.note(func, branch));
+        Some(phis)
+    }
+
+    /// Notes what a branch brings to its targets.
+    fn note(&mut self, func: &Function, branch: Inst) {
+        let dfg = &func.dfg;
+        let calls = dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
+        for (place, call) in calls.iter().enumerate() {
+            let target = call.block(&dfg.value_lists);
+            let params = dfg.block_params(target);
+            let Some(first) = params.first().and_then(|&param| self.number(param)) else {
+                continue;
+            };
+            self.edges.push((branch, place, target));
+            // Those of a block have numbers in a row.
+            for (args, arg) in self.args[first..].iter_mut().zip(call.args(&dfg.value_lists)) {
+                args.push(arg.as_value().map(|value| dfg.resolve_aliases(value)).into());
+            }
         }
     }
 
@@ -129,10 +129,8 @@ impl Phis {
                 let mut is_inner = true;
                 for &arg in &self.args[n] {
                     let value = self.resolved(arg);
-                    if value
-                        .and_then(|value| self.number(value))
-                        .is_some_and(|m| self.set[m] == self.sets)
-                    {
+                    let phi = value.and_then(|value| self.number(value));
+                    if phi.is_some_and(|m| self.set[m] == self.sets) {
                         continue;
                     }
                     is_inner = false;
@@ -218,11 +216,11 @@ impl Phis {
     fn edit(&self, func: &mut Function) {
         let is_kept = |value: Value| self.number(value).is_none_or(|n| self.same[n].is_none());
         for &(inst, place, target) in &self.edges {
-            let params = func.dfg.block_params(target);
-            if params.iter().all(|&param| is_kept(param)) {
+            let params = func.dfg.block_params(target).iter();
+            let kept: Vec<bool> = params.map(|&param| is_kept(param)).collect();
+            if !kept.contains(&false) {
                 continue;
             }
-            let kept: Vec<bool> = params.iter().map(|&param| is_kept(param)).collect();
             let dfg = &mut func.dfg;
             let (tables, exceptions) = (&mut dfg.jump_tables, &mut dfg.exception_tables);
             let call = &mut dfg.insts[inst].branch_destination_mut(tables, exceptions)[place];

@@ -26,10 +26,11 @@ use upshift_abi::types::{
     FieldType, FuncType, GlobalType, HeapType, RefType, StorageType, ValType,
 };
 
-/// The module that has the functions.
-const MODULE: &str = "wasm:js-string";
+const MODULE: &str = JsString::MODULE;
 /// The most code units of a string.
 const MAX_UNITS: usize = (1 << 29) - 1;
+/// Code units that are copied to an array at once.
+const UNITS_AT_ONCE: usize = 256;
 /// Code units that cost one of fuel.
 const UNITS_PER_FUEL: u64 = 256;
 /// The type of references to strings that are made here.
@@ -42,6 +43,9 @@ pub struct JsString {
 }
 
 impl JsString {
+    /// The module that programs import the functions from.
+    pub const MODULE: &'static str = "wasm:js-string";
+
     /// Puts a string into the store. May collect.
     ///
     /// # Errors
@@ -265,9 +269,15 @@ impl<T: 'static> Linker<T> {
                 return Err(Trap::ArrayOutOfBounds.into());
             }
             charge(&mut caller, count as usize)?;
-            for i in 0..count {
-                let unit = units(&caller, value)?[i as usize];
-                array.write(caller.context_mut().inner_mut(), start + i, unit);
+            // The string is the store's, too, which writing borrows.
+            let mut some = [0; UNITS_AT_ONCE];
+            for from in (0..count).step_by(UNITS_AT_ONCE) {
+                let rest = &units(&caller, value)?[from as usize..];
+                let part = &mut some[..rest.len().min(UNITS_AT_ONCE)];
+                part.copy_from_slice(&rest[..part.len()]);
+                for (place, &unit) in (start + from..).zip(&*part) {
+                    array.write(caller.context_mut().inner_mut(), place, unit);
+                }
             }
             results[0] = Val::I32(count.cast_signed());
             Ok(())

@@ -337,12 +337,8 @@ impl Generational {
         Self::keep_log(space, bits);
         self.keep_cards(space, bits);
         let size = |object| size_of_object(space.memory, object, Self::shape(space, object));
-        let (used, _) = space.context.allocation();
-        let used = u32::try_from(used).map_or(self.young_end(), |used| used.min(self.young_end()));
-        let young = bits.objects(0..MarkBits::word_of(used) + 1);
-        let young_bytes = young
-            .filter(|&object| object != 0 && object < used)
-            .map(|object| u64::from(size(object)));
+        let young = bits.objects(0..MarkBits::word_of(self.young_end()));
+        let young_bytes = young.filter(|&object| object != 0).map(|object| u64::from(size(object)));
         let young_bytes = young_bytes.sum();
         self.old.gather_marks(bits, size);
         self.old.sweep(space.memory);

@@ -179,6 +179,18 @@ fn arrays_of_units_go_in_and_out_while_objects_move() {
 }
 
 #[test]
+fn long_strings_go_through_arrays() {
+    let mut guest = Guest::plain();
+    for length in [255u16, 256, 257, 600] {
+        let text: String = ('a'..='z').cycle().take(length.into()).collect();
+        let s = guest.string(&text);
+        let (start, end) = (3, 3 + i32::from(length));
+        let args = [&[s][..], &[start, end, start, end].map(number)].concat();
+        assert_eq!(guest.text("through_array", &args), text);
+    }
+}
+
+#[test]
 fn what_is_no_string_is_refused() {
     let mut guest = Guest::plain();
     let other = Val::ExternRef(Some(ExternRef::new(&mut guest.store, 5).unwrap()));
