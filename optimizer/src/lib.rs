@@ -11,6 +11,7 @@
 mod bounds;
 mod control;
 mod counts;
+mod derived;
 mod emit;
 mod facts;
 mod fuel;

@@ -71,7 +71,7 @@ impl Locals {
 
 /// What the walks look at.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Read(u32),
     Write(u32),
     Open(Opened),
@@ -94,7 +94,7 @@ enum Step {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Opened {
+pub(crate) enum Opened {
     Block,
     /// By number.
     Loop(u32),
@@ -106,30 +106,33 @@ enum Opened {
 
 /// A loop of a body.
 #[derive(Clone, Debug)]
-struct Loop {
-    range: Range<u32>,
+pub(crate) struct Loop {
+    pub(crate) range: Range<u32>,
     around: Option<u32>,
 }
 
 /// The steps of a body.
 #[derive(Default)]
-struct Steps {
+pub(crate) struct Steps {
     /// With the offset of each in the module.
-    all: Vec<(u32, Step)>,
+    pub(crate) all: Vec<(u32, Step)>,
     /// Depths that branches and clauses go to.
     depths: Vec<u32>,
-    loops: Vec<Loop>,
+    pub(crate) loops: Vec<Loop>,
     /// Steps that open blocks to whose labels control may go, or not.
     optional: HashSet<u32>,
     /// Where each local is read or written, and where it is written.
     touched: Vec<Vec<u32>>,
-    written: Vec<Vec<u32>>,
+    pub(crate) written: Vec<Vec<u32>>,
 }
 
 impl Steps {
-    /// Reads a body, `numbers` of whose locals are of interest.
-    fn read(body: &FunctionBody<'_>, numbers: &[Option<u32>]) -> wasmparser::Result<Self> {
-        let count = numbers.iter().flatten().count();
+    /// Reads a body, `numbers` of whose locals are of interest, all below `count`.
+    pub(crate) fn read(
+        body: &FunctionBody<'_>,
+        numbers: &[Option<u32>],
+        count: usize,
+    ) -> wasmparser::Result<Self> {
         let touched = vec![Vec::new(); count];
         let mut steps = Self { written: touched.clone(), touched, ..Self::default() };
         let mut reader: OperatorsReader<'_> = body.get_operators_reader()?;
@@ -222,7 +225,7 @@ impl Steps {
         start..bounded(self.depths.len())
     }
 
-    fn depths(&self, range: &Range<u32>) -> &[u32] {
+    pub(crate) fn depths(&self, range: &Range<u32>) -> &[u32] {
         &self.depths[range.start as usize..range.end as usize]
     }
 
@@ -457,7 +460,7 @@ pub(crate) struct Liveness {
     /// Ends of loops by their starts.
     loops: HashMap<u32, u32>,
     touched: Vec<Vec<u32>>,
-    written: Vec<Vec<u32>>,
+    pub(crate) written: Vec<Vec<u32>>,
     /// How many changes were made, and what is alive there.
     done: usize,
     alive: Vec<u32>,
@@ -472,7 +475,8 @@ impl Liveness {
         body: &FunctionBody<'_>,
         numbers: &[Option<u32>],
     ) -> wasmparser::Result<Option<Self>> {
-        let steps = Steps::read(body, numbers)?;
+        let count = numbers.iter().flatten().count();
+        let steps = Steps::read(body, numbers, count)?;
         let count = steps.touched.len();
         let live = Locals::none(count);
         if steps.loops.len() * live.0.len() > MAX_KEPT {

@@ -6,13 +6,16 @@
 //! the loop. Each such parameter would take a register, or a copy at each turn, and Cranelift itself only
 //! takes away what stands for a value that is none.
 //!
+//! Code that is not reached brings nothing, though it is still there: in front of the loop that a body for
+//! on-stack replacement begins with, it sets most locals.
+//!
 //! Parameters that refer to each other and to one value besides all stand for that value. The strongly
 //! connected components of the graph of parameters show which do; in a component with more values, those
 //! parameters that refer to others of it alone may do so among themselves
 //! [Braun et al., *Simple and Efficient Construction of Static Single Assignment Form*, 2013, §3.2].
 
-use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::entity::packed_option::PackedOption;
+use cranelift_codegen::entity::{EntitySet, SecondaryMap};
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, Function, Inst, Value};
 
 /// How deeply components are looked for within components: loops within loops.
@@ -26,6 +29,20 @@ pub(crate) fn remove_redundant(func: &mut Function) {
     let all: Vec<usize> = (0..phis.values.len()).collect();
     phis.find(&all, 0);
     phis.edit(func);
+}
+
+/// The blocks that control gets to.
+fn reached(func: &Function) -> EntitySet<Block> {
+    let mut reached = EntitySet::with_capacity(func.dfg.num_blocks());
+    let mut left: Vec<Block> = func.layout.entry_block().into_iter().collect();
+    while let Some(block) = left.pop() {
+        let last = func.layout.last_inst(block).filter(|_| reached.insert(block));
+        let Some(branch) = last else { continue };
+        let dfg = &func.dfg;
+        let calls = dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
+        left.extend(calls.iter().map(|call| call.block(&dfg.value_lists)));
+    }
+    reached
 }
 
 /// The parameters of blocks by number, and what they stand for.
@@ -78,13 +95,17 @@ impl Phis {
             low: vec![0; count],
             work: 0,
         };
-        let last = |block| func.layout.last_inst(block);
-        func.layout.blocks().filter_map(last).for_each(|branch| phis.note(func, branch));
+        let reached = reached(func);
+        for block in func.layout.blocks() {
+            if let Some(branch) = func.layout.last_inst(block) {
+                phis.note(func, branch, reached.contains(block));
+            }
+        }
         Some(phis)
     }
 
-    /// Notes what a branch brings to its targets.
-    fn note(&mut self, func: &Function, branch: Inst) {
+    /// Notes what a branch brings to its targets, if it is `reached`.
+    fn note(&mut self, func: &Function, branch: Inst, reached: bool) {
         let dfg = &func.dfg;
         let calls = dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
         for (place, call) in calls.iter().enumerate() {
@@ -94,6 +115,9 @@ impl Phis {
                 continue;
             };
             self.edges.push((branch, place, target));
+            if !reached {
+                continue;
+            }
             // Those of a block have numbers in a row.
             for (args, arg) in self.args[first..].iter_mut().zip(call.args(&dfg.value_lists)) {
                 args.push(arg.as_value().map(|value| dfg.resolve_aliases(value)).into());
@@ -247,9 +271,18 @@ mod tests {
     /// How many parameters the blocks of a function have that have some, in their order; the code is
     /// verified.
     fn params(function: &str) -> Vec<usize> {
+        params_from(function, None)
+    }
+
+    /// The same, of the body for the entry at a loop.
+    fn params_from(function: &str, from_loop: Option<usize>) -> Vec<usize> {
         let text = format!("(module (memory 1) {function})");
         with_first_function(&text, &CodegenConfig::default(), |input| {
-            let request = Request { entry: Entry::Function, effort: Effort::Full };
+            let body = &input.module.bodies[input.func.index()];
+            let entry = from_loop.map_or(Entry::Function, |position| Entry::Loop {
+                offset: body.loop_offset(position),
+            });
+            let request = Request { entry, effort: Effort::Full };
             let mut compiler = Compiler::new();
             compiler.verify(true).compile(input, request).expect("the test is right");
             let code = compiler.intermediate_code(input, request).expect("the test is right");
@@ -296,6 +329,23 @@ mod tests {
         let outer =
             "(if (local.get $i) (then (local.set $x (i32.mul (local.get $x) (i32.const 3)))))";
         assert_eq!(params(&nested(outer)), [2, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_set_in_front_of_an_entered_loop_is_no_parameter_of_it() {
+        let function = "(func (param $n i32) (param $m i32) (local $base i32) (local $j i32)
+            (local.set $base (i32.load (local.get $n)))
+            (loop $outer
+                (local.set $j (local.get $m))
+                (loop $inner
+                    (i32.store (local.get $base) (local.get $j))
+                    (br_if $inner (local.tee $j (i32.sub (local.get $j) (i32.const 1)))))
+                (br_if $outer (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))";
+        // $n of the outer loop, $j of the inner.
+        assert_eq!(params(function), [1, 1]);
+        // Both of the inner one, which is entered besides from the outer.
+        let entered = params_from(function, Some(1));
+        assert_eq!(entered.iter().filter(|&&count| count > 2).count(), 0, "{entered:?}");
     }
 
     #[test]
