@@ -12,12 +12,13 @@ mod reloc;
 mod stack_map;
 mod trap_map;
 
+use crate::conv::CALLEE_SAVED;
 use crate::index::DefinedFuncIndex;
 
 pub use counted_block::CountedBlock;
 pub use handler_map::{Handler, HandlerMap, HandlerSite};
 pub use inline_map::{InlineFrame, InlineMap};
-pub use osr_map::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
+pub use osr_map::{OsrEntry, OsrMap, OsrPlace};
 pub use pc_map::PcMap;
 pub use reloc::{Reloc, RelocTarget};
 pub use stack_map::StackMaps;
@@ -65,6 +66,9 @@ pub struct CompiledFunction {
     pub stack_maps: StackMaps,
     /// Exception handlers of call sites.
     pub handlers: HandlerMap,
+    /// Where the frame holds the caller's values of [`CALLEE_SAVED`], in bytes below the frame pointer; 0
+    /// where the function leaves the register as it is.
+    pub saved: [u32; CALLEE_SAVED.len()],
     /// Loop headers where optimised code can take over.
     pub osr: OsrMap,
     /// Places in the code, ascending, where the builtin `loop_poll` may be called without a call

@@ -347,6 +347,12 @@ impl<'a> FuncCompiler<'a> {
         pairs.map(|(r, slot)| (Reg(r), slot)).filter(move |(r, _)| saved & r.bit() != 0)
     }
 
+    fn saved_slots(&self) -> [u32; CALLEE_SAVED.len()] {
+        let slot =
+            |i| if self.regs.saved & Reg(CALLEE_SAVED[i]).bit() != 0 { SAVED_SLOTS[i] } else { 0 };
+        std::array::from_fn(slot)
+    }
+
     /// Writes the prologue so that it ends where the body begins.
     fn prologue(&mut self, frame_bytes: u64) -> Prologue {
         let body_end = self.asm.pos();
@@ -403,6 +409,7 @@ impl<'a> FuncCompiler<'a> {
             pcs: PcMap::from_unsorted(tables.pcs.iter().map(shift_all).collect()),
             stack_maps,
             handlers,
+            saved: self.saved_slots(),
             polls: tables.polls.iter().map(|at| at - shift).collect(),
             osr,
             blocks: tables.blocks.clone(),

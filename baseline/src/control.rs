@@ -86,8 +86,6 @@ pub(crate) struct Control {
     pub(crate) try_scope: u32,
     /// The first landing pad that goes to the label.
     pub(crate) pads: u32,
-    /// Whether all values are in slots at the label.
-    pub(crate) in_slots: bool,
 }
 
 impl Control {
@@ -113,7 +111,6 @@ impl Control {
             scope: handlers::NONE,
             try_scope: handlers::NONE,
             pads: handlers::NONE,
-            in_slots: false,
         }
     }
 }
@@ -345,8 +342,8 @@ impl FuncCompiler<'_> {
             Kind::Block | Kind::Else | Kind::TryTable => {}
             Kind::Try | Kind::Catch | Kind::CatchAll => {}
         }
-        if let Some(id) = self.control.frames[index].state {
-            let has_pads = self.control.frames[index].pads != handlers::NONE;
+        let has_pads = self.control.frames[index].pads != handlers::NONE;
+        if has_pads || self.control.frames[index].state.is_some() {
             if !self.dead {
                 self.plan_branch(index);
                 self.emit_moves();
@@ -354,11 +351,12 @@ impl FuncCompiler<'_> {
                     self.jump(index);
                 }
             }
-            let frame = self.control.frames[index];
-            self.truncate(frame.height);
+            self.truncate(self.control.frames[index].height);
             if has_pads {
                 self.landing_pads(index);
             }
+            let frame = self.control.frames[index];
+            let id = frame.state.expect("something goes to the label");
             self.asm.bind(&mut self.control.frames[index].label);
             self.adopt(id);
             self.control.free(Some(id));
@@ -375,7 +373,8 @@ impl FuncCompiler<'_> {
     fn end_if(&mut self, index: usize) {
         let frame = self.control.frames[index];
         let has_params = matches!(frame.sig, BlockSig::Func(_));
-        if frame.state.is_none() && !has_params {
+        let has_pads = frame.pads != handlers::NONE;
+        if frame.state.is_none() && !has_params && !has_pads {
             let frame = &mut self.control.frames[index];
             frame.state = frame.else_state.take();
             frame.label = frame.else_label;
@@ -384,7 +383,7 @@ impl FuncCompiler<'_> {
                 self.jump_to_end(index);
             }
             self.start_else(index);
-            if self.control.frames[index].state.is_none() {
+            if self.control.frames[index].state.is_none() && !has_pads {
                 // Nothing else goes to the label, so this is where the block behind it begins.
                 self.charge_fuel();
             }
@@ -446,6 +445,13 @@ impl FuncCompiler<'_> {
 
     pub(crate) fn branch_now(&mut self, index: usize) {
         self.plan_branch(index);
+        self.emit_moves();
+        self.jump(index);
+    }
+
+    /// The same from a landing pad, where hardly ever anybody is: it loads what the others have in registers.
+    pub(crate) fn land(&mut self, index: usize) {
+        self.plan_branch_to(index, false);
         self.emit_moves();
         self.jump(index);
     }
@@ -549,7 +555,6 @@ impl FuncCompiler<'_> {
     fn stores_results(&self, index: usize) -> bool {
         let frame = &self.control.frames[index];
         match (frame.kind, frame.sig) {
-            _ if frame.in_slots => true,
             (Kind::Func, _) => self.src.conv.return_area_bytes > 0,
             (_, BlockSig::Empty | BlockSig::Result(_)) => false,
             (Kind::Loop, BlockSig::Func(_)) => true,
@@ -590,6 +595,11 @@ impl FuncCompiler<'_> {
 
     /// Plans a branch to a frame; values that travel in slots are stored at once.
     fn plan_branch(&mut self, index: usize) {
+        self.plan_branch_to(index, true);
+    }
+
+    /// The same; when it `weakens`, the label's state loses what the present one lacks, if it can.
+    fn plan_branch_to(&mut self, index: usize, weakens: bool) {
         self.prepare_branch(index);
         let frame = self.control.frames[index];
         if frame.kind == Kind::Func {
@@ -602,7 +612,7 @@ impl FuncCompiler<'_> {
             self.plan_operand(result, top);
         }
         let id = frame.state.expect("prepared");
-        self.plan_edge(id, frame.kind != Kind::Loop);
+        self.plan_edge(id, weakens && frame.kind != Kind::Loop);
     }
 
     /// Stores the operands of a branch into the slots they have at the label. Slots only move

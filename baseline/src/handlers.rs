@@ -1,6 +1,6 @@
 //! Exception handlers: the scopes that calls lie in, and the landing pads of their clauses.
 //!
-//! A call in a scope stores every local that its slot lacks first, for a landing pad finds nothing
+//! A call in a scope stores every local that its slot lacks first, for a landing pad expects nothing
 //! in registers but the exception's address in `rax` ([`upshift_abi::code::HandlerMap`]). A pad
 //! puts the fields of the exception into operand slots and goes to its clause's label as any branch
 //! does. It stands before the end of the block that the label belongs to: code that does not throw
@@ -17,10 +17,9 @@
 //! ```
 
 use crate::compiler::FuncCompiler;
-use crate::control::Kind;
 use crate::frame::slot_addr;
 use crate::masm::{Addr, Label, RAX, Width, XSCRATCH};
-use crate::regs::{CALLEE_SAVED_GPRS, State, regs_in};
+use crate::regs::regs_in;
 use crate::value::{Ty, Value};
 use upshift_abi::code::{Handler, HandlerMap, HandlerSite};
 use upshift_abi::index::TagIndex;
@@ -126,7 +125,6 @@ impl FuncCompiler<'_> {
         let scope = self.handlers.open_scope(parent);
         let first = self.handlers.clauses.len();
         for &(clause, target) in clauses {
-            self.expect_exceptions(target);
             let next = self.control.frame(target).pads;
             let pad = Pad { clause, target, next, at: NONE };
             self.control.frame_mut(target).pads = self.handlers.add_clause(scope, clause, pad);
@@ -136,29 +134,10 @@ impl FuncCompiler<'_> {
         scope
     }
 
-    /// A landing pad restores nothing that the caller of the function wants preserved.
-    fn save_callee_saved(&mut self) {
-        self.regs.saved |= CALLEE_SAVED_GPRS;
-    }
-
-    /// Fixes the state at a label that landing pads go to: nothing in registers.
-    fn expect_exceptions(&mut self, target: usize) {
-        let frame = self.control.frame(target);
-        if frame.kind == Kind::Func || frame.state.is_some() {
-            return;
-        }
-        let id = self.control.new_state();
-        *self.control.state_mut(id) = State::EMPTY;
-        let frame = self.control.frame_mut(target);
-        frame.state = Some(id);
-        frame.in_slots = true;
-    }
-
     /// Notes that the call that was just emitted may throw.
     pub(crate) fn note_handlers(&mut self) {
         let scope = self.scope();
         if scope != NONE {
-            self.save_callee_saved();
             self.handlers.sites.push((self.asm.pos(), scope));
         }
     }
@@ -198,7 +177,7 @@ impl FuncCompiler<'_> {
             let height = self.stack.len();
             self.forget_registers();
             self.push_exception(pad.clause);
-            self.branch_now(index);
+            self.land(index);
             self.truncate(height);
             number = pad.next;
         }

@@ -7,14 +7,13 @@
 //! optimised code can take over: an [`OsrEntry`] describes it.
 
 use crate::compiler::FuncCompiler;
-use crate::frame::{RETURN_AREA_SLOT, SAVED_SLOTS};
+use crate::frame::RETURN_AREA_SLOT;
 use crate::masm::{Addr, Cond, THREAD};
 use crate::regs::{CALLEE_SAVED_GPRS, Holder, State, XMMS, regs_in};
 use crate::value::{Reg, Ty, Value};
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
-use upshift_abi::code::{OsrEntry, OsrFrame, OsrMap, OsrPlace};
-use upshift_abi::conv::CALLEE_SAVED;
+use upshift_abi::code::{OsrEntry, OsrMap, OsrPlace};
 use upshift_abi::index::MemoryIndex;
 use upshift_abi::layout::ThreadContext;
 use upshift_abi::module::Body;
@@ -125,19 +124,11 @@ impl<'a> FuncCompiler<'a> {
         if entries.is_empty() {
             return OsrMap::default();
         }
-        let mut frame = OsrFrame::default();
-        if self.src.conv.return_area_bytes > 0 {
-            frame.return_area = Some(RETURN_AREA_SLOT);
-        }
-        for (place, (r, slot)) in CALLEE_SAVED.into_iter().zip(SAVED_SLOTS).enumerate() {
-            if self.regs.saved & Reg(r).bit() != 0 {
-                frame.saved[place] = slot;
-            }
-        }
+        let return_area = (self.src.conv.return_area_bytes > 0).then_some(RETURN_AREA_SLOT);
         let locals = self.frame_budget.map_or(self.frame.locals.len(), |budget| budget as usize);
         let local_slots = self.frame.locals[..locals].iter().map(|local| local.slot).collect();
         let entries = entries.into_iter().map(|(at, entry)| (at - shift, entry)).collect();
-        OsrMap::new(frame, local_slots, entries)
+        OsrMap::new(return_area, local_slots, entries)
     }
 
     /// Where everything is at the header at hand; nothing when all entries of the function together

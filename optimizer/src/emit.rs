@@ -22,9 +22,8 @@ use crate::placement::best_phase;
 use crate::translate::Translated;
 use cranelift_codegen::binemit::Reloc as ClifReloc;
 use cranelift_codegen::ir::{ExternalName, Function, InstructionData, Opcode};
-use cranelift_codegen::{
-    CompiledCode, ExceptionContextLoc, FinalizedMachExceptionHandler, FinalizedRelocTarget,
-};
+use cranelift_codegen::isa::unwind::UnwindInst;
+use cranelift_codegen::{CompiledCode, FinalizedMachExceptionHandler, FinalizedRelocTarget};
 use std::collections::HashMap;
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
@@ -33,6 +32,7 @@ use upshift_abi::code::{
     RelocTarget, StackMaps, TrapMap, nops,
 };
 use upshift_abi::config::FunctionInput;
+use upshift_abi::conv::CALLEE_SAVED;
 use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::layout::{STACK_HEADROOM_BYTES, ThreadContext};
 use upshift_abi::trap::Trap;
@@ -93,6 +93,7 @@ pub(crate) fn gather(
         pcs,
         inlined,
         handlers: handlers(input, &translated, compiled, shift),
+        saved: saved(compiled),
         stack_maps: stack_maps(compiled, shift),
         polls: polls(compiled, shift),
         frame_bytes,
@@ -214,6 +215,25 @@ fn stack_maps(compiled: &CompiledCode, shift: u32) -> StackMaps {
     maps
 }
 
+/// Where the frame holds the caller's values of registers that calls preserve.
+fn saved(compiled: &CompiledCode) -> [u32; CALLEE_SAVED.len()] {
+    let mut saved = [0; CALLEE_SAVED.len()];
+    let mut area = 0;
+    for (_, inst) in &compiled.buffer.unwind_info {
+        match *inst {
+            UnwindInst::DefineNewFrame { offset_downward_to_clobbers, .. } => {
+                area = offset_downward_to_clobbers;
+            }
+            UnwindInst::SaveReg { clobber_offset, reg } => {
+                let place = CALLEE_SAVED.iter().position(|&saved| saved == reg.hw_enc());
+                saved[place.expect("a register that calls preserve")] = area - clobber_offset;
+            }
+            _ => {}
+        }
+    }
+    saved
+}
+
 /// The handlers of calls. Calls with the same ones share a scope.
 fn handlers(
     input: &FunctionInput<'_>,
@@ -224,14 +244,13 @@ fn handlers(
     let mut sites = Vec::new();
     let mut scopes: HashMap<Vec<Handler>, u32> = HashMap::new();
     let mut map = HandlerMap::default();
+    let layout = compiled.buffer.frame_layout().zip(translated.vmctx);
+    let vmctx_slot =
+        layout.map_or(0, |(frame, slot)| frame.frame_to_fp_offset - frame.stackslots[slot].offset);
     for call in compiled.buffer.call_sites() {
-        let mut vmctx = None;
         let mut found = Vec::new();
         for handler in call.exception_handlers {
             match *handler {
-                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(at)) => {
-                    vmctx = Some(at);
-                }
                 FinalizedMachExceptionHandler::Tag(number, at) => {
                     let clause = translated.clauses[number.as_u32() as usize];
                     found.push(Handler {
@@ -241,7 +260,7 @@ fn handlers(
                     });
                 }
                 ref other => {
-                    panic!("all registers are lost, and all clauses have numbers: {other:?}")
+                    panic!("all clauses have numbers: {other:?}")
                 }
             }
         }
@@ -257,7 +276,6 @@ fn handlers(
             .entry(found)
             .or_insert_with_key(|found| map.add_scope(None, found.iter().copied()));
         let return_offset = call.ret_addr + shift;
-        let vmctx_slot = vmctx.map_or(0, |at| fp_to_sp - at);
         sites.push(HandlerSite { return_offset, scope, vmctx_slot });
     }
     map.set_sites(sites);

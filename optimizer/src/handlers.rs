@@ -5,15 +5,24 @@
 //! [`crate::emit`], which makes the function's [`upshift_abi::code::HandlerMap`] of them. A landing
 //! pad is a block whose parameter is the address of the exception; it loads the fields and jumps to
 //! its clause's label.
+//!
+//! # Registers
+//! To Cranelift a `try_call` of the tail convention destroys every register, so that all that is used after
+//! it would lie in the frame, also when nothing throws. One of the System V convention keeps those that other
+//! calls keep, as our landings do ([`upshift_abi::code::HandlerMap`]). Where all arguments and results are in
+//! registers the two conventions are one, and calls with handlers say System V.
 
 use crate::control::{Control, block_args};
 use crate::memory_flags::Region;
 use crate::nothrow::Nothrow;
 use crate::safepoint::Stored;
 use crate::translate::{Translator, value_type};
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Value, types};
+use cranelift_codegen::isa::CallConv;
 use smallvec::SmallVec;
 use std::collections::HashMap;
+use upshift_abi::conv::{FLOAT_REGS, INT_ARGS};
 use upshift_abi::index::{FuncIndex, TagIndex};
 use upshift_abi::layout::exn_field_offset;
 use wasmparser::{Operator, OperatorsReader};
@@ -66,6 +75,11 @@ pub(crate) struct Handlers {
     /// Entries of exception tables so far.
     entries: usize,
     nothrow: Nothrow,
+    /// Whether a call has a handler for a tag.
+    by_tag: bool,
+    /// Functions, and signatures, as calls that keep registers name them.
+    preserving_funcs: HashMap<ir::FuncRef, ir::FuncRef>,
+    preserving_signatures: HashMap<ir::SigRef, ir::SigRef>,
     /// Clauses of each `try` by its offset, once there was one.
     tries: Option<HashMap<usize, TryClauses>>,
 }
@@ -183,11 +197,8 @@ impl Translator<'_, '_> {
         handlers: &[u32],
         stored: &Stored,
     ) -> SmallVec<[Value; 4]> {
+        let (callee, signature) = self.preserving(callee);
         let dfg = &self.builder.func.dfg;
-        let signature = match callee {
-            Callee::Slot(func) => dfg.ext_funcs[func].signature,
-            Callee::Code(signature, _) => signature,
-        };
         let returns = dfg.signatures[signature].returns.iter();
         let returns: SmallVec<[ir::Type; 4]> = returns.map(|param| param.value_type).collect();
         let normal = self.builder.create_block();
@@ -200,9 +211,8 @@ impl Translator<'_, '_> {
         let normal_call = dfg.block_call(normal, &results);
         // Whose tags they are, the vmctx tells; who catches all needs none.
         let clauses = &self.handlers.clauses;
-        let by_tag = handlers.iter().any(|&number| clauses[number as usize].tag.is_some());
-        let context = by_tag.then_some(ir::ExceptionTableItem::Context(self.vmctx));
-        let mut items: Vec<_> = context.into_iter().collect();
+        self.handlers.by_tag |= handlers.iter().any(|&n| clauses[n as usize].tag.is_some());
+        let mut items = Vec::new();
         for &number in handlers {
             let pad = self.handlers.pads[number as usize].block;
             let call = dfg.block_call(pad, &[BlockArg::TryCallExn(0)]);
@@ -219,6 +229,68 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(normal);
         self.outdate_references(stored);
         self.builder.block_params(normal).into()
+    }
+
+    /// The callee, called so that registers are kept where that is possible, and its signature.
+    fn preserving(&mut self, callee: Callee) -> (Callee, ir::SigRef) {
+        let dfg = &self.builder.func.dfg;
+        let signature = match callee {
+            Callee::Slot(func) => dfg.ext_funcs[func].signature,
+            Callee::Code(signature, _) => signature,
+        };
+        let Some(preserving) = self.preserving_signature(signature) else {
+            return (callee, signature);
+        };
+        let callee = match callee {
+            Callee::Slot(func) => {
+                let data = &self.builder.func.dfg.ext_funcs[func];
+                let data = ir::ExtFuncData { signature: preserving, ..data.clone() };
+                let made = &mut self.handlers.preserving_funcs;
+                Callee::Slot(
+                    *made.entry(func).or_insert_with(|| self.builder.import_function(data)),
+                )
+            }
+            Callee::Code(_, code) => Callee::Code(preserving, code),
+        };
+        (callee, preserving)
+    }
+
+    /// A signature of the tail convention as one of the System V convention, when both say the same of its
+    /// arguments and results: none is in memory, and the first integer result is the only one.
+    fn preserving_signature(&mut self, signature: ir::SigRef) -> Option<ir::SigRef> {
+        let data = &self.builder.func.dfg.signatures[signature];
+        let ints = |list: &[ir::AbiParam]| list.iter().filter(|p| p.value_type.is_int()).count();
+        let [args, results] = [&data.params, &data.returns].map(|list| {
+            let ints = ints(list);
+            (ints, list.len() - ints)
+        });
+        let in_registers = args.0 <= INT_ARGS.len() && args.1 <= usize::from(FLOAT_REGS);
+        let alike =
+            data.call_conv == CallConv::Tail && in_registers && results.0 <= 1 && results.1 <= 2;
+        if !alike {
+            return None;
+        }
+        if let Some(&found) = self.handlers.preserving_signatures.get(&signature) {
+            return Some(found);
+        }
+        let made = ir::Signature { call_conv: CallConv::SystemV, ..data.clone() };
+        let made = self.builder.import_signature(made);
+        self.handlers.preserving_signatures.insert(signature, made);
+        Some(made)
+    }
+
+    /// When handlers need the vmctx, has the function note it in its frame; where.
+    pub(crate) fn note_vmctx(&mut self) -> Option<ir::StackSlot> {
+        if !self.handlers.by_tag {
+            return None;
+        }
+        let data = ir::StackSlotData::new(ir::StackSlotKind::ExplicitSlot, 8, 3);
+        let slot = self.builder.func.create_sized_stack_slot(data);
+        let mut cursor = FuncCursor::new(self.builder.func);
+        let entry = cursor.layout().entry_block().expect("a function has a body");
+        cursor.goto_first_insertion_point(entry);
+        cursor.ins().stack_store(types::I64, self.vmctx, slot, 0);
+        Some(slot)
     }
 
     /// The frame that a `throw` of `tag` goes to, and the clause that catches it, when that is

@@ -14,7 +14,7 @@ const COMMON: [(&str, &str); 9] = [
     ("preserve_frame_pointers", "true"),
     ("enable_multi_ret_implicit_sret", "true"),
     ("is_pic", "true"),
-    ("unwind_info", "false"),
+    ("unwind_info", "true"),
     ("enable_probestack", "false"),
     ("enable_heap_access_spectre_mitigation", "true"),
     ("enable_table_access_spectre_mitigation", "true"),

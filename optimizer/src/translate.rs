@@ -86,6 +86,8 @@ pub(crate) struct Translated {
     pub(crate) refused: Option<(u64, &'static str)>,
     /// Whether the loop of an OSR body was found.
     pub(crate) entered: bool,
+    /// Where the frame holds the vmctx, when handlers need it.
+    pub(crate) vmctx: Option<ir::StackSlot>,
     /// The clauses of handlers by number.
     pub(crate) clauses: Vec<Clause>,
     /// What was inlined.
@@ -167,6 +169,7 @@ pub(crate) fn translate<'a, 'b>(
         has_loops: translator.has_loops,
         refused: translator.refused,
         entered: translator.osr_block.is_none(),
+        vmctx: translator.note_vmctx(),
         clauses: std::mem::take(&mut translator.handlers.clauses),
         sources: std::mem::take(&mut translator.inlining.sources),
     };

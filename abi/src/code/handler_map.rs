@@ -14,8 +14,8 @@
 //!
 //! Whoever goes to a landing pad sets the frame pointer to that of the frame, the stack pointer to
 //! [`HandlerMap::fp_to_sp`] bytes below it and `rax` to the address of the exception
-//! ([`crate::layout::ExnHeader`]). All other registers are lost, those that calls preserve too: a
-//! function with handlers saves them all for its caller.
+//! ([`crate::layout::ExnHeader`]). The registers that calls preserve hold what they held at the call
+//! ([`super::CompiledFunction::saved`] says where the frames in between have it); all others are lost.
 
 /// One handler of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,12 +2,12 @@
 //!
 //! Keyed by the return address of the header's slow-path call (the call of
 //! [`crate::builtin::Builtin::hot_function`]), where every register holds what it holds at the
-//! header. An entry names where each local, and each operand below and of the loop, is; an
-//! [`OsrFrame`] says how the frame is taken down.
+//! header. An entry names where each local, and each operand below and of the loop, is. The frame is
+//! taken down with [`super::CompiledFunction::saved`] and the map's return area.
 //!
 //! ```text
 //! (func (param i64) (result i64) (local f32 v128)    local_slots  [56, 64, 80]
-//!   i64.const 7                                      frame.saved  [16, 0, 0, 0]: rbx
+//!   i64.const 7
 //!   local.get 0
 //!   loop (param i64) ...                             return offset 131:
 //!                                                      locals    [(0, Int(3)), (1, Float(0))]
@@ -16,8 +16,6 @@
 //!
 //! A place holds a value's bits from its low end on. What lies above the bits of the value's type,
 //! in a register or a slot, means nothing.
-
-use crate::conv::CALLEE_SAVED;
 
 /// Where a value is at a loop header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +41,12 @@ pub struct OsrEntry {
     pub operands: Box<[OsrPlace]>,
 }
 
-/// Where a frame keeps what its function was entered with, as distances below the frame pointer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OsrFrame {
-    /// The address of the return area, when the function's type has one.
-    pub return_area: Option<u32>,
-    /// The caller's values of [`crate::conv::CALLEE_SAVED`]; 0 where the register still holds it.
-    pub saved: [u32; CALLEE_SAVED.len()],
-}
-
 /// States by return address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OsrMap {
-    /// How the frame is taken down; only where the map has entries.
-    pub frame: OsrFrame,
+    /// Where the address of the return area is, as distance below the frame pointer, when the function's
+    /// type has one and the map entries.
+    pub return_area: Option<u32>,
     /// Canonical slot of each local, as distance below the frame pointer.
     pub local_slots: Box<[u32]>,
     entries: Vec<(u32, OsrEntry)>,
@@ -69,12 +59,12 @@ impl OsrMap {
     /// A map with the canonical slots of all locals and entries in any order.
     #[must_use]
     pub fn new(
-        frame: OsrFrame,
+        return_area: Option<u32>,
         local_slots: Box<[u32]>,
         mut entries: Vec<(u32, OsrEntry)>,
     ) -> Self {
         entries.sort_by_key(|entry| entry.0);
-        Self { frame, local_slots, entries }
+        Self { return_area, local_slots, entries }
     }
 
     /// All states, by return address.

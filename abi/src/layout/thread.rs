@@ -84,6 +84,9 @@ pub struct ThreadContext {
     /// Where the stub goes on that finds [`Self::pending`] set: the handler of the innermost entry
     /// trampoline, or a landing pad of wasm code when an exception was thrown.
     pub landing: Landing,
+    /// Addresses, in frames that are left, of what [`CALLEE_SAVED`] hold at the landing; 0 where the register
+    /// still holds it.
+    pub landing_saved: [u64; CALLEE_SAVED.len()],
     /// Where `throw` builds its exception: an [`super::ExnHeader`] and as many fields as the tag of
     /// the store with most has. It is copied when somebody wants a reference to it.
     pub exn_buffer: *mut u8,

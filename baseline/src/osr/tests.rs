@@ -44,7 +44,7 @@ fn entries(wat: &str, config: &CodegenConfig) -> (CompiledFunction, Vec<OsrEntry
     for &slot in slots.chain(&compiled.osr.local_slots) {
         assert!(slot > 48 && slot <= compiled.frame_bytes, "slot {slot} lies in the frame");
     }
-    for (place, saved) in compiled.osr.frame.saved.into_iter().enumerate() {
+    for (place, saved) in compiled.saved.into_iter().enumerate() {
         assert!(saved == 0 || saved == 16 + 8 * place as u32);
     }
     (compiled, entries)
@@ -80,7 +80,7 @@ fn hot_locals_are_in_registers_and_all_others_in_slots() {
     assert_eq!(locals(|place| matches!(place, OsrPlace::Int(_))), [0]);
     assert_eq!(locals(|place| matches!(place, OsrPlace::Float(_))), [1, 3]);
     assert_eq!(entry.locals.len(), 3);
-    assert_eq!(compiled.osr.frame.return_area, None);
+    assert_eq!(compiled.osr.return_area, None);
 }
 
 #[test]
@@ -101,12 +101,12 @@ fn saved_registers_and_the_return_area_are_named() {
           unreachable)
         (func))"#;
     let (compiled, entries) = entries(wat, &CodegenConfig::default());
-    assert_eq!(compiled.osr.frame.return_area, Some(48));
+    assert_eq!(compiled.osr.return_area, Some(48));
     // A loop with calls keeps its locals in callee-saved registers.
     for (_, place) in &entries[0].locals {
         let OsrPlace::Int(register) = *place else { panic!("integers are in general registers") };
         let place = upshift_abi::conv::CALLEE_SAVED.iter().position(|&saved| saved == register);
-        assert_ne!(compiled.osr.frame.saved[place.expect("a callee-saved register")], 0);
+        assert_ne!(compiled.saved[place.expect("a callee-saved register")], 0);
     }
     assert_eq!(entries[0].locals.len(), 2);
 }

@@ -1,9 +1,9 @@
 //! What the stubs have in common: offsets, value moves, leaving to a landing.
 
 use dynasmrt::x64::X64Relocation;
-use dynasmrt::{DynasmApi, VecAssembler, dynasm};
+use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 use std::mem::offset_of;
-use upshift_abi::conv::ValueLoc;
+use upshift_abi::conv::{CALLEE_SAVED, ValueLoc};
 use upshift_abi::layout::{Landing, ThreadContext};
 use upshift_abi::types::ValType;
 
@@ -171,8 +171,19 @@ pub(super) fn record_exit(asm: &mut Assembler) {
 }
 
 /// Goes on where the engine says, leaving frames behind: at the handler of the innermost entry
-/// trampoline, or at a landing pad.
+/// trampoline, or at a landing pad. Registers that calls preserve get what the frames saved of them.
 pub(super) fn leave_to_landing(asm: &mut Assembler) {
+    let saved = disp(offset_of!(ThreadContext, landing_saved));
+    for (reg, saved) in CALLEE_SAVED.into_iter().zip((saved..).step_by(size_of::<u64>())) {
+        dynasm!(asm
+            ; .arch x64
+            ; mov rax, [r15 + saved]
+            ; test rax, rax
+            ; jz >kept
+            ; mov Rq(reg), [rax]
+            ; kept:
+        );
+    }
     dynasm!(asm
         ; .arch x64
         ; mov DWORD [r15 + PENDING], 0

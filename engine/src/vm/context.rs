@@ -18,7 +18,7 @@ use super::exception::ExnPtr;
 use super::host::{Exit, ExitReason, VmHost};
 use super::kicker::{self, Runner};
 use super::osr::Handover;
-use super::raise::{RaiseCache, ThrowCounts, Throws};
+use super::raise::{LandingSaved, RaiseCache, ThrowCounts, Throws};
 use super::step;
 use super::unwind::{self, Walk};
 use anyhow::Error;
@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 use upshift_abi::builtin::BUILTIN_COUNT;
+use upshift_abi::conv::CALLEE_SAVED;
 use upshift_abi::hotness;
 use upshift_abi::layout::{ActivationLink, Instance, Landing, SMALL_BULK_BYTES, ThreadContext};
 
@@ -346,7 +347,14 @@ impl ContextCell {
         self.raise_cache.get()
     }
 
-    /// Has the stub that called the runtime go on elsewhere.
+    /// Where the stub that goes on elsewhere gets registers from.
+    pub(super) fn landing_saved(&self) -> LandingSaved {
+        let thread = self.thread.get();
+        // SAFETY: only the address of the field is taken, and `thread` is valid.
+        LandingSaved(unsafe { &raw mut (*thread).landing_saved })
+    }
+
+    /// Has the stub that called the runtime go on elsewhere. [`Self::landing_saved`] is as it must be there.
     pub(super) fn set_landing(&self, landing: Landing) {
         let thread = self.thread.get();
         // SAFETY: the field belongs to the thread that has the store.
@@ -393,6 +401,7 @@ impl ContextCell {
         // SAFETY: the fields belong to the thread that has the store.
         let ThreadContext { entry_sp: sp, entry_fp: fp, entry_handler: pc, .. } =
             *unsafe { &*self.thread.get() };
+        self.landing_saved().forget();
         self.set_landing(Landing { pc, sp, fp, exn: 0 });
     }
 
@@ -500,6 +509,7 @@ fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
         outer: ptr::null(),
         fault_address: 0,
         landing: Landing::default(),
+        landing_saved: [0; CALLEE_SAVED.len()],
         exn_buffer: ptr::null_mut(),
         gc_log: ptr::null_mut(),
         work_budget,

@@ -144,12 +144,12 @@ impl Site<'_> {
         // SAFETY: the caller's frame pointer is what the frame pointer points to.
         transfer.rbp = unsafe { frame.word(0) };
         (transfer.rdi, transfer.rsi) = (self.vmctx, 0);
-        if let Some(slot) = map.frame.return_area {
+        if let Some(slot) = map.return_area {
             // SAFETY: the table says that the frame has it.
             (transfer.rdi, transfer.rsi) = (unsafe { frame.word(slot) }, self.vmctx);
         }
         for (i, register) in CALLEE_SAVED.into_iter().enumerate() {
-            transfer.callee_saved[i] = match map.frame.saved[i] {
+            transfer.callee_saved[i] = match self.function.tables.saved[i] {
                 0 => frame.registers.ints[usize::from(register)],
                 // SAFETY: as above.
                 slot => unsafe { frame.word(slot) },

@@ -10,7 +10,8 @@
 //!    that of the exception. The first one wins; it was never left, so its frame is as it was.
 //! 4. The landing is noted in the context, `pending` is set, and the stub that called the runtime
 //!    loads frame pointer, stack pointer and `rax` from there and jumps. Frames in between are gone
-//!    without having run. When the pad keeps a reference, the exception in the buffer was copied.
+//!    without having run; what they saved of the registers that calls preserve, the stub restores, so
+//!    that a call with handlers may keep values in them. When the pad keeps a reference, the exception in the buffer was copied.
 //! 5. Without a handler the activation is left as by a trap, with the exception as an error. When
 //!    the host function that made the inner call returns that error, it goes on at 2, in the outer
 //!    activation. No frame of the host is ever unwound.
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use std::ptr;
 use std::time::{Duration, Instant};
 use upshift_abi::code::{HandlerMap, HandlerSite};
+use upshift_abi::conv::CALLEE_SAVED;
 use upshift_abi::layout::Landing;
 
 /// Return addresses that the cache holds, as a power of two.
@@ -41,8 +43,13 @@ struct Known {
     site: HandlerSite,
     /// Address of the function's code.
     code: usize,
+    /// Where the function's frame holds what its caller had in registers.
+    saved: SavedPlaces,
     counts: SiteCounts,
 }
+
+/// [`upshift_abi::code::CompiledFunction::saved`]
+type SavedPlaces = [u32; CALLEE_SAVED.len()];
 
 /// Exceptions at a return address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,11 +58,14 @@ pub(crate) struct SiteCounts {
     pub(crate) caught: u64,
 }
 
+const NO_PLACES: SavedPlaces = [0; CALLEE_SAVED.len()];
+
 const NOTHING: Known = Known {
     pc: 0,
     map: ptr::null(),
     site: HandlerSite { return_offset: 0, scope: 0, vmctx_slot: 0 },
     code: 0,
+    saved: NO_PLACES,
     counts: SiteCounts { thrown: 0, caught: 0 },
 };
 
@@ -158,8 +168,11 @@ fn look_up(pc: usize) -> Known {
         let function = module.function_at(pc - 1)?;
         let offset = module.text_offset(pc)? - function.start;
         let map = &function.tables.handlers;
-        let site = map.lookup(u32::try_from(offset).ok()?)?;
-        Some(Known { pc, map: &raw const *map, site, code: pc - offset, counts: NOTHING.counts })
+        let known = Known { pc, code: pc - offset, saved: function.tables.saved, ..NOTHING };
+        Some(match map.lookup(u32::try_from(offset).ok()?) {
+            Some(site) => Known { map: &raw const *map, site, ..known },
+            None => known,
+        })
     });
     found.flatten().unwrap_or(Known { pc, ..NOTHING })
 }
@@ -211,6 +224,8 @@ impl ContextCell {
     fn search(&self, cache: &mut RaiseCache, tag: TagPtr) -> Option<Caught> {
         let (mut fp, mut pc) = self.exit_frame();
         let entry_fp = self.entry_frame();
+        let saved = self.landing_saved();
+        saved.forget();
         while fp != 0 && fp < entry_fp {
             let known = cache.get(pc);
             // SAFETY: tables stay where they are as long as their module, which the store keeps.
@@ -220,6 +235,7 @@ impl ContextCell {
                 known.counts.caught += 1;
                 return Some(caught);
             }
+            saved.leave_frame(fp, known.saved);
             let frame = ptr::with_exposed_provenance::<[usize; 2]>(fp);
             // SAFETY: `fp` lies between the exit and the entry frame of this stack; the saved frame
             // pointer and the return address are the two words at it.
@@ -242,6 +258,27 @@ impl Caught {
     /// The landing with a reference to an exception.
     pub(super) fn landing(self, exn: u64) -> Landing {
         Landing { pc: self.pc as u64, sp: self.sp as u64, fp: self.fp as u64, exn }
+    }
+}
+
+/// Where the stub that goes to a landing pad gets the registers from that calls preserve. Written in place, a
+/// word at a time, as the stub reads it: a copy as a whole right behind the writes takes ten times as long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LandingSaved(pub(super) *mut [u64; CALLEE_SAVED.len()]);
+
+impl LandingSaved {
+    /// The registers hold what they should.
+    pub(super) fn forget(self) {
+        // SAFETY: the field of a context, which belongs to the thread that has the store.
+        unsafe { self.0.write([0; CALLEE_SAVED.len()]) };
+    }
+
+    /// A frame is left that holds what its caller had in registers.
+    fn leave_frame(self, fp: usize, places: SavedPlaces) {
+        for (i, below) in places.into_iter().enumerate().filter(|(_, below)| *below != 0) {
+            // SAFETY: as above, and there is a word for each register.
+            unsafe { self.0.cast::<u64>().wrapping_add(i).write((fp - below as usize) as u64) };
+        }
     }
 }
 

@@ -461,12 +461,10 @@ impl Translator<'_, '_> {
 
     fn builtin_signature(&mut self, builtin: Builtin, args: usize) -> ir::SigRef {
         let conv = match builtin.conv() {
-            // The same registers for arguments and result, and all are lost at a landing pad.
-            BuiltinConv::SysV if builtin.throws() => CallConv::Tail,
             BuiltinConv::SysV => CallConv::SystemV,
             BuiltinConv::PreservesAll | BuiltinConv::Leaf => CallConv::PreserveAll,
         };
-        let key = (args, builtin.has_result(), builtin.throws());
+        let key = (args, builtin.has_result(), conv == CallConv::SystemV);
         if let Some(&found) = self.builtin_signatures.get(&key) {
             return found;
         }

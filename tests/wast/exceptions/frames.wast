@@ -61,6 +61,42 @@
     i32.mul
     i32.add)
 
+  ;; Frames that a throw leaves hold what the catcher keeps in registers, each for the one below it.
+  (func $busy (param $depth i32) (param $x i64) (result i64)
+    (local $a i64) (local $b i64) (local $c i64) (local $d i64) (local $r i64)
+    (if (i32.eqz (local.get $depth)) (then (throw $e (i32.wrap_i64 (local.get $x)))))
+    (local.set $a (i64.mul (local.get $x) (i64.const 3)))
+    (local.set $b (i64.xor (local.get $a) (i64.const 0x5555)))
+    (local.set $c (i64.add (local.get $b) (local.get $x)))
+    (local.set $d (i64.rotl (local.get $c) (i64.const 7)))
+    (loop $again
+      (local.set $r (call $busy (i32.sub (local.get $depth) (i32.const 1)) (local.get $d)))
+      (local.set $a (i64.add (local.get $a) (local.get $r)))
+      (local.set $b (i64.add (local.get $b) (local.get $a)))
+      (local.set $c (i64.add (local.get $c) (local.get $b)))
+      (br_if $again (i64.lt_u (local.get $c) (local.get $d))))
+    (i64.add (i64.add (local.get $a) (local.get $b)) (i64.add (local.get $c) (local.get $d))))
+  ;; What is caught, beside eight values that live across all calls; each turn at another depth.
+  (func (export "registers") (param $n i32) (result i64)
+    (local $a i64) (local $b i64) (local $c i64) (local $d i64)
+    (local $f f64) (local $i i32) (local $s i64)
+    (local.set $a (i64.const 1)) (local.set $b (i64.const 2)) (local.set $c (i64.const 3))
+    (local.set $d (i64.const 4)) (local.set $f (f64.const 5))
+    (loop $again
+      (block $caught (result i32)
+        (try_table (result i32) (catch $e $caught)
+          (i32.wrap_i64 (call $busy (i32.and (local.get $i) (i32.const 7)) (local.get $a)))))
+      (local.set $s (i64.add (i64.extend_i32_s) (local.get $s)))
+      (local.set $a (i64.add (local.get $a) (local.get $b)))
+      (local.set $b (i64.add (local.get $b) (local.get $c)))
+      (local.set $c (i64.add (local.get $c) (local.get $d)))
+      (local.set $d (i64.add (local.get $d) (i64.const 5)))
+      (local.set $f (f64.add (local.get $f) (f64.const 0.5)))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (local.get $n))))
+    (i64.add (local.get $s) (i64.add (local.get $a) (i64.add (local.get $b) (i64.add (local.get $c)
+      (i64.add (local.get $d) (i64.trunc_f64_s (local.get $f))))))))
+
   (func (export "deep") (result i32) (call $catches (i32.const 3000)))
 
   ;; Recursion within handlers: each level catches what the one below throws.
@@ -84,6 +120,9 @@
 (assert_return (invoke "caller" (i32.const 5000)) (i32.const 88074043))
 (assert_return (invoke "operands" (i32.const 0)) (i32.const 1008))
 (assert_return (invoke "operands" (i32.const 4)) (i32.const 1040))
+(assert_return (invoke "registers" (i32.const 1)) (i64.const 30))
+(assert_return (invoke "registers" (i32.const 20)) (i64.const 14908133799))
+(assert_return (invoke "registers" (i32.const 5000)) (i64.const 131369380514173))
 (assert_return (invoke "deep") (i32.const 7))
 (assert_return (invoke "nest" (i32.const 1)) (i32.const 2))
 (assert_return (invoke "nest" (i32.const 3)) (i32.const 7))

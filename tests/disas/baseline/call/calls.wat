@@ -163,7 +163,7 @@
 ;;    e7  call qword ptr [r15+0x110]
 ;;    ee  jmp 0x22
 ;;    f3  lea r11, [r11+0x80]
-;;    fa  mov [r15+0x1c0], eax
+;;    fa  mov [r15+0x1e0], eax
 ;;   101  call qword ptr [r15+0x188]
 ;;   108  jmp 0x84
 ;;   10d  ud2 ; undefined element

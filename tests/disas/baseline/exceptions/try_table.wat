@@ -89,112 +89,92 @@
 ;;    97  jmp 0x24
 ;; function 3 try
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x83
+;;     3  jb 0x5c
 ;;     9  push rbp
 ;;     a  mov rbp, rsp
 ;;     d  sub rsp, 0x50
 ;;    11  mov [rbp-8], rdi
-;;    15  mov [rbp-0x10], rbx
-;;    19  mov [rbp-0x18], r12
-;;    1d  mov [rbp-0x20], r13
-;;    21  mov [rbp-0x28], r14
-;;    25  mov esi, esi
-;;    27  mov edx, edx
-;;    29  sub dword ptr [r15+0x68], 0x70
-;;    2e  js 0x95
-;;    34  mov [rbp-0x40], edx
-;;    37  mov [rbp-0x38], esi
-;;    3a  mov r11, [rbp-8]
-;;    3e  mov [r15+0x38], r11
-;;    42  mov rdi, [r11+0x48]
-;;    46  call qword ptr [r11+0x40]
-;;    4a  mov eax, eax
-;;    4c  mov [rbp-0x48], eax
-;;    4f  jmp 0x65
-;;    54  vmovsd xmm15, [rax+0x10]
-;;    5b  vmovsd [rbp-0x48], xmm15
-;;    60  jmp 0x65
-;;    65  mov eax, [rbp-0x48]
-;;    68  mov ecx, [rbp-0x40]
-;;    6b  lea edx, [rax+rcx]
-;;    6e  mov rax, rdx
-;;    71  mov rbx, [rbp-0x10]
-;;    75  mov r12, [rbp-0x18]
-;;    79  mov r13, [rbp-0x20]
-;;    7d  mov r14, [rbp-0x28]
-;;    81  leave
-;;    82  ret
-;;    83  push rbp
-;;    84  mov rbp, rsp
-;;    87  call qword ptr [r15+0x100]
-;;    8e  pop rbp
-;;    90  jmp 9
-;;    95  mov r11d, [r15+0x6c]
-;;    99  imul r11d, 0x19660d
-;;    a0  add r11d, 0x3c6ef35f
-;;    a7  mov [r15+0x6c], r11d
-;;    ab  shr r11d, 0x11
-;;    af  add r11d, 0x8000
-;;    b6  add [r15+0x68], r11d
-;;    ba  mov r11, [rbp-8]
-;;    be  mov r11, [r11+0x10]
-;;    c2  sub dword ptr [r11+8], 0xc000
-;;    ca  jns 0x34
-;;    d0  call qword ptr [r15+0x110]
-;;    d7  jmp 0x34
+;;    15  mov esi, esi
+;;    17  mov edx, edx
+;;    19  sub dword ptr [r15+0x68], 0x70
+;;    1e  js 0x6e
+;;    24  mov [rbp-0x40], edx
+;;    27  mov [rbp-0x38], esi
+;;    2a  mov r11, [rbp-8]
+;;    2e  mov [r15+0x38], r11
+;;    32  mov rdi, [r11+0x48]
+;;    36  call qword ptr [r11+0x40]
+;;    3a  mov eax, eax
+;;    3c  jmp 0x55
+;;    41  vmovsd xmm15, [rax+0x10]
+;;    48  vmovsd [rbp-0x48], xmm15
+;;    4d  mov eax, [rbp-0x48]
+;;    50  jmp 0x55
+;;    55  mov ecx, [rbp-0x40]
+;;    58  add eax, ecx
+;;    5a  leave
+;;    5b  ret
+;;    5c  push rbp
+;;    5d  mov rbp, rsp
+;;    60  call qword ptr [r15+0x100]
+;;    67  pop rbp
+;;    69  jmp 9
+;;    6e  mov r11d, [r15+0x6c]
+;;    72  imul r11d, 0x19660d
+;;    79  add r11d, 0x3c6ef35f
+;;    80  mov [r15+0x6c], r11d
+;;    84  shr r11d, 0x11
+;;    88  add r11d, 0x8000
+;;    8f  add [r15+0x68], r11d
+;;    93  mov r11, [rbp-8]
+;;    97  mov r11, [r11+0x10]
+;;    9b  sub dword ptr [r11+8], 0xc000
+;;    a3  jns 0x24
+;;    a9  call qword ptr [r15+0x110]
+;;    b0  jmp 0x24
 ;; function 4 try_nothrow
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x7d
+;;     3  jb 0x56
 ;;     9  push rbp
 ;;     a  mov rbp, rsp
 ;;     d  sub rsp, 0x50
 ;;    11  mov [rbp-8], rdi
-;;    15  mov [rbp-0x10], rbx
-;;    19  mov [rbp-0x18], r12
-;;    1d  mov [rbp-0x20], r13
-;;    21  mov [rbp-0x28], r14
-;;    25  mov esi, esi
-;;    27  mov edx, edx
-;;    29  sub dword ptr [r15+0x68], 0x70
-;;    2e  js 0x8f
-;;    34  mov [rbp-0x40], edx
-;;    37  mov [rbp-0x38], esi
-;;    3a  mov rdi, [rbp-8]
-;;    3e  call qword ptr [slot]
-;;    44  mov eax, eax
-;;    46  mov [rbp-0x48], eax
-;;    49  jmp 0x5f
-;;    4e  vmovsd xmm15, [rax+0x10]
-;;    55  vmovsd [rbp-0x48], xmm15
-;;    5a  jmp 0x5f
-;;    5f  mov eax, [rbp-0x48]
-;;    62  mov ecx, [rbp-0x40]
-;;    65  lea edx, [rax+rcx]
-;;    68  mov rax, rdx
-;;    6b  mov rbx, [rbp-0x10]
-;;    6f  mov r12, [rbp-0x18]
-;;    73  mov r13, [rbp-0x20]
-;;    77  mov r14, [rbp-0x28]
-;;    7b  leave
-;;    7c  ret
-;;    7d  push rbp
-;;    7e  mov rbp, rsp
-;;    81  call qword ptr [r15+0x100]
-;;    88  pop rbp
-;;    8a  jmp 9
-;;    8f  mov r11d, [r15+0x6c]
-;;    93  imul r11d, 0x19660d
-;;    9a  add r11d, 0x3c6ef35f
-;;    a1  mov [r15+0x6c], r11d
-;;    a5  shr r11d, 0x11
-;;    a9  add r11d, 0x8000
-;;    b0  add [r15+0x68], r11d
-;;    b4  mov r11, [rbp-8]
-;;    b8  mov r11, [r11+0x10]
-;;    bc  sub dword ptr [r11+0xc], 0xc000
-;;    c4  jns 0x34
-;;    ca  call qword ptr [r15+0x110]
-;;    d1  jmp 0x34
+;;    15  mov esi, esi
+;;    17  mov edx, edx
+;;    19  sub dword ptr [r15+0x68], 0x70
+;;    1e  js 0x68
+;;    24  mov [rbp-0x40], edx
+;;    27  mov [rbp-0x38], esi
+;;    2a  mov rdi, [rbp-8]
+;;    2e  call qword ptr [slot]
+;;    34  mov eax, eax
+;;    36  jmp 0x4f
+;;    3b  vmovsd xmm15, [rax+0x10]
+;;    42  vmovsd [rbp-0x48], xmm15
+;;    47  mov eax, [rbp-0x48]
+;;    4a  jmp 0x4f
+;;    4f  mov ecx, [rbp-0x40]
+;;    52  add eax, ecx
+;;    54  leave
+;;    55  ret
+;;    56  push rbp
+;;    57  mov rbp, rsp
+;;    5a  call qword ptr [r15+0x100]
+;;    61  pop rbp
+;;    63  jmp 9
+;;    68  mov r11d, [r15+0x6c]
+;;    6c  imul r11d, 0x19660d
+;;    73  add r11d, 0x3c6ef35f
+;;    7a  mov [r15+0x6c], r11d
+;;    7e  shr r11d, 0x11
+;;    82  add r11d, 0x8000
+;;    89  add [r15+0x68], r11d
+;;    8d  mov r11, [rbp-8]
+;;    91  mov r11, [r11+0x10]
+;;    95  sub dword ptr [r11+0xc], 0xc000
+;;    9d  jns 0x24
+;;    a3  call qword ptr [r15+0x110]
+;;    aa  jmp 0x24
 ;; function 5 local
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -202,32 +182,31 @@
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
 ;;     e  sub dword ptr [r15+0x68], 0x70
-;;    13  js 0x54
+;;    13  js 0x50
 ;;    19  test esi, esi
-;;    1b  jne 0x33
-;;    21  mov r11d, 7
-;;    27  mov [rbp-0x40], r11d
-;;    2b  mov [rbp-0x38], esi
-;;    2e  jmp 0x4f
-;;    33  mov [rbp-0x40], esi
-;;    36  mov [rbp-0x38], esi
-;;    39  jmp 0x4f
-;;    3e  vmovsd xmm15, [rax+0x10]
-;;    45  vmovsd [rbp-0x40], xmm15
-;;    4a  jmp 0x4f
-;;    4f  mov eax, [rbp-0x40]
-;;    52  leave
-;;    53  ret
-;;    54  mov r11d, [r15+0x6c]
-;;    58  imul r11d, 0x19660d
-;;    5f  add r11d, 0x3c6ef35f
-;;    66  mov [r15+0x6c], r11d
-;;    6a  shr r11d, 0x11
-;;    6e  add r11d, 0x8000
-;;    75  add [r15+0x68], r11d
-;;    79  mov r11, [rbp-8]
-;;    7d  mov r11, [r11+0x10]
-;;    81  sub dword ptr [r11+0x10], 0xc000
-;;    89  jns 0x19
-;;    8f  call qword ptr [r15+0x110]
-;;    96  jmp 0x19
+;;    1b  jne 0x2b
+;;    21  mov eax, 7
+;;    26  jmp 0x4e
+;;    2b  mov rax, rsi
+;;    2e  jmp 0x4e
+;;    33  vmovsd xmm15, [rax+0x10]
+;;    3a  vmovsd [rbp-0x40], xmm15
+;;    3f  mov eax, [rbp-0x40]
+;;    42  mov esi, [rbp-0x38]
+;;    45  mov rdi, [rbp-8]
+;;    49  jmp 0x4e
+;;    4e  leave
+;;    4f  ret
+;;    50  mov r11d, [r15+0x6c]
+;;    54  imul r11d, 0x19660d
+;;    5b  add r11d, 0x3c6ef35f
+;;    62  mov [r15+0x6c], r11d
+;;    66  shr r11d, 0x11
+;;    6a  add r11d, 0x8000
+;;    71  add [r15+0x68], r11d
+;;    75  mov r11, [rbp-8]
+;;    79  mov r11, [r11+0x10]
+;;    7d  sub dword ptr [r11+0x10], 0xc000
+;;    85  jns 0x19
+;;    8b  call qword ptr [r15+0x110]
+;;    92  jmp 0x19

@@ -65,84 +65,69 @@
 ;;    52  jmp 0x10
 ;; function 3 try
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x7a
+;;     3  jb 0x56
 ;;     9  nop [rax]
 ;;    10  push rbp
 ;;    11  mov rbp, rsp
-;;    14  sub rsp, 0x30
+;;    14  sub rsp, 0x20
 ;;    18  mov [rsp+0x10], rbx
-;;    1d  mov [rsp+0x18], r12
-;;    22  mov [rsp+0x20], r13
-;;    27  mov [rsp+0x28], r14
-;;    2c  mov [rsp+8], rdx
-;;    31  mov rax, [rdi+0x40]
-;;    35  mov rcx, [rdi+0x48]
-;;    39  mov r8, r15
-;;    3c  mov [r8+0x38], rdi
-;;    40  mov [rsp], rdi
-;;    44  mov rdi, rcx
-;;    47  call rax
-;;    49  mov rdx, [rsp+8]
-;;    4e  add eax, edx
-;;    50  mov rbx, [rsp+0x10]
-;;    55  mov r12, [rsp+0x18]
-;;    5a  mov r13, [rsp+0x20]
-;;    5f  mov r14, [rsp+0x28]
-;;    64  add rsp, 0x30
-;;    68  mov rsp, rbp
-;;    6b  pop rbp
-;;    6c  ret
-;;    6d  mov eax, [rax+0x10]
-;;    70  mov rdx, [rsp+8]
-;;    75  jmp 0x4e
-;;    7a  push rbp
-;;    7b  mov rbp, rsp
-;;    7e  call qword ptr [r15+0x100]
-;;    85  pop rbp
-;;    86  jmp 0x10
+;;    1d  mov rbx, rdx
+;;    20  mov [rsp], rdi
+;;    24  mov rax, [rdi+0x40]
+;;    28  mov rcx, [rdi+0x48]
+;;    2c  mov r8, r15
+;;    2f  mov [r8+0x38], rdi
+;;    33  mov rdi, rcx
+;;    36  call rax
+;;    38  mov rdx, rbx
+;;    3b  add eax, edx
+;;    3d  mov rbx, [rsp+0x10]
+;;    42  add rsp, 0x20
+;;    46  mov rsp, rbp
+;;    49  pop rbp
+;;    4a  ret
+;;    4b  mov eax, [rax+0x10]
+;;    4e  mov rdx, rbx
+;;    51  jmp 0x3b
+;;    56  push rbp
+;;    57  mov rbp, rsp
+;;    5a  call qword ptr [r15+0x100]
+;;    61  pop rbp
+;;    62  jmp 0x10
 ;; function 4 try_all
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x8e
+;;     3  jb 0x5c
 ;;     9  nop [rax]
 ;;    10  push rbp
 ;;    11  mov rbp, rsp
-;;    14  sub rsp, 0x30
-;;    18  mov [rsp+0x10], rbx
-;;    1d  mov [rsp+0x18], r12
-;;    22  mov [rsp+0x20], r13
-;;    27  mov [rsp+0x28], r14
-;;    2c  mov [rsp], rdx
-;;    30  mov rax, [rdi+0x40]
-;;    34  mov rcx, [rdi+0x48]
-;;    38  mov r8, r15
-;;    3b  mov [r8+0x38], rdi
-;;    3f  mov rdi, rcx
-;;    42  call rax
-;;    44  mov rdx, [rsp]
-;;    48  add eax, edx
-;;    4a  mov rbx, [rsp+0x10]
-;;    4f  mov r12, [rsp+0x18]
-;;    54  mov r13, [rsp+0x20]
-;;    59  mov r14, [rsp+0x28]
-;;    5e  add rsp, 0x30
-;;    62  mov rsp, rbp
-;;    65  pop rbp
-;;    66  ret
-;;    67  mov eax, 0xffffffff
-;;    6c  mov rbx, [rsp+0x10]
-;;    71  mov r12, [rsp+0x18]
-;;    76  mov r13, [rsp+0x20]
-;;    7b  mov r14, [rsp+0x28]
-;;    80  add rsp, 0x30
-;;    84  mov rsp, rbp
-;;    87  pop rbp
-;;    88  ret
-;;    89  jmp 0x67
-;;    8e  push rbp
-;;    8f  mov rbp, rsp
-;;    92  call qword ptr [r15+0x100]
-;;    99  pop rbp
-;;    9a  jmp 0x10
+;;    14  sub rsp, 0x10
+;;    18  mov [rsp], r14
+;;    1c  mov r14, rdx
+;;    1f  mov rax, [rdi+0x40]
+;;    23  mov rcx, [rdi+0x48]
+;;    27  mov r8, r15
+;;    2a  mov [r8+0x38], rdi
+;;    2e  mov rdi, rcx
+;;    31  call rax
+;;    33  mov rdx, r14
+;;    36  add eax, edx
+;;    38  mov r14, [rsp]
+;;    3c  add rsp, 0x10
+;;    40  mov rsp, rbp
+;;    43  pop rbp
+;;    44  ret
+;;    45  mov eax, 0xffffffff
+;;    4a  mov r14, [rsp]
+;;    4e  add rsp, 0x10
+;;    52  mov rsp, rbp
+;;    55  pop rbp
+;;    56  ret
+;;    57  jmp 0x45
+;;    5c  push rbp
+;;    5d  mov rbp, rsp
+;;    60  call qword ptr [r15+0x100]
+;;    67  pop rbp
+;;    68  jmp 0x10
 ;; function 5 try_nothrow
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
