@@ -81,7 +81,7 @@ impl Tag {
     pub(crate) fn from_entry(store: &mut StoreInner, entry: TypeEntry) -> Self {
         let identity = Arc::new(TypeEntryOwner(entry));
         let tag = Self { store: store.id(), identity };
-        store.exceptions.add_tag(tag.ptr(store), tag.clone());
+        store.add_tag(tag.clone());
         tag
     }
 

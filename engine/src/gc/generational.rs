@@ -19,15 +19,14 @@
 //! needs at most is known then, so it never runs out of room halfway: a heap that is too small, or a
 //! system that has no memory left, is found out before anything has moved.
 
-use super::access::{
-    Reference, first_element, for_each_reference, length_of, size_of_object, type_of,
-};
+use super::access::{Reference, first_element, length_of, size_of_object, type_of};
 use super::mark::Marker;
 use super::mark_bits::MarkBits;
 use super::old::{BLOCK_BYTES, MAX_SMALL_BYTES, OldSpace};
+use super::verify::verify;
 use super::{Collector, Extent, HeapConfig, Outside, RootSet, Space, card_of, is_reference_array};
 use crate::fallible::{self, OutOfMemory};
-use crate::vm::{HEAP_BYTES, TypeShape};
+use crate::vm::TypeShape;
 use upshift_abi::layout::{
     CARD_ELEMENTS, CanonTypeId, Cell, GC_CARDS, GC_OFFSET, GC_UNLOGGED, HEADER_BYTES,
     MIN_OBJECT_BYTES, NULL_GUARD_BYTES, ObjectLayout, TypeKind,
@@ -115,6 +114,10 @@ impl Generational {
 
     fn shape(space: &Space<'_>, object: u32) -> TypeShape {
         space.types.shape(type_of(space.memory, object))
+    }
+
+    fn size(space: &Space<'_>, object: u32) -> u32 {
+        size_of_object(space.memory, object, Self::shape(space, object))
     }
 
     /// Copies a young object, unless that was done: where it is.
@@ -309,13 +312,14 @@ impl Generational {
         space.context.set_allocation(0, 0);
     }
 
-    /// Marks all that is alive and frees old objects that are not: what was found besides objects,
-    /// and the bytes of live young objects.
+    /// Marks all that is alive and frees old objects that are not: what was found besides objects.
+    /// Fails as well when there would be no room for what is alive of `used` bytes of the nursery.
     fn mark_and_sweep(
         &mut self,
         space: &mut Space<'_>,
+        used: u64,
         roots: &mut dyn RootSet,
-    ) -> Result<(Outside, u64), OutOfMemory> {
+    ) -> Result<Outside, OutOfMemory> {
         let mut marker = Marker::default();
         marker.begin(self.old.end())?;
         roots.mark(&mut |word| marker.add_root(space, word));
@@ -336,14 +340,25 @@ impl Generational {
         let bits = marker.bits();
         Self::keep_log(space, bits);
         self.keep_cards(space, bits);
-        let size = |object| size_of_object(space.memory, object, Self::shape(space, object));
-        let young = bits.objects(0..MarkBits::word_of(self.young_end()));
-        let young_bytes = young.filter(|&object| object != 0).map(|object| u64::from(size(object)));
-        let young_bytes = young_bytes.sum();
-        self.old.gather_marks(bits, size);
+        self.old.gather_marks(bits, |object| Self::size(space, object));
         self.old.sweep(space.memory);
         self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
-        Ok((Outside { complete: true, handles: marker.into_handles() }, young_bytes))
+        if !self.has_room_for_young(space, bits, used) {
+            return Err(OutOfMemory);
+        }
+        Ok(Outside { complete: true, handles: marker.into_handles() })
+    }
+
+    /// Whether there is room for the marked objects among `used` bytes of the nursery, which are counted
+    /// only when there is not room for all.
+    fn has_room_for_young(&self, space: &Space<'_>, marks: &MarkBits, used: u64) -> bool {
+        let free = self.old.free_bytes();
+        if free >= Self::need_for(used) {
+            return true;
+        }
+        let nursery = MarkBits::word_of(NURSERY_START)..MarkBits::word_of(self.young_end());
+        let sizes = marks.objects(nursery).map(|object| u64::from(Self::size(space, object)));
+        free >= Self::need_for(sizes.sum())
     }
 
     /// Takes dead objects out of the log: their memory is about to be used again.
@@ -409,11 +424,7 @@ impl Collector for Generational {
         let full = extent == Extent::Full || self.old.free_bytes() < Self::need_for(used);
         self.prepare_minor(used)?;
         if full {
-            let young_bytes;
-            (outside, young_bytes) = self.mark_and_sweep(space, roots)?;
-            if self.old.free_bytes() < Self::need_for(young_bytes) {
-                return Err(OutOfMemory);
-            }
+            outside = self.mark_and_sweep(space, used, roots)?;
         }
         self.minor(space, roots);
         if full && self.limit_bytes.is_some() {
@@ -452,39 +463,7 @@ impl Collector for Generational {
     }
 
     fn verify(&self, space: &mut Space<'_>, roots: &mut dyn RootSet) {
-        let mut seen = std::collections::HashSet::new();
-        let mut left = Vec::new();
-        let mut check = |space: &Space<'_>, bits: u32, left: &mut Vec<u32>| {
-            let Reference::Object(object) = Reference::from_bits(bits) else { return };
-            assert!(self.old.contains(object), "{object:#x} is young after a collection");
-            assert!(self.old.may_hold_object(object), "{object:#x} is in a free block");
-            let shape = Self::shape(space, object);
-            assert!(shape.kind != TypeKind::None, "{object:#x} has no type");
-            let bytes = size_of_object(space.memory, object, shape);
-            assert!(u64::from(object) + u64::from(bytes) <= HEAP_BYTES);
-            if seen.insert(object) {
-                left.push(object);
-            }
-        };
-        roots.visit(&mut |word| {
-            if let Some(object) = object_of(word) {
-                check(space, object, &mut left);
-            }
-            word
-        });
-        while let Some(object) = left.pop() {
-            let shape = Self::shape(space, object);
-            let mut found = Vec::new();
-            let visit = |place| found.push(place);
-            let exception = |position| {
-                let there_is = position == 0 || roots.has_exception(position);
-                assert!(there_is, "{object:#x} holds an exception that was freed");
-            };
-            for_each_reference(space.memory, space.engine, (object, shape), visit, exception);
-            for place in found {
-                check(space, space.memory.read_u32(place), &mut left);
-            }
-        }
+        verify(&self.old, space, roots);
     }
 }
 

@@ -36,7 +36,7 @@ const SEGMENT_SHIFT: u32 = 6;
 const ARRAY_PART: u32 = 4096;
 /// Most references of a structure whose type has a bit for each.
 const STRUCT_REFERENCES: usize = u64::BITS as usize;
-/// Most references of any structure.
+/// Most fields of any structure.
 const MAX_FIELDS: usize = 10_000;
 /// Objects that may wait at first.
 const FIRST_WAITING: usize = 1 << 10;
@@ -180,7 +180,8 @@ impl Marker {
         if shape.kind == TypeKind::Array {
             return;
         }
-        if !self.has_room(MAX_FIELDS) {
+        // Each reference takes 4 bytes. Arrays of exceptions have none.
+        if !self.has_room(shape.size_bytes as usize / 4) {
             return self.note_segment(object);
         }
         let mut exceptions = std::mem::take(&mut self.exceptions);

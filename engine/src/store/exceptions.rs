@@ -18,8 +18,16 @@ const ZEAL_PERIOD: u64 = 4;
 #[derive(Debug)]
 pub(crate) struct Exceptions {
     heap: ExnHeap,
-    tags: HashMap<TagPtr, Tag>,
+    tags: HashMap<TagPtr, Thrown>,
     zeal_state: u64,
+}
+
+/// What is known of the exceptions of a tag.
+#[derive(Debug)]
+struct Thrown {
+    tag: Tag,
+    /// Fields that may refer to objects or to values of the host.
+    references: Vec<usize>,
 }
 
 impl Default for Exceptions {
@@ -29,13 +37,12 @@ impl Default for Exceptions {
 }
 
 impl Exceptions {
-    /// Takes note of a tag of the store.
-    pub(crate) fn add_tag(&mut self, ptr: TagPtr, tag: Tag) {
-        self.tags.insert(ptr, tag);
-    }
-
     /// The tag that an exception was thrown with.
     pub(crate) fn tag_of(&self, exn: ExnPtr) -> &Tag {
+        &self.thrown(exn).tag
+    }
+
+    fn thrown(&self, exn: ExnPtr) -> &Thrown {
         self.tags.get(&exn.tag()).expect("a store keeps its tags")
     }
 
@@ -55,6 +62,14 @@ impl Exceptions {
 }
 
 impl StoreInner {
+    /// Takes note of a tag of the store.
+    pub(crate) fn add_tag(&mut self, tag: Tag) {
+        let params = tag.entry(self).ty().params.iter().enumerate();
+        let is_reference = |&(_, ty): &(usize, &ValType)| matches!(ty, ValType::Ref(ty) if may_be_object(self, *ty));
+        let references = params.filter(is_reference).map(|(i, _)| i).collect();
+        self.exceptions.tags.insert(tag.ptr(self), Thrown { tag, references });
+    }
+
     /// Makes an exception; frees those that are not in use when it is time to. The new one is there
     /// before that: its fields may refer to objects, which a collection moves.
     pub(crate) fn new_exception(
@@ -131,7 +146,7 @@ impl StoreInner {
     pub(super) fn mark_exceptions(&mut self, positions: &[u32], visit: &mut dyn FnMut(u64)) {
         positions.iter().for_each(|&position| self.exceptions.heap.mark_position(position));
         while let Some(exn) = self.exceptions.heap.take_found() {
-            self.visit_fields(exn, &mut |bits| {
+            self.visit_fields(None, exn, &mut |bits| {
                 visit(bits);
                 bits
             });
@@ -143,14 +158,27 @@ impl StoreInner {
         self.exceptions.heap.sweep();
     }
 
-    /// Replaces the references to objects and values of the host in the fields of an exception.
-    pub(super) fn visit_fields(&self, exn: ExnPtr, visit: &mut dyn FnMut(u64) -> u64) {
-        let tag = self.exceptions.tag_of(exn).entry(self);
-        for (i, param) in tag.ty().params.iter().enumerate() {
-            if matches!(param, ValType::Ref(ty) if may_be_object(self, *ty)) {
-                exn.set_field(i, [visit(exn.field(i)[0]), 0]);
-            }
+    /// Replaces the references to objects and values of the host in the fields of all exceptions.
+    pub(super) fn visit_exceptions(&self, visit: &mut dyn FnMut(u64) -> u64) {
+        let mut last = None;
+        for exn in self.exceptions.heap.objects() {
+            last = Some(self.visit_fields(last, exn, visit));
         }
+    }
+
+    /// The same of one exception. Gives its tag, which is likely that of the next one, too.
+    fn visit_fields<'a>(
+        &'a self,
+        last: Option<(TagPtr, &'a Thrown)>,
+        exn: ExnPtr,
+        visit: &mut dyn FnMut(u64) -> u64,
+    ) -> (TagPtr, &'a Thrown) {
+        let found = last.filter(|(tag, _)| *tag == exn.tag());
+        let (tag, thrown) = found.unwrap_or_else(|| (exn.tag(), self.exceptions.thrown(exn)));
+        for &field in &thrown.references {
+            exn.set_field(field, [visit(exn.field(field)[0]), 0]);
+        }
+        (tag, thrown)
     }
 
     fn mark_entities(&self, heap: &mut ExnHeap) {

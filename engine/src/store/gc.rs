@@ -295,8 +295,7 @@ struct StoreRoots<'a> {
 impl RootSet for StoreRoots<'_> {
     fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
         self.visit_but_exceptions(visit);
-        let exceptions = self.store.exceptions.heap().objects();
-        exceptions.for_each(|exn| self.store.visit_fields(exn, visit));
+        self.store.visit_exceptions(visit);
     }
 
     fn mark(&mut self, visit: &mut dyn FnMut(u64)) {

@@ -203,9 +203,12 @@ impl Session {
         let seed = self.options.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95);
         let program = objects::Program::new(seed);
         let bytes = program.bytes();
+        if self.options.only.is_some() {
+            std::fs::write("fuzz-case.wasm", &bytes).ok();
+        }
         let run = || engines.check_some(number, |engine| program.check(engine, &bytes));
         let result = catch_unwind(AssertUnwindSafe(run));
-        self.count_calls(number, program.expected().len(), result, || program.text().into())
+        self.count_calls(number, program.expected().len(), result, || bytes)
     }
 
     /// Runs the program that throws of one iteration; gives a text when it goes wrong.

@@ -2,12 +2,12 @@
 
 use super::{
     Binary, Expr, Function, GLOBALS, HASH_DEPTH, HASH_ELEMENTS, Outcome, Program, ROUNDS,
-    Statement, Storage, TABLE, Target, Ty,
+    Statement, Storage, TABLE, Target, Ty, small,
 };
 use upshift::Trap;
 
 /// Expressions and statements that all calls together may evaluate.
-const MAX_STEPS: u32 = 60_000;
+const MAX_STEPS: u32 = 20_000;
 /// Length of an array that stands in for null.
 pub(super) const SPARE_LENGTH: u32 = 8;
 
@@ -458,10 +458,6 @@ fn existing(value: Value, trap: Trap) -> Result<usize> {
         Value::Object(object) => Ok(object),
         _ => Err(Stop::Trap(trap)),
     }
-}
-
-fn small(value: usize) -> i32 {
-    i32::try_from(value).expect("a small number")
 }
 
 fn small_usize(value: i32) -> usize {

@@ -1,0 +1,87 @@
+//! The check of a heap after a collection, when the nursery is empty: panics when something is wrong.
+//!
+//! All that is reached from the roots must be objects of known types in blocks that are in use, must
+//! not overlap, and must be as the write barrier expects old objects to be. Exceptions that objects
+//! hold must be there.
+
+use super::access::{Reference, for_each_reference, size_of_object, type_of};
+use super::old::{MAX_SMALL_BYTES, OldSpace};
+use super::{RootSet, Space, is_reference_array};
+use crate::vm::{HeapMemory, TypeShape, TypeTable};
+use upshift_abi::layout::{GC_CARDS, GC_OFFSET, GC_UNLOGGED, OBJECT_ALIGN, TypeKind};
+
+/// See the module head.
+pub(super) fn verify(old: &OldSpace, space: &Space<'_>, roots: &mut dyn RootSet) {
+    assert_eq!(space.memory.log_len(space.context), 0, "the log is empty after a collection");
+    let (memory, types) = (&*space.memory, space.types);
+    let words = (old.end() - u64::from(old.start())) / u64::from(OBJECT_ALIGN * u64::BITS) + 1;
+    let words = usize::try_from(words).expect("addresses have 64 bits");
+    let (found, taken) = (vec![0; words], vec![0; words]);
+    let mut check = Check { old, memory, types, found, taken, left: Vec::new() };
+    roots.visit(&mut |word| {
+        if let Ok(bits) = u32::try_from(word) {
+            check.reach(bits);
+        }
+        word
+    });
+    while let Some((object, shape)) = check.left.pop() {
+        let exception = |position| {
+            let there_is = position == 0 || roots.has_exception(position);
+            assert!(there_is, "{object:#x} holds an exception that was freed");
+        };
+        let visit = |place| check.reach(memory.read_u32(place));
+        for_each_reference(memory, space.engine, (object, shape), visit, exception);
+    }
+}
+
+struct Check<'a> {
+    old: &'a OldSpace,
+    memory: &'a HeapMemory,
+    types: &'a TypeTable,
+    /// A bit for each 8 bytes of the space, where a known object starts.
+    found: Vec<u64>,
+    /// The same, where any part of one lies.
+    taken: Vec<u64>,
+    /// Objects that were not looked through yet.
+    left: Vec<(u32, TypeShape)>,
+}
+
+impl Check<'_> {
+    /// A reference leads to an object, or to none.
+    fn reach(&mut self, bits: u32) {
+        let Reference::Object(object) = Reference::from_bits(bits) else { return };
+        assert!(self.old.contains(object), "{object:#x} is young after a collection");
+        assert!(self.old.may_hold_object(object), "{object:#x} is in a free block");
+        assert_eq!(object % OBJECT_ALIGN, 0, "{object:#x} is no place for an object");
+        let (word, bit) = place_of(object - self.old.start());
+        if self.found[word] & bit == 0 {
+            self.found[word] |= bit;
+            self.look_at(object);
+        }
+    }
+
+    fn look_at(&mut self, object: u32) {
+        let shape = self.types.shape(type_of(self.memory, object));
+        assert!(shape.kind != TypeKind::None, "{object:#x} has no type");
+        let bytes = size_of_object(self.memory, object, shape);
+        let end = u64::from(object) + u64::from(bytes);
+        assert!(end <= self.old.end(), "{object:#x} ends behind the heap");
+        let first = object - self.old.start();
+        for at in (first..first + bytes).step_by(OBJECT_ALIGN as usize) {
+            let (word, bit) = place_of(at);
+            assert_eq!(self.taken[word] & bit, 0, "{object:#x} overlaps with another object");
+            self.taken[word] |= bit;
+        }
+        let has_cards = bytes > MAX_SMALL_BYTES && is_reference_array(shape);
+        let state = if has_cards { GC_UNLOGGED | GC_CARDS } else { GC_UNLOGGED };
+        let found = self.memory.read_u8(object + GC_OFFSET);
+        assert_eq!(found, state, "{object:#x} is not as the write barrier expects");
+        self.left.push((object, shape));
+    }
+}
+
+/// The word of a bit for so many bytes from the start of the space on, and the bit.
+const fn place_of(bytes: u32) -> (usize, u64) {
+    let bit = bytes / OBJECT_ALIGN;
+    ((bit / u64::BITS) as usize, 1 << (bit % u64::BITS))
+}
