@@ -12,7 +12,6 @@ use crate::instantiate::limits;
 use crate::store::roots::{OwnedRoot, RootIndex, expect_handle};
 use crate::store::{StoreId, StoreInner};
 use std::fmt;
-use std::sync::Arc;
 use upshift_abi::layout::CanonTypeId;
 use upshift_abi::types::{CompositeType, HeapType, RefType};
 
@@ -256,7 +255,7 @@ impl AnyRef {
 /// A reference of the `any` hierarchy that keeps what it refers to until it is dropped.
 #[derive(Clone, Debug)]
 pub struct OwnedRef {
-    root: Arc<OwnedRoot>,
+    root: OwnedRoot,
 }
 
 impl OwnedRef {

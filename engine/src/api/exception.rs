@@ -118,7 +118,7 @@ fn fields_of(store: &StoreInner, exn: ExnPtr) -> Result<Vec<Val>, OutOfMemory> {
 /// `error.downcast_ref::<Exception>()` finds it. It keeps the exception as long as it lives.
 #[derive(Clone)]
 pub struct Exception {
-    root: Arc<OwnedRoot>,
+    root: OwnedRoot,
     message: Arc<str>,
 }
 

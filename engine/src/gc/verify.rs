@@ -85,3 +85,63 @@ const fn place_of(bytes: u32) -> (usize, u64) {
     let bit = bytes / OBJECT_ALIGN;
     ((bit / u64::BITS) as usize, 1 << (bit % u64::BITS))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        AnyRef, ArrayRef, ArrayType, AsContextMut, Config, Engine, FieldType, StorageType, Store,
+        Val, ValType, Zeal,
+    };
+    use upshift_abi::layout::TYPE_OFFSET;
+
+    /// A store whose heap is checked.
+    fn store() -> Store<()> {
+        let mut zeal = Zeal::none();
+        zeal.gc = true;
+        let mut config = Config::new();
+        config.zeal(zeal);
+        Store::new(&Engine::new(&config).unwrap(), ())
+    }
+
+    fn array(store: &mut Store<()>, element: ValType, value: Val) -> ArrayRef {
+        let field = FieldType { storage: StorageType::Val(element), mutable: true };
+        let ty = ArrayType::new(store.engine(), field).unwrap();
+        ArrayRef::new(store, &ty, value, 8).unwrap()
+    }
+
+    fn offset(store: &mut Store<()>, object: AnyRef) -> u32 {
+        object.object(store.as_context_mut().inner_mut())
+    }
+
+    #[test]
+    #[should_panic(expected = "is not as the write barrier expects")]
+    fn an_old_object_that_would_not_be_logged_is_found() {
+        let mut store = store();
+        let any = array(&mut store, ValType::I32, Val::I32(0)).to_any_ref();
+        store.gc().unwrap();
+        let place = offset(&mut store, any) + GC_OFFSET;
+        let mut context = store.as_context_mut();
+        context.inner_mut().heap_mut().memory_mut().write_u8(place, 0);
+        store.gc().unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "overlaps with another object")]
+    fn an_object_within_another_one_is_found() {
+        let mut store = store();
+        let numbers = array(&mut store, ValType::I32, Val::I32(0)).to_any_ref();
+        let references =
+            array(&mut store, ValType::ANYREF, Val::AnyRef(Some(numbers))).to_any_ref();
+        store.gc().unwrap();
+        let [numbers, references] = [numbers, references].map(|any| offset(&mut store, any));
+        let mut context = store.as_context_mut();
+        let memory = context.inner_mut().heap_mut().memory_mut();
+        // An array without elements among the numbers.
+        let within = numbers + 16;
+        memory.write_u32(within + TYPE_OFFSET, memory.read_u32(numbers + TYPE_OFFSET));
+        memory.write_u8(within + GC_OFFSET, GC_UNLOGGED);
+        memory.write_u32(references + 12, within);
+        store.gc().unwrap();
+    }
+}

@@ -2,19 +2,19 @@
 //!
 //! A handle is a position in a table that only grows within a scope: a host call, or a
 //! [`RootScope`](crate::RootScope) of the embedder. Where a collection moves an object, it changes
-//! the table. What outlives scopes owns its root instead.
+//! the table. What outlives scopes owns its root instead: an entry of another table, whose places are
+//! used again.
 
 use super::StoreId;
 use crate::fallible::{self, OutOfMemory};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// See the module head. Behind a mutex because handles are made from shared borrows of a store;
 /// nobody ever waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Roots {
     scoped: Mutex<Scoped>,
-    owned: Mutex<Vec<Weak<OwnedRoot>>>,
+    owned: Arc<Mutex<Owned>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,17 +40,81 @@ pub(crate) fn expect_handle<T>(made: Result<T, OutOfMemory>) -> T {
     made.unwrap_or_else(|OutOfMemory| panic!("no memory for another handle"))
 }
 
-/// A root that is there as long as this.
+/// Roots that are owned.
+#[derive(Debug, Default)]
+struct Owned {
+    entries: Vec<Entry>,
+    /// An entry that nobody owns.
+    free: Option<usize>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    /// A reference's bits, and by how many it is owned.
+    Root(u64, usize),
+    /// Nobody owns it; another one like this.
+    Free(Option<usize>),
+}
+
+impl Owned {
+    fn add(&mut self, bits: u64) -> Result<usize, OutOfMemory> {
+        let Some(at) = self.free else {
+            fallible::push(&mut self.entries, Entry::Root(bits, 1))?;
+            return Ok(self.entries.len() - 1);
+        };
+        let Entry::Free(next) = std::mem::replace(&mut self.entries[at], Entry::Root(bits, 1))
+        else {
+            unreachable!("nobody owns it")
+        };
+        self.free = next;
+        Ok(at)
+    }
+
+    fn root(&mut self, at: usize) -> (&mut u64, &mut usize) {
+        match &mut self.entries[at] {
+            Entry::Root(bits, owners) => (bits, owners),
+            Entry::Free(_) => unreachable!("it is owned"),
+        }
+    }
+
+    fn release(&mut self, at: usize) {
+        let (_, owners) = self.root(at);
+        *owners -= 1;
+        if *owners == 0 {
+            self.entries[at] = Entry::Free(self.free.replace(at));
+        }
+    }
+}
+
+/// A root that is there as long as this, or a clone of it.
 #[derive(Debug)]
 pub(crate) struct OwnedRoot {
     pub(crate) store: StoreId,
-    bits: AtomicU64,
+    owned: Arc<Mutex<Owned>>,
+    at: usize,
 }
 
 impl OwnedRoot {
     /// The reference's bits.
     pub(crate) fn bits(&self) -> u64 {
-        self.bits.load(Ordering::Relaxed)
+        *self.owned().root(self.at).0
+    }
+
+    fn owned(&self) -> MutexGuard<'_, Owned> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for OwnedRoot {
+    fn clone(&self) -> Self {
+        *self.owned().root(self.at).1 += 1;
+        Self { store: self.store, owned: Arc::clone(&self.owned), at: self.at }
+    }
+}
+
+impl Drop for OwnedRoot {
+    fn drop(&mut self) {
+        self.owned().release(self.at);
     }
 }
 
@@ -90,24 +154,20 @@ impl Roots {
     }
 
     /// A root that lasts until it is dropped.
-    pub(crate) fn own(&self, store: StoreId, bits: u64) -> Result<Arc<OwnedRoot>, OutOfMemory> {
-        let root = Arc::new(OwnedRoot { store, bits: AtomicU64::new(bits) });
-        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        if owned.len() == owned.capacity() {
-            owned.retain(|root| root.strong_count() > 0);
-        }
-        fallible::push(&mut owned, Arc::downgrade(&root))?;
-        Ok(root)
+    pub(crate) fn own(&self, store: StoreId, bits: u64) -> Result<OwnedRoot, OutOfMemory> {
+        let at = self.owned.lock().unwrap_or_else(PoisonError::into_inner).add(bits)?;
+        Ok(OwnedRoot { store, owned: Arc::clone(&self.owned), at })
     }
 
     /// Replaces every root by what `visit` returns for it.
     pub(crate) fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
         let scoped = self.scoped.get_mut().unwrap_or_else(PoisonError::into_inner);
         scoped.entries.iter_mut().for_each(|(_, bits)| *bits = visit(*bits));
-        let owned = self.owned.get_mut().unwrap_or_else(PoisonError::into_inner);
-        owned.retain(|root| root.strong_count() > 0);
-        for root in owned.iter().filter_map(Weak::upgrade) {
-            root.bits.store(visit(root.bits()), Ordering::Relaxed);
+        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in &mut owned.entries {
+            if let Entry::Root(bits, _) = entry {
+                *bits = visit(*bits);
+            }
         }
     }
 }
@@ -129,5 +189,33 @@ mod tests {
         assert_eq!(roots.get(again), 24);
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| roots.get(inner)));
         assert!(ended.is_err());
+    }
+
+    #[test]
+    fn owned_roots_last_as_long_as_their_owners_and_leave_their_places() {
+        let mut roots = Roots::default();
+        let store = StoreId::next();
+        let own = |roots: &Roots, bits| roots.own(store, bits).unwrap();
+        let (first, second) = (own(&roots, 8), own(&roots, 16));
+        let clone = first.clone();
+        drop(first);
+        let visited = |roots: &mut Roots| {
+            let mut visited = Vec::new();
+            roots.visit(&mut |bits| {
+                visited.push(bits);
+                bits + 1
+            });
+            visited
+        };
+        assert_eq!(visited(&mut roots), [8, 16]);
+        assert_eq!((clone.bits(), second.bits()), (9, 17));
+        drop(clone);
+        assert_eq!(visited(&mut roots), [17]);
+        let places: Vec<usize> = [24, 32].map(|bits| own(&roots, bits)).map(|root| root.at).into();
+        assert_eq!(places, [0, 2]);
+        drop((second, own(&roots, 40)));
+        assert!(visited(&mut roots).is_empty());
+        drop(roots.own(store, 48).unwrap());
+        assert_eq!(roots.owned.lock().unwrap().entries.len(), 3);
     }
 }

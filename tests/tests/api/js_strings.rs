@@ -1,7 +1,7 @@
 //! The functions of `wasm:js-string`.
 
 use upshift::{
-    Config, Engine, ExternRef, Instance, JsString, Linker, Module, Store, StoreLimits,
+    Caller, Config, Engine, ExternRef, Instance, JsString, Linker, Module, Store, StoreLimits,
     StoreLimitsBuilder, Trap, Val, Zeal,
 };
 
@@ -236,4 +236,90 @@ fn constants_are_globals_of_strings_only() {
         let mut linker = Linker::new(&engine);
         assert!(linker.js_string_constants(&mut store, &module, "'").is_err(), "{import}");
     }
+}
+
+/// What V8 14.6 gives (`tests/peers/js_strings.mjs`): for each function how often it was called, how many
+/// calls failed, and a hash of what all gave.
+const OF_V8: [(&str, usize, usize, i32); 14] = [
+    ("cast", 14, 2, -737753646),
+    ("test", 14, 0, -1011939136),
+    ("length", 14, 2, 1306254176),
+    ("charCodeAt", 280, 256, -892435175),
+    ("codePointAt", 280, 256, -573977235),
+    ("concat", 196, 52, 1325451176),
+    ("equals", 196, 27, -1672448248),
+    ("compare", 196, 52, 1971748372),
+    ("substring", 5600, 800, -983862414),
+    ("fromCharCode", 20, 0, -126934127),
+    ("fromCodePoint", 20, 4, -1366311896),
+    ("intoCharCodeArray", 280, 237, -272487176),
+    ("fromCharCodeArray", 400, 372, 1984731478),
+    ("fromNull", 1, 1, 57005),
+];
+/// What stands for the result of a call that failed.
+const FAILED: i32 = 0xdead;
+
+#[test]
+fn all_functions_do_as_those_of_v8() {
+    let engine = Engine::default();
+    let text = include_str!("../../peers/js_strings.wat");
+    let module = Module::new(&engine, text).expect("the test is right");
+    let mut linker: Linker<()> = Linker::new(&engine);
+    linker.js_string_builtins().expect("the test is right");
+    linker
+        .func_wrap("host", "other", |caller: Caller<'_, ()>| ExternRef::new(caller, 5).map(Some))
+        .expect("the test is right");
+    let mut store = Store::new(&engine, ());
+    let instance = linker.instantiate(&mut store, &module).expect("the test is right");
+    for (name, calls, failures, hash) in OF_V8 {
+        let func = instance.get_func(&mut store, name).expect("the test is right");
+        let mut found = (name, 0, 0, 0i32);
+        for args in arguments(name) {
+            let mut results = [number(FAILED)];
+            found.1 += 1;
+            found.2 += usize::from(func.call(&mut store, &args, &mut results).is_err());
+            found.3 = found.3.wrapping_mul(31).wrapping_add(results[0].unwrap_i32());
+        }
+        assert_eq!(found, (name, calls, failures, hash));
+    }
+}
+
+/// All that a function is called with, in the order of `tests/peers/js_strings.mjs`.
+fn arguments(name: &str) -> Vec<Vec<Val>> {
+    let strings: Vec<i32> = (0..14).collect();
+    let numbers = vec![
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        383,
+        384,
+        0xd834,
+        0xdd1e,
+        0xffff,
+        0x10000,
+        0x10061,
+        0x1d11e,
+        0x10_ffff,
+        0x11_0000,
+        i32::MAX,
+        i32::MIN,
+        -1,
+    ];
+    let domains = match name {
+        "fromNull" => vec![],
+        "cast" | "test" | "length" => vec![strings],
+        "fromCharCode" | "fromCodePoint" => vec![numbers],
+        "concat" | "equals" | "compare" => vec![strings.clone(), strings],
+        "fromCharCodeArray" => vec![numbers.clone(), numbers],
+        "substring" => vec![strings, numbers.clone(), numbers],
+        _ => vec![strings, numbers],
+    };
+    domains.iter().fold(vec![vec![]], |lists, domain| {
+        let longer = |list: &Vec<Val>, value: i32| [&list[..], &[number(value)]].concat();
+        lists.iter().flat_map(|list| domain.iter().map(|&value| longer(list, value))).collect()
+    })
 }
