@@ -1,11 +1,18 @@
 //! The [name section](https://webassembly.github.io/spec/core/appendix/custom.html#name-section),
 //! read when a name is asked for.
 //!
-//! Names only serve people, so a malformed section is never an error: what precedes the first
-//! malformed byte counts. Nothing is copied; [`NameSection`] keeps byte ranges of the module.
+//! Names only serve people, so a malformed section is never an error: of each subsection what precedes the
+//! first malformed byte counts. A name that is not UTF-8, or longer than [`MOST_BYTES`], is none; those behind it
+//! are. Nothing is copied; [`NameSection`] keeps byte ranges of the module.
 
 use std::ops::Range;
-use wasmparser::{BinaryReader, Name, NameSectionReader};
+use wasmparser::BinaryReader;
+
+/// Longer names are not for people.
+const MOST_BYTES: usize = 100_000;
+/// Kinds of subsections.
+const MODULE: u8 = 0;
+const FUNCTIONS: u8 = 1;
 
 /// Where the names of a module and its functions are in the module's bytes.
 #[derive(Clone, Debug, Default)]
@@ -35,18 +42,25 @@ impl NameSection {
     }
 
     fn read(&mut self, bytes: &[u8], range: Range<usize>) -> wasmparser::Result<()> {
-        for name in sections(bytes, range) {
-            match name? {
-                Name::Module { name, .. } => self.module = Some(range_in(bytes, name)),
-                Name::Function(functions) => {
-                    // The raw iterator: names out of order are as good as others.
-                    for naming in functions.names {
-                        let naming = naming?;
-                        let range = range_in(bytes, naming.name);
-                        self.functions.push(FunctionName { func: naming.index, range });
-                    }
-                }
+        let mut section = reader(bytes, range);
+        while !section.eof() {
+            let kind = section.read_u8()?;
+            let mut content = subsection(&mut section)?;
+            match kind {
+                MODULE => self.module = name(&mut content).unwrap_or(None),
+                FUNCTIONS => self.read_functions(content).unwrap_or(()),
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_functions(&mut self, mut functions: BinaryReader<'_>) -> wasmparser::Result<()> {
+        for _ in 0..functions.read_var_u32()? {
+            // Names out of order are as good as others.
+            let func = functions.read_var_u32()?;
+            if let Some(range) = name(&mut functions)? {
+                self.functions.push(FunctionName { func, range });
             }
         }
         Ok(())
@@ -55,10 +69,10 @@ impl NameSection {
     /// The module's name alone, without reading the rest of the section.
     #[must_use]
     pub fn module_name_of(bytes: &[u8], range: Range<usize>) -> Option<String> {
-        match sections(bytes, range).next()? {
-            Ok(Name::Module { name, .. }) => Some(name.to_owned()),
-            _ => None,
-        }
+        let mut section = reader(bytes, range);
+        let is_first = section.read_u8().ok()? == MODULE;
+        let name = is_first.then(|| name(&mut subsection(&mut section).ok()?).ok()?)??;
+        text(bytes, &name).map(str::to_owned)
     }
 
     /// The module's name; `bytes` are those of [`NameSection::parse`].
@@ -80,17 +94,27 @@ impl NameSection {
     }
 }
 
-/// The subsections of the name section.
-fn sections(bytes: &[u8], range: Range<usize>) -> NameSectionReader<'_> {
+/// Reads a part of the module; positions are offsets in the module.
+fn reader(bytes: &[u8], range: Range<usize>) -> BinaryReader<'_> {
     let content = bytes.get(range.clone()).unwrap_or_default();
-    NameSectionReader::new(BinaryReader::new(content, range.start as u64))
+    BinaryReader::new(content, range.start as u64)
 }
 
-/// Where `name`, a part of `bytes`, lies in them.
-fn range_in(bytes: &[u8], name: &str) -> Range<u32> {
-    let start = name.as_ptr().addr() - bytes.as_ptr().addr();
+/// The content of the subsection whose kind was read.
+fn subsection<'a>(section: &mut BinaryReader<'a>) -> wasmparser::Result<BinaryReader<'a>> {
+    let len = section.read_var_u32()? as usize;
+    let start = section.original_position();
+    Ok(BinaryReader::new(section.read_bytes(len)?, start))
+}
+
+/// Where the next name lies in the module, when it is one to show.
+fn name(reader: &mut BinaryReader<'_>) -> wasmparser::Result<Option<Range<u32>>> {
+    let len = reader.read_var_u32()? as usize;
     // Modules are smaller than 4 GiB.
-    start as u32..(start + name.len()) as u32
+    let start = reader.original_position() as u32;
+    let bytes = reader.read_bytes(len)?;
+    let shown = len <= MOST_BYTES && std::str::from_utf8(bytes).is_ok();
+    Ok(shown.then(|| start..start + len as u32))
 }
 
 fn text<'a>(bytes: &'a [u8], range: &Range<u32>) -> Option<&'a str> {
@@ -116,6 +140,29 @@ mod tests {
         assert_eq!(all, [(1, "aé"), (3, "c")]);
         let module = NameSection::module_name_of(SECTION, 2..SECTION.len());
         assert_eq!(module.as_deref(), Some("m"));
+    }
+
+    #[test]
+    fn a_name_that_is_none_takes_no_others_with_it() {
+        // A number may take more bytes than it needs.
+        let number = |n: usize| {
+            let digits = [n & 0x7f | 0x80, n >> 7 & 0x7f | 0x80, n >> 14];
+            digits.map(|digit| u8::try_from(digit).unwrap())
+        };
+        let long = vec![b'l'; MOST_BYTES + 1];
+        let mut functions = vec![3];
+        for (func, name) in [(0, &b"a\xff"[..]), (1, &long), (2, b"b")] {
+            functions.push(func);
+            functions.extend(number(name.len()));
+            functions.extend(name);
+        }
+        // The module's name would end behind its subsection.
+        let mut section = vec![MODULE, 2, 2, b'm', FUNCTIONS];
+        section.extend(number(functions.len()));
+        section.extend(functions);
+        let names = NameSection::parse(&section, 0..section.len());
+        assert_eq!(names.module_name(&section), None);
+        assert_eq!(names.function_names(&section).collect::<Vec<_>>(), [(2, "b")]);
     }
 
     #[test]
