@@ -81,7 +81,8 @@ pub enum EventKind {
         /// Why.
         reason: TierRejection,
     },
-    /// The slow path of a counter took this much of the program's thread. Not every one is measured.
+    /// The slow path of a counter took this much of the program's thread. Not every one is measured, but
+    /// each that sends a request.
     SlowPath {
         /// CPU time of the thread.
         cpu: Duration,

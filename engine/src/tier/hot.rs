@@ -25,6 +25,7 @@ use super::event::{EventKind, TierRejection};
 use super::module_tier::{ModuleTiering, Plan, Probe, Progress, ProgressCell};
 use super::policy::{FEW_ENTRIES, MAX_OSR_BODIES, MAX_POLL_SHIFT, POLL_UNITS, PROBE_FIRES};
 use crate::code::{ModuleCode, thread_cpu_ns};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 use upshift_abi::hotness::entries;
@@ -45,13 +46,17 @@ const QUICK_LOOP_NS: u64 = 2_000_000_000;
 pub(crate) fn hot(code: &ModuleCode, func: DefinedFuncIndex, loop_offset: Option<u32>) {
     let Some(tiering) = code.tiering() else { return code.rearm(func, i32::MAX) };
     let events = tiering.controller().events();
-    let count = events.measured_slow_path();
-    let start = count.map(|count| (thread_cpu_ns(), count));
+    let measured = events.measured_slow_path().map(|count| (thread_cpu_ns(), count));
     let body = &code.source().module.bodies[func.index()];
     let position = loop_offset.and_then(|offset| body.loop_position(offset));
-    let site = Site { code, tiering, func, body };
+    let site = Site { code, tiering, func, body, sent_ns: Cell::new(None) };
     let next = site.fired(position);
     code.rearm(func, next);
+    // One that sends a request takes many times as long as others and stands for itself.
+    let start = match (site.sent_ns.get(), measured) {
+        (Some(sent), measured) => Some((measured.map_or(sent, |(start, _)| start), 1)),
+        (None, measured) => measured,
+    };
     if let Some((start, count)) = start {
         let cpu = Duration::from_nanos(thread_cpu_ns().saturating_sub(start));
         events.emit(tiering.subject(func, loop_offset), || EventKind::SlowPath { cpu, count });
@@ -64,6 +69,8 @@ struct Site<'a> {
     tiering: &'a ModuleTiering,
     func: DefinedFuncIndex,
     body: &'a Body,
+    /// CPU time of the thread when a request was about to be sent, when somebody wants to know.
+    sent_ns: Cell<Option<u64>>,
 }
 
 impl Site<'_> {
@@ -261,6 +268,9 @@ impl Site<'_> {
     /// Compiles now, or sends the request; `false` when there was no place.
     fn submit(&self, job: Job, counted: u64, factor: u64) -> bool {
         let controller = self.controller();
+        if !controller.is_synchronous() && controller.events().enabled() {
+            self.sent_ns.set(Some(thread_cpu_ns()));
+        }
         let subject = job.subject;
         let expected_ns = controller.model().expected_ns(self.body.range.len());
         controller.events().emit(subject, || EventKind::Requested {

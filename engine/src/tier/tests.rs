@@ -115,6 +115,23 @@ fn a_hot_function_goes_through_all_steps() {
 }
 
 #[test]
+fn a_slow_path_that_sends_a_request_stands_for_itself() {
+    let mut setup = Setup::new(stand_in, |config| config);
+    let mut events = setup.call_until("leaf", 1, &["requested"]);
+    events.extend(setup.call_until("sum", 1_000_000, &["requested"]));
+    for func in [0, 1] {
+        let of_func = events.iter().filter(|event| event.func == Some(func));
+        let kinds: Vec<_> = of_func.map(|event| &event.kind).collect();
+        let sent = kinds.iter().position(|kind| matches!(kind, EventKind::Requested { .. }));
+        let told = kinds[sent.unwrap()..].iter().find_map(|kind| match kind {
+            EventKind::SlowPath { count, .. } => Some(*count),
+            _ => None,
+        });
+        assert_eq!(told, Some(1), "{func}: {kinds:?}");
+    }
+}
+
+#[test]
 fn a_hot_loop_asks_for_a_body_of_its_own() {
     let mut setup = Setup::new(stand_in, |config| config);
     let events = setup.call_until("sum", 1_000_000, &["published", "rejected"]);
