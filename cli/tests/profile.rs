@@ -270,8 +270,8 @@ fn exact_counts_are_exact() {
     let named = |name: &str| functions.iter().find(|f| f["name"] == name).expect("it ran");
     let (work, leaf) = (named("work"), named("leaf"));
     assert_eq!((&work["entries"], &leaf["entries"]), (&Value::from(3), &Value::from(105)));
-    assert_eq!(work["loops"][0][1], 15);
-    assert_eq!(work["loops"][1][1], 105);
+    assert_eq!(work["loops"][0]["turns"], 15);
+    assert_eq!(work["loops"][1]["turns"], 105);
     assert_eq!(work["operators"]["i32_and"], 105);
     assert_eq!(work["operators"]["i32_sub"], 120);
     assert_eq!(work["operators"]["loop"], 3 + 15);
@@ -283,6 +283,12 @@ fn exact_counts_are_exact() {
     assert!(csv.contains("operator,1,\"work\",i32_sub,120\r\n"), "{csv}");
     assert!(csv.contains("call,1,\"work\",0,105\r\n"), "{csv}");
     assert!(run.stderr().contains("operators executed"), "{}", run.stderr());
+    let shown = run.stderr();
+    let of_work = shown.lines().filter(|line| line.contains(" work: loop at 0x"));
+    let turns: Vec<_> = of_work.filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(turns, ["105", "15"], "{shown}");
+    let nothing = Run::new("exact-nothing", r#"(module (func (export "_start")))"#, &options[..2]);
+    assert!(!nothing.stderr().contains("from, to"), "{}", nothing.stderr());
 }
 
 #[test]
@@ -496,6 +502,6 @@ fn a_folder_has_nothing_of_an_earlier_program() {
     run(&[&short]);
     assert!(!files.iter().any(|name| out.join(name).exists()));
     let report = upshift(&["profile", "--rate", "100", &short]);
-    assert!(stderr(&report).contains("less time than"), "{}", stderr(&report));
+    assert!(stderr(&report).contains("less CPU time than"), "{}", stderr(&report));
     assert!(!stderr(&report).contains("self ms"), "{}", stderr(&report));
 }

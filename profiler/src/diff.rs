@@ -91,8 +91,8 @@ pub fn svg(old: &str, new: &str) -> Result<Vec<u8>> {
     let options = differential::Options::default();
     differential::from_readers(options, old.as_bytes(), new.as_bytes(), &mut lines)?;
     let mut options = flamegraph::Options::default();
-    options.title = "Upshift: red takes longer than before, blue shorter".to_owned();
-    options.count_name = "µs".to_owned();
+    crate::flame::set_style(&mut options);
+    options.title = "CPU time by stack: red takes longer than before, blue shorter".to_owned();
     let mut out = Vec::new();
     flamegraph::from_reader(&mut options, lines.as_slice(), &mut out)?;
     Ok(out)

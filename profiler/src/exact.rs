@@ -2,6 +2,7 @@
 //! called, from the counters of basic blocks.
 
 use crate::printable;
+use crate::source::{SourceLine, SourceMap};
 use crate::symbols::{function_name, operators, unnamed};
 use crate::table::quoted;
 use crate::text::shortened;
@@ -36,12 +37,23 @@ pub struct FunctionCounts {
     pub name: String,
     /// How often it was entered.
     pub entries: u64,
-    /// Operators that it executed; `else` and `end` are none.
+    /// Operators that it executed; `block`, `else` and `end` only mark places and are none.
     pub executed: u64,
-    /// Offset of each loop in the module, and how often its body began.
-    pub loops: Vec<(u32, u64)>,
+    /// Its loops.
+    pub loops: Vec<LoopTurns>,
     /// Executed operators by name.
     pub operators: BTreeMap<&'static str, u64>,
+}
+
+/// The turns of a loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoopTurns {
+    /// Offset of the `loop` operator in the module.
+    pub offset: u32,
+    /// How often its body began.
+    pub turns: u64,
+    /// Its line of source, where the module says one.
+    pub line: Option<SourceLine>,
 }
 
 /// Calls from one function to another.
@@ -62,10 +74,11 @@ impl ExactReport {
     /// Never in practice: the module was read before.
     pub fn new(module: &Module) -> anyhow::Result<Self> {
         let blocks = module.block_counts();
+        let source = SourceMap::new(module);
         let mut report = Self::default();
         let mut calls: BTreeMap<(u32, Option<u32>), u64> = BTreeMap::new();
         for blocks in blocks.chunk_by(|a, b| a.func == b.func) {
-            let function = count_function(module, blocks, &mut calls)?;
+            let function = count_function(module, blocks, &source, &mut calls)?;
             for (name, count) in &function.operators {
                 *report.operators.entry(name).or_default() += count;
             }
@@ -80,10 +93,12 @@ impl ExactReport {
         Ok(report)
     }
 
-    /// Replaces the names of functions by their numbers, for reports that leave the house.
+    /// Replaces the names of functions by their numbers and forgets lines of source, for reports that leave the
+    /// house.
     pub fn redact(&mut self) {
         for function in &mut self.functions {
             function.name = unnamed(function.index);
+            function.loops.iter_mut().for_each(|of| of.line = None);
         }
         for (&index, name) in &mut self.names {
             *name = unnamed(index);
@@ -104,6 +119,7 @@ impl ExactReport {
 fn count_function(
     module: &Module,
     blocks: &[BlockCount],
+    source: &SourceMap<'_>,
     calls: &mut BTreeMap<(u32, Option<u32>), u64>,
 ) -> anyhow::Result<FunctionCounts> {
     let index = blocks[0].func;
@@ -124,10 +140,12 @@ fn count_function(
         if let Operator::Loop { .. } = operator
             && let Some(turns) = blocks.peek().filter(|next| next.after == offset)
         {
-            function.loops.push((offset, turns.count));
+            let line = (turns.count > 0).then(|| source.find(offset)).flatten();
+            function.loops.push(LoopTurns { offset, turns: turns.count, line });
         }
         let count = block.filter(|block| offset <= block.end).map_or(0, |block| block.count);
-        if count == 0 || matches!(operator, Operator::Else | Operator::End) {
+        let marks = matches!(operator, Operator::Block { .. } | Operator::Else | Operator::End);
+        if count == 0 || marks {
             continue;
         }
         *function.operators.entry(operator_name(&operator)).or_default() += count;
@@ -170,27 +188,63 @@ fn line(out: &mut String, text: &str) {
     writeln!(out, "{text}").expect("strings take anything");
 }
 
-/// The report for people: functions whose name contains `wanted`, `top` of them, and the most frequent
-/// operators and calls.
+/// The report for people: functions whose name contains `wanted`, `top` of them, their loops and calls, and
+/// the operators of all.
 #[must_use]
 pub fn text(report: &ExactReport, top: usize, wanted: Option<&str>) -> String {
     let mut out = functions(report, top, wanted);
-    let name = |index: Option<u32>| match index {
-        Some(index) => shortened(report.name(index)),
-        None => "(through a table or reference)".to_owned(),
-    };
+    loops(&mut out, report, wanted);
     let mut operators: Vec<_> = report.operators.iter().collect();
     operators.sort_by_key(|&(name, &count)| (u64::MAX - count, *name));
-    line(&mut out, "\n           count  operator");
+    if !operators.is_empty() {
+        line(&mut out, "\n           count  operator");
+    }
     for (name, count) in operators.into_iter().take(ROWS) {
         line(&mut out, &format!("{count:>16}  {name}"));
     }
-    line(&mut out, "\n           calls  from, to");
-    for calls in report.calls.iter().take(ROWS) {
-        let (caller, callee) = (name(Some(calls.caller)), name(calls.callee));
-        line(&mut out, &format!("{:>16}  {caller} -> {callee}", calls.count));
-    }
+    calls(&mut out, report, wanted);
     out
+}
+
+/// The loops that turned most.
+fn loops(out: &mut String, report: &ExactReport, wanted: Option<&str>) {
+    let functions = report.functions.iter().filter(|function| shows(wanted, &function.name));
+    let mut loops: Vec<_> = functions
+        .flat_map(|function| function.loops.iter().map(move |of| (function, of)))
+        .collect();
+    loops.retain(|(_, of)| of.turns > 0);
+    loops.sort_by_key(|(_, of)| (u64::MAX - of.turns, of.offset));
+    if !loops.is_empty() {
+        line(out, "\n      loop turns  of");
+    }
+    for (function, LoopTurns { offset, turns, line: source }) in loops.into_iter().take(ROWS) {
+        let source = source.as_ref().map(|line| format!(", {}", printable(&line.short())));
+        let (name, source) = (shortened(&function.name), source.unwrap_or_default());
+        line(out, &format!("{turns:>16}  {name}: loop at {offset:#x}{source}"));
+    }
+}
+
+/// The most frequent calls.
+fn calls(out: &mut String, report: &ExactReport, wanted: Option<&str>) {
+    let name = |index: Option<u32>| {
+        index.map_or("(through a table or reference)", |index| report.name(index))
+    };
+    let ends = |calls: &Calls| [name(Some(calls.caller)), name(calls.callee)];
+    let shown =
+        report.calls.iter().filter(|calls| ends(calls).iter().any(|name| shows(wanted, name)));
+    let shown: Vec<&Calls> = shown.take(ROWS).collect();
+    if !shown.is_empty() {
+        line(out, "\n           calls  from, to");
+    }
+    for calls in shown {
+        let [caller, callee] = ends(calls).map(shortened);
+        line(out, &format!("{:>16}  {caller} -> {callee}", calls.count));
+    }
+}
+
+/// Whether a function of this name is shown.
+fn shows(wanted: Option<&str>, name: &str) -> bool {
+    wanted.is_none_or(|part| name.contains(part))
 }
 
 /// The first table of the report.
@@ -200,10 +254,9 @@ pub fn functions(report: &ExactReport, top: usize, wanted: Option<&str>) -> Stri
     let executed = report.executed();
     line(&mut out, &format!("Exact counts, baseline code: {executed} operators executed"));
     line(&mut out, "\n         entries        operators       loop turns  function");
-    let shown = report.functions.iter();
-    let shown = shown.filter(|function| wanted.is_none_or(|part| function.name.contains(part)));
+    let shown = report.functions.iter().filter(|function| shows(wanted, &function.name));
     for function in shown.take(top) {
-        let turns: u64 = function.loops.iter().map(|found| found.1).sum();
+        let turns: u64 = function.loops.iter().map(|of| of.turns).sum();
         let (entries, executed) = (function.entries, function.executed);
         let name = shortened(&function.name);
         line(&mut out, &format!("{entries:>16} {executed:>16} {turns:>16}  {name}"));
@@ -223,7 +276,7 @@ pub fn csv(report: &ExactReport) -> String {
     for function in &report.functions {
         let (index, name) = (function.index, &function.name);
         row("entry", index, name, "", function.entries);
-        for (offset, turns) in &function.loops {
+        for LoopTurns { offset, turns, .. } in &function.loops {
             row("loop", index, name, &offset.to_string(), *turns);
         }
         for (operator, count) in &function.operators {

@@ -52,13 +52,18 @@ pub fn svg(profile: &Profile, lines: bool) -> anyhow::Result<Vec<u8>> {
     options.title = "CPU time by stack".to_owned();
     // Makes room for the legend.
     options.subtitle = Some(" ".to_owned());
-    options.text_truncate_direction = TextTruncateDirection::Right;
-    options.count_name = "µs".to_owned();
-    options.bgcolors = Some(BackgroundColor::Flat(Color { r: 255, g: 255, b: 255 }));
+    set_style(&mut options);
     options.palette_map = Some(&mut palette);
     let mut out = Vec::new();
     flamegraph::from_lines(&mut options, folded.lines(), &mut out)?;
     Ok(with_legend(out))
+}
+
+/// What all flamegraphs have in common.
+pub(crate) fn set_style(options: &mut Options<'_>) {
+    options.text_truncate_direction = TextTruncateDirection::Right;
+    options.count_name = "µs".to_owned();
+    options.bgcolors = Some(BackgroundColor::Flat(Color { r: 255, g: 255, b: 255 }));
 }
 
 /// The picture with a legend below the title.

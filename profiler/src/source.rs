@@ -5,14 +5,16 @@
 //! offset in the module ── minus the start of the code section ── address in DWARF ── file, line
 //! ```
 
+use crate::symbols::kept;
 use addr2line::gimli::{self, Dwarf, EndianSlice, LittleEndian, SectionId};
 use addr2line::{Context, Location};
+use serde::Serialize;
 use std::collections::HashMap;
 use upshift::Module;
 use wasmparser::{Parser, Payload};
 
 /// A line of source.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct SourceLine {
     /// The file, as the compiler called it: not yet safe to print.
     pub file: String,
@@ -104,7 +106,7 @@ impl<'a> SourceMap<'a> {
 fn source_line(location: Location<'_>) -> Option<SourceLine> {
     // Line 0 stands for code that no line is responsible for.
     let line = location.line.filter(|&line| line > 0)?;
-    Some(SourceLine { file: location.file?.to_owned(), line })
+    Some(SourceLine { file: kept(location.file?), line })
 }
 
 /// The custom sections by name, and where the content of the code section starts.

@@ -1,6 +1,7 @@
 //! The sums of a run: what reports and tables are made of, and what is kept of it for later.
 //!
-//! As JSON it is `profile.json`, which [`Summary::parse`] reads again.
+//! As JSON it is `profile.json`, which [`Summary::parse`] reads again. It says the version of its format, and
+//! other versions are not read.
 
 use crate::counters::Reading;
 use crate::exceptions::Exceptions;
@@ -9,10 +10,30 @@ use crate::sampler::Clock;
 use crate::source::SourceLine;
 use crate::tiers::TierReport;
 use crate::turns::{Compared, Factor, TurnTimes};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use upshift::GcStats;
+
+/// The version of the format; another one with every change of what is in the file.
+const VERSION: u32 = 1;
+
+/// What a file has beside the sums.
+#[derive(Serialize, Deserialize)]
+struct Format {
+    /// Its version.
+    format: u32,
+}
+
+/// What is written.
+#[derive(Serialize)]
+struct File<'a> {
+    #[serde(flatten)]
+    format: Format,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
 
 /// See the module head.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,28 +46,22 @@ pub struct Summary {
     /// Time by kind of code, of all kinds.
     pub kinds: Vec<Kind>,
     /// The threads that were sampled.
-    #[serde(default)]
     pub threads: Vec<ThreadRow>,
     /// Functions by tier, the one with most time of its own first.
     pub functions: Vec<Row>,
     /// Lines of source that are known, the one with most time first.
-    #[serde(default)]
     pub lines: Vec<LineTime>,
     /// What the kernel counted.
     pub counters: Vec<Reading>,
     /// What the tiers did.
     pub tiers: TierReport,
     /// Whether optimising functions paid, of those that were sampled in optimised code.
-    #[serde(default)]
     pub repaid: Vec<Repaid>,
     /// How long turns of loops and calls took in each tier, where they were counted.
-    #[serde(default)]
     pub turns: Vec<TurnTimes>,
     /// What the collector did, where a program has objects.
-    #[serde(default)]
     pub collector: Option<Collector>,
     /// Exceptions, where any was thrown.
-    #[serde(default)]
     pub exceptions: Option<Exceptions>,
 }
 
@@ -58,10 +73,8 @@ pub struct Repaid {
     /// Time that was saved, in milliseconds.
     pub saved_ms: f64,
     /// How many times as long the baseline takes.
-    #[serde(default = "assumed")]
     pub factor: Factor,
     /// How that is known.
-    #[serde(default)]
     pub basis: Basis,
     /// From the first sample in optimised code until as much was saved as all its compilations took,
     /// in milliseconds; none when it never was.
@@ -135,7 +148,6 @@ pub struct Kind {
     /// Time in milliseconds.
     pub self_ms: f64,
     /// What was counted there, by the names of [`COUNTERS`](crate::sampler::COUNTERS) that there are.
-    #[serde(default)]
     pub counts: BTreeMap<String, u64>,
 }
 
@@ -164,7 +176,6 @@ pub struct Row {
     /// Its index in the module; of the function that it is in, when it was inlined.
     pub index: Option<u32>,
     /// Whether the module's compiler has inlined it.
-    #[serde(default)]
     pub inlined: bool,
     /// What code it is.
     pub tier: Category,
@@ -176,7 +187,6 @@ pub struct Row {
     pub samples: usize,
     /// What was counted in its own code, by the names of
     /// [`COUNTERS`](crate::sampler::COUNTERS) that there are.
-    #[serde(default)]
     pub counts: BTreeMap<String, u64>,
 }
 
@@ -234,9 +244,14 @@ impl Summary {
     /// Reads what [`Self::json`] wrote.
     ///
     /// # Errors
-    /// When it is something else.
-    pub fn parse(json: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(json)
+    /// When it is something else, or of another version.
+    pub fn parse(json: &str) -> Result<Self> {
+        let Format { format } =
+            serde_json::from_str(json).context("it does not say the version of its format")?;
+        if format != VERSION {
+            bail!("it is of version {format}; this program reads version {VERSION}");
+        }
+        Ok(serde_json::from_str(json)?)
     }
 
     /// Everything as one JSON object.
@@ -244,7 +259,7 @@ impl Summary {
     /// # Errors
     /// Never in practice: all keys are strings.
     pub fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self)
+        serde_json::to_string_pretty(&File { format: Format { format: VERSION }, summary: self })
     }
 
     /// Time of all samples, in milliseconds.

@@ -5,6 +5,7 @@ use crate::maps::{self, Mapping};
 use crate::profile::{Category, Frame, FunctionId, Functions};
 use crate::source::{SourceFrame, SourceLine, SourceMap};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::{self, Write};
 use upshift::{CodeKind, CodeLocation, Module};
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
@@ -172,7 +173,7 @@ pub(crate) fn operators(
     }))
 }
 
-/// The name of a function of a module, readable.
+/// The name of a function of a module, readable, and no longer than [`MOST_CHARS`].
 #[must_use]
 pub fn function_name(module: &Module, index: u32) -> String {
     match module.function_name(index) {
@@ -187,15 +188,64 @@ pub fn unnamed(index: u32) -> String {
     format!("func[{index}]")
 }
 
-/// A name as its programmer wrote it, for Rust and C++.
+/// Characters of a name that are kept. Each sample of a deep stack has many names, and a short mangled name can
+/// stand for millions of characters.
+const MOST_CHARS: usize = 1000;
+
+/// A name as its programmer wrote it, for Rust and C++, and no longer than [`MOST_CHARS`].
 #[must_use]
 pub fn demangle(name: &str) -> String {
+    let mut out = Shortened::default();
     if let Ok(rust) = rustc_demangle::try_demangle(name) {
-        return format!("{rust:#}");
+        return out.written(|out| write!(out, "{rust:#}"));
     }
     let cpp = name.starts_with("_Z").then(|| cpp_demangle::Symbol::new(name).ok()).flatten();
-    let cpp = cpp.and_then(|symbol| symbol.demangle().ok());
-    cpp.unwrap_or_else(|| name.to_owned())
+    let options = cpp_demangle::DemangleOptions::new();
+    match cpp {
+        Some(symbol) if symbol.structured_demangle(&mut out, &options).is_ok() || out.is_full() => {
+            out.text
+        }
+        _ => kept(name),
+    }
+}
+
+/// As much of a text as is kept of a name.
+pub(crate) fn kept(text: &str) -> String {
+    Shortened::default().written(|out| out.write_str(text))
+}
+
+/// Text that takes [`MOST_CHARS`] and refuses what follows.
+#[derive(Default)]
+struct Shortened {
+    text: String,
+    chars: usize,
+}
+
+impl Shortened {
+    fn is_full(&self) -> bool {
+        self.chars > MOST_CHARS
+    }
+
+    /// What was written, with `…` behind it when that was not all.
+    fn written(mut self, write: impl FnOnce(&mut Self) -> fmt::Result) -> String {
+        // It fails when there is more than is kept.
+        let _ = write(&mut self);
+        self.text
+    }
+}
+
+impl Write for Shortened {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        for c in part.chars() {
+            self.chars += 1;
+            if self.is_full() {
+                self.text.push('…');
+                return Err(fmt::Error);
+            }
+            self.text.push(c);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -211,5 +261,32 @@ mod tests {
         assert_eq!(demangle("_Z3fooi"), "foo(int)");
         assert_eq!(demangle("main"), "main");
         assert_eq!(demangle("_Zbroken"), "_Zbroken");
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let cut = |name: &str| {
+            let name = demangle(name);
+            assert_eq!(
+                (name.chars().count(), name.ends_with('…')),
+                (MOST_CHARS + 1, true),
+                "{name}"
+            );
+            name
+        };
+        assert_eq!(demangle(&"ü".repeat(MOST_CHARS)), "ü".repeat(MOST_CHARS));
+        cut(&"ü".repeat(MOST_CHARS + 1));
+        // Each argument has an earlier one twice, by a reference.
+        let mut name = "_Z1f1AI1BE".to_owned();
+        for back in "0123456789ABCD".chars() {
+            name.push_str(&format!("S_IS{back}_S{back}_E"));
+        }
+        assert!(cut(&name).starts_with("f(A<B>, A<B, B>, A<A<B>, A<B> >, "), "{name}");
+        let mut name = "_RIC0TppE".to_owned();
+        for back in ["2", "6", "e", "m", "u", "C", "K", "S", "10", "18"] {
+            name.push_str(&format!("TB{back}_B{back}_E"));
+        }
+        name.push('E');
+        cut(&name);
     }
 }

@@ -7,7 +7,7 @@ use crate::profile::Category;
 use crate::sampler::Clock;
 use crate::source::short;
 use crate::summary::{Basis, Collector, Kind, Row, Sampling, Summary};
-use crate::tiers::{TierReport, Waiting};
+use crate::tiers::{TierReport, Unfinished, Waiting};
 use crate::turns::Factor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -38,7 +38,7 @@ pub fn report(summary: &Summary, options: &Options) -> String {
         Some(sampling) => {
             head(&mut out, summary, sampling);
             if summary.samples == 0 {
-                line(&mut out, "It ran for less time than there is between two samples.");
+                line(&mut out, "It took less CPU time than there is between two samples.");
             } else {
                 threads(&mut out, summary);
                 categories(&mut out, summary, options);
@@ -286,6 +286,21 @@ fn tier_totals(out: &mut String, tiers: &TierReport) {
             ),
         );
     }
+    unfinished(out, tiers);
+}
+
+/// Compilations that came too late.
+fn unfinished(out: &mut String, tiers: &TierReport) {
+    if tiers.unfinished.is_empty() {
+        return;
+    }
+    let of = |unfinished: &Unfinished| {
+        let found = tiers.functions.iter().find(|function| function.index == unfinished.func);
+        let name = found.map_or_else(String::new, |function| shortened(&function.name));
+        format!("{name}, begun after {:.0} ms", unfinished.began_ms)
+    };
+    let all: Vec<String> = tiers.unfinished.iter().map(of).collect();
+    line(out, &format!("Not compiled when the program ended: {}", all.join("; ")));
 }
 
 fn tier_table(out: &mut String, summary: &Summary, options: &Options) {
@@ -401,12 +416,14 @@ fn verdict(summary: &Summary, index: u32, compile_ms: f64) -> String {
     if summary.sampling.is_none() {
         return "not sampled".to_owned();
     }
-    let found = summary.repaid.iter().find(|repaid| repaid.index == index);
-    match found.and_then(|repaid| Some((repaid.saved_ms, repaid.after_ms?))) {
-        Some((saved, after)) => {
-            format!("repaid {:.0}x, after {after:.0} ms", saved / compile_ms.max(0.001))
-        }
-        None => "never repaid".to_owned(),
+    let Some(repaid) = summary.repaid.iter().find(|repaid| repaid.index == index) else {
+        return "no time spent in it".to_owned();
+    };
+    let times = repaid.saved_ms / compile_ms.max(0.001);
+    match repaid.after_ms {
+        Some(after) => format!("repaid {times:.0}x, after {after:.0} ms"),
+        // A part of it: no rounding to all.
+        None => format!("never repaid ({:.1}x)", (times * 10.0).floor() / 10.0 + 0.0),
     }
 }
 
@@ -453,6 +470,48 @@ mod tests {
         let report = report(&summary, &Options { top: 1, function: None, colour: false });
         let expected = "\nAfter 6.0 ms, trap: wasm trap: unreachable; in a\\u{1b}<b> at 0x20\n";
         assert!(report.contains(expected), "{report}");
+    }
+
+    #[test]
+    fn what_is_compiled_too_late_is_told() {
+        let mut summary = summary();
+        let function = crate::tiers::FunctionTiers {
+            index: 3,
+            name: "late\u{1b}".to_owned(),
+            ..Default::default()
+        };
+        summary.tiers.functions = vec![function];
+        let late = Unfinished { func: 3, loop_offset: None, began_ms: 7.0 };
+        summary.tiers.unfinished = vec![late];
+        let expected = "\nNot compiled when the program ended: late\\u{1b}, begun after 7 ms\n";
+        let options = Options { top: 1, function: None, colour: false };
+        for text in [report(&summary, &options), screen(&summary, &options)] {
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn verdicts_tell_how_much_came_back() {
+        let mut summary = summary();
+        let repaid = |saved_ms, after_ms| crate::summary::Repaid {
+            index: 3,
+            saved_ms,
+            factor: Factor { times: 1.4, error: 0.0 },
+            basis: Basis::Assumed,
+            after_ms,
+        };
+        assert_eq!(verdict(&summary, 7, 2.0), "no time spent in it");
+        for (saved, after, expected) in [
+            (4.0, Some(6.0), "repaid 2x, after 6 ms"),
+            (1.99, None, "never repaid (0.9x)"),
+            (-0.01, None, "never repaid (-0.1x)"),
+            (0.0, None, "never repaid (0.0x)"),
+        ] {
+            summary.repaid = vec![repaid(saved, after)];
+            assert_eq!(verdict(&summary, 3, 2.0), expected);
+        }
+        summary.sampling = None;
+        assert_eq!(verdict(&summary, 3, 2.0), "not sampled");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::incidents::Incident;
 use crate::symbols::{function_name, unnamed};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use upshift::{Event, EventKind, Module};
 
@@ -29,14 +29,16 @@ pub struct FunctionTiers {
     pub tier_up_ms: Option<f64>,
     /// Time from the first publication to the first call of the code, in milliseconds; none when it was
     /// never called: entered at a loop, or inlined.
-    #[serde(default)]
     pub first_entry_ms: Option<f64>,
     /// Time that the request waited for a thread which was the first to be compiled, in milliseconds.
-    #[serde(default)]
     pub waited_ms: f64,
     /// Entries at loops: offset of the loop in the module, and when.
     pub osr_entries: Vec<(u32, f64)>,
 }
+
+/// Names of the steps that begin and end a compilation on the first call.
+const LAZY_COMPILE_STARTED: &str = "lazy-compile-started";
+const LAZY_COMPILED: &str = "lazy-compiled";
 
 /// How requests waited.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,6 +64,28 @@ pub struct Step {
     pub loop_offset: Option<u32>,
 }
 
+impl FunctionTiers {
+    /// Compilations on the first call, on the thread that called: when each began, and its last step.
+    pub(crate) fn lazy_compilations(&self) -> impl Iterator<Item = (f64, &Step)> {
+        let mut began = None;
+        self.steps.iter().filter_map(move |step| match &*step.what {
+            LAZY_COMPILE_STARTED => {
+                began = Some(step.at_ms);
+                None
+            }
+            LAZY_COMPILED => Some((began.take().unwrap_or(step.at_ms), step)),
+            _ => None,
+        })
+    }
+
+    /// Steps that are no part of compilations, and not too many.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = &Step> {
+        const LEFT_OUT: [&str; 5] =
+            ["slow-path", "compiled", "dequeued", LAZY_COMPILE_STARTED, LAZY_COMPILED];
+        self.steps.iter().filter(|step| !LEFT_OUT.contains(&&*step.what))
+    }
+}
+
 /// What the tiers did in all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TierReport {
@@ -72,22 +96,20 @@ pub struct TierReport {
     /// Requests that waited behind each that was begun: when, and how many.
     pub queue: Vec<(f64, usize)>,
     /// Machine code that was made: when, and how many bytes.
-    #[serde(default)]
     pub code_growth: Vec<(f64, usize)>,
     /// How long each request waited that was begun: when, and for how many milliseconds.
-    #[serde(default)]
     pub waits: Vec<(f64, f64)>,
-    /// CPU time of the slow paths of counters, in milliseconds.
+    /// Optimising compilations that were not over in the end.
+    pub unfinished: Vec<Unfinished>,
+    /// CPU time of the slow paths of counters, in milliseconds: an estimate.
     pub slow_path_ms: f64,
     /// How often one was taken.
     pub slow_paths: usize,
     /// Requests that came to nothing.
     pub rejections: usize,
     /// The same by their reasons.
-    #[serde(default)]
     pub rejected: BTreeMap<String, usize>,
     /// Collections, exceptions and traps.
-    #[serde(default)]
     pub incidents: Vec<Incident>,
     /// Events that were lost.
     pub lost: u64,
@@ -110,11 +132,24 @@ pub struct Compilation {
     pub code_bytes: usize,
 }
 
+/// An optimising compilation that began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// Index of the function.
+    pub func: u32,
+    /// The loop, for an OSR body.
+    pub loop_offset: Option<u32>,
+    /// When, in milliseconds since the engine was made.
+    pub began_ms: f64,
+}
+
 /// When what is not over yet began, by function and loop.
 #[derive(Default)]
 struct Open {
     requested: BTreeMap<(u32, Option<u32>), f64>,
     started: BTreeMap<(u32, Option<u32>), f64>,
+    /// Slow paths that stand for others: CPU time in milliseconds, and for how many.
+    slow_paths: Vec<(f64, u32)>,
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -149,7 +184,26 @@ impl TierReport {
             report.add(event, function, &mut open);
         }
         report.functions = functions.into_values().map(with_tier_up).collect();
+        report.end(open);
         report
+    }
+
+    /// Adds what only all events together tell.
+    fn end(&mut self, mut open: Open) {
+        let unfinished = open.started.into_iter();
+        let unfinished = unfinished.map(|((func, loop_offset), began_ms)| Unfinished {
+            func,
+            loop_offset,
+            began_ms,
+        });
+        self.unfinished = unfinished.collect();
+        // Few are measured, and an interruption of one takes longer than all others. So it is the median that
+        // is of all.
+        open.slow_paths.sort_by(|a, b| a.0.total_cmp(&b.0));
+        if let Some((median_ms, _)) = open.slow_paths.get(open.slow_paths.len() / 2) {
+            let all = sum(open.slow_paths.iter().map(|&(_, count)| f64::from(count)));
+            self.slow_path_ms += median_ms * all;
+        }
     }
 
     fn add(&mut self, event: &Event, function: &mut FunctionTiers, open: &mut Open) {
@@ -200,10 +254,15 @@ impl TierReport {
                 function.osr_entries.push((event.loop_offset.unwrap_or(0), at));
             }
             &EventKind::SlowPath { cpu, count } => {
-                self.slow_path_ms += ms(cpu) * f64::from(count);
                 self.slow_paths += usize::try_from(count).unwrap_or(0);
+                match count {
+                    1 => self.slow_path_ms += ms(cpu),
+                    _ => open.slow_paths.push((ms(cpu), count)),
+                }
             }
             EventKind::Rejected { reason } => {
+                open.requested.remove(&key);
+                open.started.remove(&key);
                 self.rejections += 1;
                 *self.rejected.entry(reason.to_string()).or_default() += 1;
             }
@@ -229,6 +288,11 @@ impl TierReport {
             median_ms: *waits.get(waits.len() / 2)?,
             longest_ms: *waits.last()?,
         })
+    }
+
+    /// Numbers of the threads that optimised in the background.
+    pub(crate) fn optimizers(&self) -> BTreeSet<u32> {
+        self.compilations.iter().map(|of| of.thread).collect()
     }
 
     /// CPU time of all optimising compilations, in milliseconds.
@@ -339,6 +403,51 @@ mod tests {
         let waiting = Waiting { most: 0, median_ms: 50.0, longest_ms: 50.0 };
         assert_eq!(report.waiting(), Some(waiting));
         assert_eq!(TierReport::default().waiting(), None);
+    }
+
+    /// An engine's first event, and the module that it is of.
+    fn first_event() -> (Module, Event) {
+        let mut config = upshift::Config::new();
+        config.profiling(true);
+        let engine = upshift::Engine::new(&config).unwrap();
+        let module = Module::new(&engine, "(module (func $f))").unwrap();
+        (module, engine.events().remove(0))
+    }
+
+    #[test]
+    fn slow_paths_that_were_interrupted_do_not_stand_for_others() {
+        let (module, first) = first_event();
+        let slow = |us, count| {
+            let cpu = Duration::from_micros(us);
+            let mut event = first.clone();
+            (event.func, event.kind) = (Some(0), EventKind::SlowPath { cpu, count });
+            event
+        };
+        let events =
+            [slow(500, 1), slow(3, 32), slow(2, 32), slow(900, 32), slow(1, 32), slow(2, 32)];
+        let report = TierReport::new(&module, &events, 0);
+        assert_eq!(report.slow_paths, 1 + 5 * 32);
+        assert!((report.slow_path_ms - (0.5 + 5.0 * 32.0 * 0.002)).abs() < 1e-9, "{report:?}");
+    }
+
+    #[test]
+    fn what_was_not_over_in_the_end_is_told() {
+        let (module, first) = first_event();
+        let event = |func, ms, kind| {
+            let mut event = first.clone();
+            (event.at, event.func, event.kind) = (Duration::from_millis(ms), Some(func), kind);
+            event
+        };
+        let reason = upshift::TierRejection::QueueFull;
+        let events = [
+            event(0, 1, EventKind::Dequeued { waiting: 0 }),
+            event(0, 2, EventKind::Rejected { reason }),
+            event(0, 7, EventKind::Dequeued { waiting: 0 }),
+        ];
+        let unfinished = |events| TierReport::new(&module, events, 0).unfinished;
+        assert_eq!(unfinished(&events[..2]), []);
+        let expected = Unfinished { func: 0, loop_offset: None, began_ms: 7.0 };
+        assert_eq!(unfinished(&events), [expected]);
     }
 
     #[test]

@@ -18,9 +18,11 @@ const WIDTH: f64 = 1000.0;
 const LEFT: f64 = 260.0;
 const RIGHT: f64 = 40.0;
 /// Height of the upper part, with the space below it.
-const UPPER: f64 = 100.0;
+const UPPER: f64 = 112.0;
+/// Height of the labels of time above it.
+const LABELS: f64 = 12.0;
 /// Where collections, exceptions and traps are, and how high their marks.
-const INCIDENTS: (f64, f64) = (84.0, 9.0);
+const INCIDENTS: (f64, f64) = (96.0, 9.0);
 /// Height of a row, and of what runs in it.
 const ROW: f64 = 22.0;
 const BAND: f64 = 11.0;
@@ -37,7 +39,7 @@ const NAME_CHARS: usize = 34;
 /// The page. `start_ms` is when sampling began, since the engine was made.
 #[must_use]
 pub fn html(profile: &Profile, report: &TierReport, start_ms: f64) -> String {
-    let end_ms = (start_ms + profile.wall.as_secs_f64() * 1e3).max(1.0);
+    let end_ms = end_ms(profile, report, start_ms);
     let mut page = Page { start_ms, end_ms, slices: Slices::new(profile), body: String::new() };
     let rows = rows(profile, report);
     let bottom = UPPER + ROW * rows.len() as f64;
@@ -57,6 +59,15 @@ pub fn html(profile: &Profile, report: &TierReport, start_ms: f64) -> String {
         legend(&report.incidents),
         page.body
     )
+}
+
+/// When the last that is shown ended.
+fn end_ms(profile: &Profile, report: &TierReport, start_ms: f64) -> f64 {
+    let sampled = start_ms + profile.wall.as_secs_f64() * 1e3;
+    let compiled = report.compilations.iter().map(|of| of.span_ms.1);
+    let steps = report.functions.iter().flat_map(|of| of.steps.iter().map(|step| step.at_ms));
+    let incidents = report.incidents.iter().map(Incident::end_ms);
+    compiled.chain(steps).chain(incidents).fold(sampled.max(1.0), f64::max)
 }
 
 fn colour(category: Category) -> String {
@@ -207,7 +218,7 @@ impl Page {
     /// The upper part.
     fn kinds(&mut self, profile: &Profile) {
         const HEIGHT: f64 = 70.0;
-        const BASE: f64 = 80.0;
+        const BASE: f64 = LABELS + 80.0;
         let mut sums = vec![[0.0f64; Category::ALL.len()]; self.slices.count];
         for sample in &profile.samples {
             let Some(leaf) = sample.frames.first() else { continue };
@@ -228,7 +239,7 @@ impl Page {
                 }
             }
         }
-        self.put("<text x=\"4\" y=\"60\">CPU time by kind of code</text>");
+        self.put("<text x=\"4\" y=\"72\">CPU time by kind of code</text>");
     }
 
     /// What is below the upper part: collections are as long as they took.
@@ -236,7 +247,7 @@ impl Page {
         if incidents.is_empty() {
             return;
         }
-        self.put("<text x=\"4\" y=\"92\">collections, exceptions, traps</text>");
+        self.put("<text x=\"4\" y=\"104\">collections, exceptions, traps</text>");
         let mut last = f64::NEG_INFINITY;
         for incident in incidents {
             let (start, end) = (incident.at_ms, incident.end_ms());
@@ -308,6 +319,11 @@ impl Page {
             let title = format!("compiling: {cpu:.2} ms of CPU time, {bytes} bytes");
             self.bar(entry.span_ms, (below, 4.0), &colour(kind), &title);
         }
+        for entry in report.unfinished.iter().filter(|entry| entry.func == row.index) {
+            let fill = format!("{}\" opacity=\"0.4", colour(Category::Optimized));
+            let title = "compiling, and not done when the program ended";
+            self.bar((entry.began_ms, self.end_ms), (below, 4.0), &fill, title);
+        }
         let Some(tiers) = row.tiers else { return };
         for step in tiers.steps.iter().filter(|step| step.what == "published") {
             let (at, bottom) = (self.x(step.at_ms), y + ROW - 1.0);
@@ -333,13 +349,15 @@ impl Page {
         let step = tick_step(self.end_ms);
         let ticks = (0..).map(|i| f64::from(i) * step).take_while(|&at| at <= self.end_ms);
         for at in ticks.collect::<Vec<f64>>() {
-            let (x, y) = (self.x(at), bottom + 16.0);
+            let x = self.x(at);
             self.put(&format!(
-                "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"0\" y2=\"{bottom:.1}\" stroke=\"#ccc\" stroke-width=\"0.5\"/>"
+                "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{LABELS}\" y2=\"{bottom:.1}\" stroke=\"#ccc\" stroke-width=\"0.5\"/>"
             ));
-            self.put(&format!(
-                "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{at} ms</text>"
-            ));
+            for y in [LABELS - 3.0, bottom + 16.0] {
+                self.put(&format!(
+                    "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{at} ms</text>"
+                ));
+            }
         }
     }
 }
@@ -393,6 +411,26 @@ mod tests {
             assert_eq!(page.matches(&fill).count(), 20, "{page}");
         }
         assert!(page.contains(">f&lt;<title>"), "{page}");
+    }
+
+    #[test]
+    fn what_ends_later_than_the_program_is_in_the_picture() {
+        let compilation = crate::tiers::Compilation {
+            func: 3,
+            loop_offset: None,
+            span_ms: (90.0, 200.0),
+            thread: 1,
+            cpu_ms: 90.0,
+            code_bytes: 10,
+        };
+        let f = FunctionTiers { index: 3, optimizer_compile_ms: 90.0, ..FunctionTiers::default() };
+        let (functions, compilations) = (vec![f], vec![compilation]);
+        let report = TierReport { functions, compilations, ..TierReport::default() };
+        let wall = std::time::Duration::from_millis(80);
+        let page = html(&Profile { wall, ..Profile::default() }, &report, 20.0);
+        // From 90 to 200 of 200 ms in 700 units.
+        assert!(page.contains("<rect x=\"575.00\" y=\"126.00\" width=\"385.00\""), "{page}");
+        assert_eq!(page.matches(">200 ms</text>").count(), 2, "above and below");
     }
 
     #[test]

@@ -4,15 +4,16 @@ use crate::incidents::{Incident, What};
 use crate::printable;
 use crate::tiers::TierReport;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-/// The trace as JSON: a track for each thread, compilations and collections as spans, steps as instants.
+/// The trace as JSON: a track for each thread, by its name, compilations and collections as spans, steps as instants.
 #[must_use]
 pub fn chrome(report: &TierReport) -> String {
     let name = |index: u32| {
         let found = report.functions.iter().find(|function| function.index == index);
         found.map_or_else(|| format!("func[{index}]"), |function| printable(&function.name))
     };
-    let mut events: Vec<Value> = Vec::new();
+    let mut events = thread_names(report);
     for compilation in &report.compilations {
         let (start, end) = compilation.span_ms;
         events.push(json!({
@@ -23,10 +24,14 @@ pub fn chrome(report: &TierReport) -> String {
         }));
     }
     for function in &report.functions {
-        let steps = function.steps.iter();
-        for step in
-            steps.filter(|step| !matches!(&*step.what, "slow-path" | "compiled" | "dequeued"))
-        {
+        for (began, step) in function.lazy_compilations() {
+            events.push(json!({
+                "name": printable(&function.name), "cat": "first call", "ph": "X", "pid": 1,
+                "tid": step.thread, "ts": began * 1e3,
+                "dur": (step.at_ms - began).max(0.0) * 1e3,
+            }));
+        }
+        for step in function.moments() {
             events.push(json!({
                 "name": format!("{}: {}", step.what, printable(&function.name)), "cat": "tier",
                 "ph": "i", "s": "t", "pid": 1, "tid": step.thread, "ts": step.at_ms * 1e3,
@@ -41,6 +46,24 @@ pub fn chrome(report: &TierReport) -> String {
     }
     events.extend(report.incidents.iter().flat_map(incident));
     json!({ "traceEvents": events, "displayTimeUnit": "ms" }).to_string()
+}
+
+/// Names of threads: those that optimize, and all others that something happened on.
+fn thread_names(report: &TierReport) -> Vec<Value> {
+    let steps = report.functions.iter().flat_map(|function| &function.steps);
+    let others = steps.map(|step| step.thread);
+    let others = others.chain(report.incidents.iter().map(|incident| incident.thread));
+    let mut names: BTreeMap<u32, String> =
+        others.map(|thread| (thread, format!("program, thread {thread}"))).collect();
+    let optimizers = report.optimizers().into_iter().enumerate();
+    names.extend(optimizers.map(|(place, thread)| (thread, format!("optimizer {place}"))));
+    let name = |(thread, name)| {
+        json!({
+            "name": "thread_name", "ph": "M", "pid": 1, "tid": thread, "ts": 0,
+            "args": { "name": name },
+        })
+    };
+    names.into_iter().map(name).collect()
 }
 
 /// A collection is a span, and has the heap's size; exceptions and traps are instants.
@@ -81,10 +104,11 @@ mod tests {
         let trace: Value = serde_json::from_str(&chrome(&report)).expect("it is JSON");
         let events = trace["traceEvents"].as_array().expect("there are some");
         let phases: Vec<&str> = events.iter().filter_map(|event| event["ph"].as_str()).collect();
-        assert_eq!(phases, ["X", "C", "i", "i"]);
-        assert_eq!((&events[0]["ts"], &events[0]["dur"]), (&json!(2000.0), &json!(2500.0)));
-        assert_eq!((&events[1]["ts"], &events[1]["args"]["bytes"]), (&json!(4500.0), &json!(4096)));
-        assert_eq!(events[2]["args"]["what"], "7 thrown, 6 caught");
-        assert_eq!(events[3]["args"]["function"], "a\\u{1b}<b>");
+        assert_eq!(phases, ["M", "X", "C", "i", "i"]);
+        assert_eq!((&events[1]["ts"], &events[1]["dur"]), (&json!(2000.0), &json!(2500.0)));
+        assert_eq!((&events[2]["ts"], &events[2]["args"]["bytes"]), (&json!(4500.0), &json!(4096)));
+        assert_eq!(events[3]["args"]["what"], "7 thrown, 6 caught");
+        assert_eq!(events[4]["args"]["function"], "a\\u{1b}<b>");
+        assert_eq!(events[0]["args"]["name"], "program, thread 0");
     }
 }

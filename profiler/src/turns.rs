@@ -41,7 +41,6 @@ pub struct TurnTimes {
     pub optimized: TierTurns,
     /// Whether calls went over from one tier to the other, in a loop: then their time tells nothing of
     /// either.
-    #[serde(default)]
     pub mixed: bool,
 }
 

@@ -65,7 +65,8 @@ fn tables_are_csv() {
         // A spreadsheet takes what begins with `=` for a formula.
         let hot = format!("'{SHOWN}");
         assert!(rows.iter().any(|row| row[0] == hot), "{name}: {rows:?}");
-        assert!(rows.iter().any(|row| row[0].len() == 100_000), "{name}");
+        let cut = |name: &str| name.ends_with("x…") && name.chars().count() == 1001;
+        assert!(rows.iter().any(|row| cut(&row[0])), "{name}");
     }
     let turns = run().bytes("turns.csv");
     let mut reader = csv::Reader::from_reader(turns.as_slice());
@@ -145,12 +146,39 @@ fn stacks_are_what_flamegraph_tools_read() {
     assert!((sum / 1e3 - sampled).abs() < 0.01 * sampled + 1.0, "{sum} µs, {sampled} ms");
 }
 
+/// Columns of a thread's tables in version 55 of the format.
+const FIREFOX_TABLES: [(&str, &str); 7] = [
+    ("samples", "stack timeDeltas weight threadCPUDelta"),
+    ("stackTable", "frame prefix"),
+    (
+        "frameTable",
+        "address inlineDepth category subcategory func nativeSymbol innerWindowID line column",
+    ),
+    ("funcTable", "isJS relevantForJS name resource fileName lineNumber columnNumber"),
+    ("resourceTable", "lib name host type"),
+    ("nativeSymbols", "libIndex address name functionSize"),
+    ("markers", "data name startTime endTime phase category"),
+];
+
 /// All places of other tables that a table of the Firefox Profiler names are there, and each stack leads to
 /// its root.
 #[test]
 fn the_document_for_firefox_is_whole() {
     let document: Value = run().json("firefox.json");
-    let categories = document["meta"]["categories"].as_array().expect("a list").len();
+    let meta = &document["meta"];
+    assert_eq!(meta["preprocessedProfileVersion"], 55);
+    assert_eq!(meta["sampleUnits"]["threadCPUDelta"], "µs");
+    let schemas = meta["markerSchema"].as_array().expect("a list").iter();
+    let schemas: BTreeMap<&str, &Value> =
+        schemas.map(|of| (of["name"].as_str().expect("a name"), &of["fields"])).collect();
+    for counter in document["counters"].as_array().expect("a list") {
+        let samples = &counter["samples"];
+        for column in ["count", "number", "timeDeltas"] {
+            let rows = samples[column].as_array().map(|rows| rows.len() as u64);
+            assert_eq!(rows, samples["length"].as_u64(), "{counter}");
+        }
+    }
+    let categories = meta["categories"].as_array().expect("a list").len();
     let mut names = BTreeSet::new();
     for thread in document["threads"].as_array().expect("a list") {
         let len = |table: &str| thread[table]["length"].as_u64().expect("a length");
@@ -162,6 +190,12 @@ fn the_document_for_firefox_is_whole() {
                 assert!(value.as_u64().is_some_and(|at| at < bound), "{table}.{column}: {value}");
             }
         };
+        for (table, columns) in FIREFOX_TABLES {
+            for column in columns.split(' ') {
+                let rows = thread[table][column].as_array().map(Vec::len);
+                assert_eq!(rows.map(|rows| rows as u64), Some(len(table)), "{table}.{column}");
+            }
+        }
         within("samples", "stack", len("stackTable"));
         within("stackTable", "frame", len("frameTable"));
         within("frameTable", "func", len("funcTable"));
@@ -171,6 +205,16 @@ fn the_document_for_firefox_is_whole() {
         within("funcTable", "fileName", strings.len() as u64);
         within("markers", "name", strings.len() as u64);
         within("markers", "category", categories as u64);
+        for data in thread["markers"]["data"].as_array().expect("a column") {
+            let fields =
+                schemas[data["type"].as_str().expect("a type")].as_array().expect("a list");
+            for field in fields {
+                let value = &data[field["key"].as_str().expect("a key")];
+                let is_string = field["format"] == "unique-string";
+                let known = value.as_u64().is_some_and(|at| at < strings.len() as u64);
+                assert!(if is_string { known } else { value.is_number() }, "{data}");
+            }
+        }
         for (stack, prefix) in
             thread["stackTable"]["prefix"].as_array().expect("a column").iter().enumerate()
         {
@@ -229,6 +273,7 @@ fn the_trace_has_what_its_viewers_ask_for() {
             "X" => compiled |= event["dur"].as_f64() >= Some(0.0) && event["name"] == SHOWN,
             "i" => assert_eq!(event["s"], "t"),
             "C" => assert!(event["args"]["waiting"].is_u64()),
+            "M" => assert!(event["name"] == "thread_name" && event["args"]["name"].is_string()),
             other => panic!("{other}"),
         }
     }

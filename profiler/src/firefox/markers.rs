@@ -9,10 +9,7 @@ use fxprof_processed_profile::{
     StaticSchemaMarker, StaticSchemaMarkerField, StaticSchemaMarkerGraph, StringHandle,
     ThreadHandle,
 };
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Steps that compilations tell already, or that are too many.
-const LEFT_OUT: [&str; 3] = ["slow-path", "compiled", "dequeued"];
+use std::collections::BTreeMap;
 
 /// A step in the life of a function.
 struct StepMarker {
@@ -111,10 +108,12 @@ impl Document {
     pub(super) fn tier_events(&mut self, tiers: &TierReport, program: Option<ThreadHandle>) {
         let compilers = self.compilers(tiers);
         for function in &tiers.functions {
-            for step in function.steps.iter().filter(|step| !LEFT_OUT.contains(&&*step.what)) {
+            let moments = function.moments().map(|step| (None, step));
+            let compiled = function.lazy_compilations().map(|(began, step)| (Some(began), step));
+            for (began, step) in compiled.chain(moments) {
                 let thread = compilers.get(&step.thread).copied().or(program);
                 if let Some(thread) = thread {
-                    self.step(function, step, thread);
+                    self.step(function, (began, step), thread);
                 }
             }
         }
@@ -129,9 +128,8 @@ impl Document {
 
     /// A track for each thread that compiled.
     fn compilers(&mut self, tiers: &TierReport) -> BTreeMap<u32, ThreadHandle> {
-        let numbers: BTreeSet<u32> = tiers.compilations.iter().map(|found| found.thread).collect();
         let mut handles = BTreeMap::new();
-        for (place, number) in numbers.into_iter().enumerate() {
+        for (place, number) in tiers.optimizers().into_iter().enumerate() {
             // The system's number of it is not known.
             let id = 1_000_000 + number;
             let handle = self.profile.add_thread(self.process, id, at_ms(0.0), false);
@@ -142,19 +140,33 @@ impl Document {
         handles
     }
 
-    fn step(&mut self, function: &FunctionTiers, step: &Step, thread: ThreadHandle) {
+    /// A step, which took some time when it is known when it began.
+    fn step(
+        &mut self,
+        function: &FunctionTiers,
+        (began, step): (Option<f64>, &Step),
+        thread: ThreadHandle,
+    ) {
         let category = match (&*step.what, step.loop_offset) {
             ("osr-entered", _) | (_, Some(_)) => Category::Osr,
-            ("lazy-compile-started" | "lazy-compiled", _) => Category::Baseline,
+            _ if began.is_some() => Category::Baseline,
             _ => Category::Optimized,
         };
         let marker = StepMarker {
-            name: self.profile.intern_string(&step.what),
+            name: self.profile.intern_string(if began.is_some() {
+                "first call"
+            } else {
+                &step.what
+            }),
             function: self.profile.intern_string(&printable(&function.name)),
             category: self.categories[&category],
             loop_offset: step.loop_offset.unwrap_or(0).into(),
         };
-        self.profile.add_marker(thread, MarkerTiming::Instant(at_ms(step.at_ms)), marker);
+        let at = at_ms(step.at_ms);
+        let timing = began.map_or(MarkerTiming::Instant(at), |began| {
+            MarkerTiming::Interval(at_ms(began.min(step.at_ms)), at)
+        });
+        self.profile.add_marker(thread, timing, marker);
     }
 
     fn compilation(&mut self, tiers: &TierReport, of: &Compilation, thread: ThreadHandle) {

@@ -34,7 +34,12 @@ fn tiers() -> TierReport {
         what: what.into(),
         loop_offset: None,
     };
-    let steps = vec![step("requested", 0, 1.0), step("published", 5, 3.0)];
+    let steps = vec![
+        step("lazy-compile-started", 0, 0.25),
+        step("lazy-compiled", 0, 0.75),
+        step("requested", 0, 1.0),
+        step("published", 5, 3.0),
+    ];
     let work = FunctionTiers { index: 1, name: "work".to_owned(), steps, ..Default::default() };
     let compilation = Compilation {
         func: 1,
@@ -118,7 +123,10 @@ fn what_the_tiers_did_is_marked() {
         };
         data.zip(times).map(marker).collect::<Vec<_>>()
     };
-    assert_eq!(markers("first"), [("tier step".to_owned(), 1.0)]);
+    let steps = [0.25, 1.0].map(|at| ("tier step".to_owned(), at));
+    assert_eq!(markers("first"), steps);
+    let compiled = &thread(&document, "first")["markers"];
+    assert_eq!((&compiled["endTime"][0], &compiled["phase"]), (&json!(0.75), &json!([1, 0])));
     let mut compiler = markers("optimizer 0");
     compiler.sort_by(|a, b| a.0.cmp(&b.0));
     let expected = [("compilation", 1.5), ("queue", 1.5), ("tier step", 3.0)];

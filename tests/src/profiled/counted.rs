@@ -199,7 +199,8 @@ fn counting(body: &FunctionBody<'_>, counter: u32) -> Result<Vec<u8>> {
         let to = at(reader.original_position())?;
         let marks = matches!(
             operator,
-            Operator::Else
+            Operator::Block { .. }
+                | Operator::Else
                 | Operator::End
                 | Operator::Catch { .. }
                 | Operator::CatchAll
