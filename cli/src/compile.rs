@@ -5,6 +5,7 @@ use crate::engine_args::EngineArgs;
 use crate::output::print;
 use crate::progress::Progress;
 use crate::stats::{self, ModuleFigures, Stopwatch};
+use crate::tier_log::Events;
 use crate::units::{milliseconds, readable_bytes};
 use crate::validate::read_module;
 use anyhow::{Context, Result};
@@ -80,7 +81,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
     }
     drop(progress);
     let module = last.context("at least one round")?;
-    args.engine.write_tier_log(&engine, &module)?;
+    args.engine.write_tier_log(&Events::take(&engine), &module)?;
     let stats = module.stats();
     let best = stats::minimum(&cpu);
     let figures = CompileFigures {

@@ -1,11 +1,11 @@
 //! The options that configure an engine, common to several subcommands.
 
-use crate::tier_log::TierLog;
+use crate::tier_log::{Events, TierLog};
 use crate::units::parse_bytes;
 use crate::wast::FeatureList;
 use anyhow::Result;
 use std::path::PathBuf;
-use upshift::{CollectorKind, Config, Engine, FunctionSet, Module, Policy, Tier, Zeal};
+use upshift::{CollectorKind, Config, FunctionSet, Module, Policy, Tier, Zeal};
 
 /// Options of every subcommand that executes code.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -140,9 +140,9 @@ impl EngineArgs {
     }
 
     /// Writes the log of --tier-log, if it is asked for.
-    pub(crate) fn write_tier_log(&self, engine: &Engine, module: &Module) -> Result<()> {
+    pub(crate) fn write_tier_log(&self, events: &Events, module: &Module) -> Result<()> {
         match &self.tier_log {
-            Some(path) => TierLog { engine, module }.write(path),
+            Some(path) => TierLog { events, module }.write(path),
             None => Ok(()),
         }
     }

@@ -11,11 +11,14 @@ use crate::dump::{Operators, select};
 use crate::errors::UsageError;
 use crate::output::say;
 use crate::run::{self, Observer};
+use crate::stop::Stop;
+use crate::tier_log::Events;
 use crate::wasi_setup::Host;
 use anyhow::{Context, Result};
 use page::{Column, Line, Page};
+use rustix::fs::Access;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use upshift::{ActivationProbe, CodeDump, Config, Engine, Module, Store, Tier};
 use upshift_profiler::{Recording, Sampler, sampler, symbols};
 
@@ -48,17 +51,44 @@ pub(crate) fn execute(mut args: Args) -> Result<i32> {
     let function = function.to_string_lossy().into_owned();
     let config = args.run.config();
     let (out, rate) = (args.out.clone(), args.rate);
-    let mut explorer =
-        Explorer { function, config, out, rate, sampler: None, recording: Recording::default() };
-    // Before the program runs: the function may not exist.
+    let mut explorer = Explorer {
+        function,
+        config,
+        out,
+        rate,
+        stop: Stop::default(),
+        sampler: None,
+        recording: Recording::default(),
+    };
+    // Before the program runs: the function may not exist, nor the page's folder.
     let engine = Engine::new(&explorer.config)?;
     let module = Module::from_file(&engine, args.run.module())?;
     select(&module, &explorer.function)?;
+    check_writable(&explorer.out)?;
     if args.no_run {
-        return explorer.finish(&engine, &module).map(|()| 0);
+        return explorer.finish(&Events::take(&engine), &module).map(|()| 0);
     }
     drop((module, engine));
-    run::execute_observed(&args.run, &mut explorer)
+    let result = run::execute_observed(&args.run, &mut explorer);
+    explorer.stop.exit_code(result)
+}
+
+/// Most spaces before an operator: a large `switch` has hundreds of blocks in each other.
+const MOST_INDENT: usize = 24;
+
+/// An operator, indented so far that it stays in sight.
+fn indented(text: &str) -> &str {
+    let indent = text.len() - text.trim_start().len();
+    &text[indent.saturating_sub(MOST_INDENT)..]
+}
+
+/// Whether a file can be written.
+fn check_writable(path: &Path) -> Result<()> {
+    // The dot is in folders only.
+    let folder = path.parent().unwrap_or(path).join(".");
+    let written_to = if path.exists() { path } else { &folder };
+    rustix::fs::access(written_to, Access::WRITE_OK)
+        .with_context(|| format!("failed to write {}", path.display()))
 }
 
 struct Explorer {
@@ -66,23 +96,26 @@ struct Explorer {
     config: Config,
     out: PathBuf,
     rate: u32,
+    stop: Stop,
     sampler: Option<Sampler>,
     recording: Recording,
 }
 
 impl Observer for Explorer {
     fn begin(&mut self, store: &Store<Host>) -> Result<()> {
+        self.stop.watch(store.interrupt_handle())?;
         self.sampler = Some(Sampler::start(self.rate, ActivationProbe::new(store))?);
         Ok(())
     }
 
     fn end(&mut self, _: &Store<Host>) {
+        self.stop.program_ended();
         if let Some(sampler) = self.sampler.take() {
             self.recording = sampler.stop();
         }
     }
 
-    fn finish(&mut self, _: &Engine, module: &Module) -> Result<()> {
+    fn finish(&mut self, _: &Events, module: &Module) -> Result<()> {
         let operators = Operators::read(module.bytes())?;
         let mut pages = String::new();
         for index in select(module, &self.function)? {
@@ -106,17 +139,19 @@ impl Explorer {
                 codes.extend(self.compiled(module, index, tier)?);
             }
         }
+        let body = module.function_body_range(index).context("only functions with a body")?;
+        let wasm = operators.within(&body);
+        let start = wasm.first().map(|first| first.0);
         let mut by_operator = HashMap::new();
         let machine: Vec<Column> = codes
             .iter()
             .enumerate()
-            .map(|(i, code)| self.machine_code(code, i < ran, &mut by_operator))
+            .map(|(i, code)| self.machine_code(code, (i < ran, start), &mut by_operator))
             .collect();
-        let body = module.function_body_range(index).context("only functions with a body")?;
-        let wasm = operators.within(&body).iter().map(|(offset, text)| Line {
+        let wasm = wasm.iter().map(|(offset, text)| Line {
             operator: Some(*offset),
             samples: by_operator.get(offset).copied().unwrap_or(0),
-            text: format!("{offset:#8x}  {text}"),
+            text: format!("{offset:#8x}  {}", indented(text)),
         });
         let wasm = Column { title: "wasm".to_owned(), lines: wasm.collect() };
         let columns = [wasm, intermediate(module, index)?].into_iter().chain(machine);
@@ -141,11 +176,12 @@ impl Explorer {
         Ok(module.function_codes(index))
     }
 
-    /// A column of machine code. Adds its samples to those of operators.
+    /// A column of machine code, which may have run, of a function that starts there. Adds its samples to
+    /// those of operators.
     fn machine_code(
         &self,
         code: &CodeDump,
-        ran: bool,
+        (ran, start): (bool, Option<usize>),
         by_operator: &mut HashMap<usize, u64>,
     ) -> Column {
         let instructions = disassemble(&code.bytes);
@@ -156,7 +192,8 @@ impl Explorer {
         }
         let lines = instructions.iter().zip(samples).map(|(instruction, samples)| {
             let after = code.pcs.partition_point(|entry| entry.0 <= instruction.offset);
-            let operator = after.checked_sub(1).map(|i| code.pcs[i].1 as usize);
+            // What comes before all operators is the function's entry.
+            let operator = after.checked_sub(1).map_or(start, |i| Some(code.pcs[i].1 as usize));
             if let Some(operator) = operator.filter(|_| samples > 0) {
                 *by_operator.entry(operator).or_default() += samples;
             }
@@ -201,4 +238,15 @@ fn intermediate(module: &Module, index: u32) -> Result<Column> {
         Line { operator, samples: 0, text: format!("{offset:>8}  {indent}{}", code.trim()) }
     });
     Ok(Column { title: "intermediate code (CLIF)".to_owned(), lines: lines.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_stay_in_sight() {
+        assert_eq!(indented("  nop"), "  nop");
+        assert_eq!(indented(&format!("{:100}nop", "")), format!("{:24}nop", ""));
+    }
 }

@@ -4,6 +4,7 @@ use crate::engine_args::EngineArgs;
 use crate::invoke;
 use crate::output::print;
 use crate::stats;
+use crate::tier_log::Events;
 use crate::wasi_setup::{self, Host, WasiArgs};
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -59,7 +60,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
         instantiate_us_min: stats::minimum(&times),
         instantiate_us_median: stats::median(&times),
     };
-    args.engine.write_tier_log(&engine, &module)?;
+    args.engine.write_tier_log(&Events::take(&engine), &module)?;
     match &args.stats {
         Some(path) => stats::write(path, &figures),
         None => print(&format!(

@@ -20,6 +20,7 @@ mod profile;
 mod progress;
 mod run;
 mod stats;
+mod stop;
 mod tier_log;
 mod units;
 mod validate;

@@ -7,13 +7,15 @@ mod stored;
 use crate::errors::UsageError;
 use crate::progress::Progress;
 use crate::run::{self, Observer};
+use crate::stop::Stop;
+use crate::tier_log::Events;
 use crate::wasi_setup::Host;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use format::{Format, Mode};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use upshift::{CodeObserver, Config, Engine, ExceptionStats, Module, Store};
+use upshift::{CodeObserver, Config, ExceptionStats, Module, Store};
 use upshift_profiler::jitdump::JitDump;
 use upshift_profiler::perf_map::TierNames;
 use upshift_profiler::profiler::Attached;
@@ -179,6 +181,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
     let mut session = Session {
         args,
         old: args.diff.as_deref().map(|folder| Old::read(folder, args)).transpose()?,
+        stop: Stop::default(),
         engine_made: Duration::ZERO,
         started_ms: 0.0,
         profiler: Profiler::with(args.source.into(), args.rate),
@@ -190,12 +193,11 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         exceptions: ExceptionStats::default(),
     };
     if session.wants(Format::Jitdump) {
-        let out = &args.out;
-        std::fs::create_dir_all(out)
-            .with_context(|| format!("failed to make {}", out.display()))?;
-        session.jitdump = Some(Arc::new(JitDump::create(out, args.tier_names())?));
+        session.prepare_folder()?;
+        session.jitdump = Some(Arc::new(JitDump::create(&args.out, args.tier_names())?));
     }
-    run::execute_observed(&args.run, &mut session)
+    let result = run::execute_observed(&args.run, &mut session);
+    session.stop.exit_code(result)
 }
 
 /// An old profile to compare with.
@@ -220,6 +222,7 @@ impl Old {
 struct Session<'a> {
     args: &'a Args,
     old: Option<Old>,
+    stop: Stop,
     /// When the engine was made, on the monotonic clock.
     engine_made: Duration,
     /// When sampling began, since then; the program, when there are no samples.
@@ -246,6 +249,8 @@ impl Observer for Session<'_> {
     }
 
     fn begin(&mut self, store: &Store<Host>) -> Result<()> {
+        self.prepare_folder()?;
+        self.stop.watch(store.interrupt_handle())?;
         let now = store.engine().event_clock();
         self.engine_made = sampler::monotonic().saturating_sub(now);
         self.started_ms = milliseconds(now);
@@ -257,6 +262,7 @@ impl Observer for Session<'_> {
     }
 
     fn end(&mut self, store: &Store<Host>) {
+        self.stop.program_ended();
         self.sampled = None;
         self.readings = self.counters.read();
         let stats = store.gc_stats();
@@ -265,32 +271,34 @@ impl Observer for Session<'_> {
         self.exceptions = store.exception_stats();
     }
 
-    fn finish(&mut self, engine: &Engine, module: &Module) -> Result<()> {
-        if let Some(jitdump) = &self.jitdump {
-            jitdump.finish()?;
-        }
-        if self.args.mode == Mode::Exact {
-            return self.write_exact(module);
-        }
-        let progress = Progress::start("looking up what was sampled");
-        let mut profile = Profile::new(&self.profiler.snapshot(), module);
-        if profile.source.is_some() {
-            self.started_ms = milliseconds(profile.started.saturating_sub(self.engine_made));
-        }
-        let lost = engine.lost_events();
-        let mut tiers = TierReport::new(module, &engine.events(), lost);
-        if self.args.redact {
-            profile.redact();
-            tiers.redact();
-        }
-        drop(progress);
-        self.write(&profile, tiers, module)
+    fn finish(&mut self, events: &Events, module: &Module) -> Result<()> {
+        let dumped = self.jitdump.as_ref().map_or(Ok(()), |jitdump| jitdump.finish());
+        let written = match self.args.mode {
+            Mode::Exact => self.write_exact(module),
+            Mode::Sample | Mode::Tiers => self.write_profile(events, module),
+        };
+        written.and(dumped)
     }
 }
 
 impl Session<'_> {
     fn wants(&self, format: Format) -> bool {
         self.args.mode.writes(format, &self.args.format)
+    }
+
+    fn write_profile(&mut self, events: &Events, module: &Module) -> Result<()> {
+        let progress = Progress::start("looking up what was sampled");
+        let mut profile = Profile::new(&self.profiler.snapshot(), module);
+        if profile.source.is_some() {
+            self.started_ms = milliseconds(profile.started.saturating_sub(self.engine_made));
+        }
+        let mut tiers = TierReport::new(module, &events.events, events.lost);
+        if self.args.redact {
+            profile.redact();
+            tiers.redact();
+        }
+        drop(progress);
+        self.write(&profile, tiers, module)
     }
 }
 

@@ -1,10 +1,12 @@
 //! `upshift run`.
 
 use crate::engine_args::EngineArgs;
+use crate::errors;
 use crate::invoke;
 use crate::output::{print, say};
 use crate::progress::Progress;
 use crate::stats::{self, Elapsed, GcFigures, ModuleFigures, RunStats, Stopwatch, TierFigures};
+use crate::tier_log::Events;
 use crate::units::{milliseconds, parse_bytes, parse_duration};
 use crate::wasi_setup::{self, Host, WasiArgs};
 use anyhow::{Context, Result, bail};
@@ -89,8 +91,8 @@ pub(crate) trait Observer {
     /// It has ended.
     fn end(&mut self, _store: &Store<Host>) {}
 
-    /// Everything is over; the module is still there.
-    fn finish(&mut self, _engine: &Engine, _module: &Module) -> Result<()> {
+    /// Everything is over, and this happened; the module is still there.
+    fn finish(&mut self, _events: &Events, _module: &Module) -> Result<()> {
         Ok(())
     }
 }
@@ -115,20 +117,36 @@ pub(crate) fn execute_observed(args: &Args, observer: &mut dyn Observer) -> Resu
     let mut stats = RunStats::default();
     let (engine, module) = load(args, &mut stats, observer)?;
     let result = run(args, (&engine, &module), &mut stats, observer);
-    if let Some(path) = &args.stats {
-        let figures = module.stats();
-        stats.module = ModuleFigures::of(&figures);
-        stats.tiers = TierFigures::of(&figures);
-        stats.process_cpu_ms = milliseconds(stats::process_cpu());
-        stats.peak_rss_bytes = stats::peak_rss_bytes();
-        stats::write(path, &stats)?;
-    }
-    args.engine.write_tier_log(&engine, &module)?;
-    observer.finish(&engine, &module)?;
+    let mut result =
+        result.with_context(|| format!("failed to run `{}`", args.module().display())).map(|()| 0);
+    let events = Events::take(&engine);
+    // What cannot be written keeps nothing else from being written.
+    let told = [
+        write_stats(args, &module, &mut stats),
+        args.engine.write_tier_log(&events, &module),
+        observer.finish(&events, &module),
+    ];
     // The process ends now; taking the module apart first would only cost time.
     std::mem::forget(module);
-    result.with_context(|| format!("failed to run `{}`", args.module().display()))?;
-    Ok(0)
+    for error in told.into_iter().filter_map(Result::err) {
+        if result.is_ok() {
+            result = Err(error);
+        } else {
+            // How the program ended, or what failed first, matters more.
+            errors::report(&error);
+        }
+    }
+    result
+}
+
+fn write_stats(args: &Args, module: &Module, stats: &mut RunStats) -> Result<()> {
+    let Some(path) = &args.stats else { return Ok(()) };
+    let figures = module.stats();
+    stats.module = ModuleFigures::of(&figures);
+    stats.tiers = TierFigures::of(&figures);
+    stats.process_cpu_ms = milliseconds(stats::process_cpu());
+    stats.peak_rss_bytes = stats::peak_rss_bytes();
+    stats::write(path, stats)
 }
 
 fn load(

@@ -15,22 +15,36 @@ use std::path::Path;
 use std::time::Duration;
 use upshift::{Engine, Event, EventKind, Module};
 
+/// Events of an engine. It gives each only once, so all who want them get them from here.
+pub(crate) struct Events {
+    pub(crate) events: Vec<Event>,
+    /// How many are missing.
+    pub(crate) lost: u64,
+}
+
+impl Events {
+    /// Takes all out that an engine has.
+    pub(crate) fn take(engine: &Engine) -> Self {
+        Self { events: engine.events(), lost: engine.lost_events() }
+    }
+}
+
 /// What the log is written from.
 pub(crate) struct TierLog<'a> {
-    pub(crate) engine: &'a Engine,
+    pub(crate) events: &'a Events,
     /// The program: its functions are named.
     pub(crate) module: &'a Module,
 }
 
 impl TierLog<'_> {
-    /// Writes all events since the last time to the file at `path`, or to stderr for `-`.
+    /// Writes the events to the file at `path`, or to stderr for `-`.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let mut text = String::new();
-        for event in self.engine.events() {
-            writeln!(text, "{}", self.line(&event))?;
+        let Events { events, lost } = self.events;
+        for event in events {
+            writeln!(text, "{}", self.line(event))?;
         }
-        let lost = self.engine.lost_events();
-        if lost > 0 {
+        if *lost > 0 {
             writeln!(text, "{}", json!({ "event": "lost", "events": lost }))?;
         }
         if path.as_os_str() == "-" {

@@ -38,6 +38,8 @@ fn every_form_of_a_function_stands_beside_the_others() {
     let (wasm, osr) = (samples(&page, "wasm"), samples(&page, "osr"));
     assert!(osr > 0 && wasm >= osr, "{wasm} {osr}");
     assert_eq!(samples(&page, "optimized"), 0, "nobody called it");
+    assert_eq!(wasm, samples(&page, "baseline") + osr, "all samples have an operator");
+    assert!(page.contains(&format!("<h3>wasm: {wasm} samples</h3>")), "{page}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The page: columns side by side that scroll on their own. Lines that come of the same operator
-//! light up together.
+//! The page: columns side by side that scroll on their own, and begin where most samples are. Lines that come of
+//! the same operator light up together.
 
 use std::fmt::Write;
 use upshift_profiler::printable;
@@ -32,16 +32,18 @@ pre{font:11px monospace;height:80vh;overflow:auto;border:1px solid #ccc;margin:0
 pre div{white-space:pre}pre div.on{background:#cfe3ff}\
 b{display:inline-block;width:5em;margin-right:1em;text-align:right;font-weight:normal;color:#a00}";
 
-/// Lights up what comes of the operator under the pointer; a click scrolls the other columns there.
+/// Scrolls to where most samples are. Lights up what comes of the operator under the pointer; a click scrolls the
+/// other columns there.
 const SCRIPT: &str = "for(const s of document.querySelectorAll('section')){\
 const all=o=>s.querySelectorAll('[data-o=\"'+o+'\"]');\
 const at=e=>{const l=e.target.closest('[data-o]');return l&&l.dataset.o};\
+const show=(p,l)=>{if(l)p.scrollTop=l.offsetTop-p.offsetTop-p.clientHeight/3};\
+for(const p of s.querySelectorAll('pre'))show(p,p.querySelector('[data-most]'));\
 let on=[];\
 s.addEventListener('mouseover',e=>{for(const l of on)l.classList.remove('on');\
 const o=at(e);on=o?all(o):[];for(const l of on)l.classList.add('on')});\
 s.addEventListener('click',e=>{const o=at(e);if(!o)return;const here=e.target.closest('pre');\
-for(const p of s.querySelectorAll('pre')){const l=p!==here&&p.querySelector('[data-o=\"'+o+'\"]');\
-if(l)p.scrollTop=l.offsetTop-p.offsetTop-p.clientHeight/3}})}";
+for(const p of s.querySelectorAll('pre'))if(p!==here)show(p,p.querySelector('[data-o=\"'+o+'\"]'))})}";
 
 /// The whole page around `sections`.
 pub(super) fn html(title: &str, sections: &str) -> String {
@@ -60,12 +62,20 @@ pub(super) fn section(page: &Page) -> String {
                 the compiler noted, so an operator has those of others without a place, too";
     put(&mut out, &format!("<p>{}; {hint}</p><div class=\"c\">", escaped(&page.note)));
     for column in &page.columns {
-        write!(out, "<div><h3>{}</h3><pre>", escaped(&column.title))
-            .expect("strings take anything");
-        let most = column.lines.iter().map(|line| line.samples).max().unwrap_or(0);
+        let samples = column.lines.iter().map(|line| line.samples);
+        let (all, most) = (samples.clone().sum::<u64>(), samples.max().unwrap_or(0));
+        let title = match all {
+            0 => column.title.clone(),
+            1 => format!("{}: 1 sample", column.title),
+            _ => format!("{}: {all} samples", column.title),
+        };
+        write!(out, "<div><h3>{}</h3><pre>", escaped(&title)).expect("strings take anything");
+        let mut found = false;
         for line in &column.lines {
+            let first_of_most = most > 0 && line.samples == most && !found;
+            found |= first_of_most;
             // A line end in between would be an empty line.
-            out.push_str(&self::line(line, most));
+            out.push_str(&self::line(line, (most, first_of_most)));
         }
         put(&mut out, "</pre></div>");
     }
@@ -73,9 +83,13 @@ pub(super) fn section(page: &Page) -> String {
     out
 }
 
-fn line(line: &Line, most: u64) -> String {
-    let operator =
+/// A line of a column whose lines have at most so many samples, and whether it is the first that has them.
+fn line(line: &Line, (most, first_of_most): (u64, bool)) -> String {
+    let mut operator =
         line.operator.map(|offset| format!(" data-o=\"{offset:x}\"")).unwrap_or_default();
+    if first_of_most {
+        operator.push_str(" data-most");
+    }
     let (samples, heat) = match line.samples {
         0 => (String::new(), String::new()),
         samples => {
@@ -109,7 +123,8 @@ mod tests {
         let page = Page { title: hostile.to_owned(), note: hostile.to_owned(), columns };
         let html = html(hostile, &section(&page));
         assert!(!html.contains("</pre><script>") && !html.contains('\u{1b}'), "{html}");
-        assert!(html.contains("<div data-o=\"1f\" style"), "{html}");
+        assert!(html.contains("<div data-o=\"1f\" data-most style"), "{html}");
+        assert!(html.contains(": 3 samples</h3>"), "{html}");
         assert!(html.contains("<b>3</b>&lt;/pre&gt;&lt;script&gt;&quot;&amp;\\u{1b}"), "{html}");
     }
 }

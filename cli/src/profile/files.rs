@@ -5,6 +5,7 @@ use super::format::Format;
 use super::stored::{STACKS, SUMMARY};
 use crate::output::say;
 use anyhow::{Context, Result};
+use rustix::fs::Access;
 use std::io::IsTerminal;
 use std::path::Path;
 use upshift::Module;
@@ -116,6 +117,18 @@ impl Session<'_> {
         self.file(Format::Text, "report.txt", || Ok(report(false).into_bytes()))
     }
 
+    /// Makes the folder that files go to, so that one that cannot be written to is told of before the program
+    /// runs.
+    pub(super) fn prepare_folder(&self) -> Result<()> {
+        if self.only_text() {
+            return Ok(());
+        }
+        let folder = &self.args.out;
+        let prepared = std::fs::create_dir_all(folder)
+            .and_then(|()| Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?));
+        prepared.with_context(|| format!("failed to write to {}", folder.display()))
+    }
+
     fn only_text(&self) -> bool {
         self.args.format == [Format::Text]
     }
@@ -147,11 +160,11 @@ impl Session<'_> {
             return Ok(());
         }
         let path: &Path = &self.args.out.join(name);
-        let written = || -> Result<()> {
-            std::fs::create_dir_all(&self.args.out)?;
-            std::fs::write(path, content()?)?;
-            Ok(())
-        };
-        written().with_context(|| format!("failed to write {}", path.display()))
+        let written = content().and_then(|content| Ok(std::fs::write(path, content)?));
+        if written.is_err() {
+            // A part of it would pass for all.
+            let _ = std::fs::remove_file(path);
+        }
+        written.with_context(|| format!("failed to write {}", path.display()))
     }
 }

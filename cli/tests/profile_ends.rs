@@ -1,0 +1,148 @@
+//! `upshift profile` where something goes wrong: folders, disks, signals, and files that are no profiles.
+
+mod common;
+
+use common::{Scratch, stderr, stdout, upshift};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+/// Says that it runs, and never ends.
+const ENDLESS: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\05\00\00\00")
+    (data (i32.const 16) "runs\n")
+    (func $forever (loop (br 0)))
+    (func (export "_start")
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (call $forever)))"#;
+
+/// Starts the command and gives it a signal once its program runs; exit code and messages.
+fn interrupted(args: &[&str], signal: Signal) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upshift"));
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    let mut line = String::new();
+    let out = child.stdout.take().expect("it is piped");
+    BufReader::new(out).read_line(&mut line).expect("it can be read");
+    assert_eq!(line, "runs\n");
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("it is one");
+    kill_process(id, signal).expect("it is there");
+    let mut messages = String::new();
+    let mut from = child.stderr.take().expect("it is piped");
+    from.read_to_string(&mut messages).expect("it is text");
+    (child.wait().expect("it ends").code(), messages)
+}
+
+#[test]
+fn a_program_that_is_interrupted_has_a_profile() {
+    let scratch = Scratch::new("ends-signal");
+    let file = scratch.file("endless.wat", ENDLESS);
+    let out = scratch.0.join("out").display().to_string();
+    let modes = [
+        ("sample", Signal::INT, 130, "profile.json"),
+        ("tiers", Signal::TERM, 143, "profile.json"),
+        ("exact", Signal::INT, 130, "counts.json"),
+    ];
+    for (mode, signal, expected, name) in modes {
+        let args = ["profile", "--mode", mode, "--format", "all", "--out", &out, &file];
+        let (code, messages) = interrupted(&args, signal);
+        assert_eq!(code, Some(expected), "{messages}");
+        assert!(messages.contains("written to"), "{messages}");
+        let text = std::fs::read_to_string(scratch.0.join("out").join(name)).expect("it is there");
+        let json: Value = serde_json::from_str(&text).expect("it is whole");
+        let functions =
+            if mode == "tiers" { &json["tiers"]["functions"] } else { &json["functions"] };
+        let functions = functions.as_array().expect("a list");
+        assert!(functions.iter().any(|function| function["name"] == "forever"), "{mode}: {json}");
+    }
+    let page = scratch.0.join("page.html").display().to_string();
+    let (code, messages) = interrupted(&["explore", "--out", &page, &file, "forever"], Signal::INT);
+    assert!(code == Some(130) && messages.contains("written"), "{messages}");
+    assert!(scratch.0.join("page.html").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_told_of_before_the_program_runs() {
+    let scratch = Scratch::new("ends-folder");
+    let file = scratch.file("f.wat", r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
+    let inside = format!("{file}/out");
+    for format in ["json", "jitdump"] {
+        for out in [&file, &inside] {
+            let options = ["profile", "--format", format, "--out", out, "--invoke", "f", &file];
+            let output = upshift(&options);
+            assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+            assert!(stderr(&output).contains(&format!("failed to write to {out}")));
+            assert!(stdout(&output).is_empty(), "it ran");
+        }
+    }
+    let page = ["explore", "--out", &inside, "--invoke", "f", &file, "0"];
+    let output = upshift(&page);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("failed to write") && stdout(&output).is_empty());
+    // The report alone needs no folder.
+    let output = upshift(&["profile", "--out", &inside, "--invoke", "f", &file]);
+    assert_eq!(stdout(&output), "1\n", "{}", stderr(&output));
+}
+
+#[test]
+fn what_cannot_be_written_hides_neither_the_rest_nor_how_the_program_ended() {
+    let scratch = Scratch::new("ends-disk");
+    let traps = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
+    let file = scratch.file("traps.wat", traps);
+    let out = scratch.0.join("out");
+    std::fs::create_dir_all(out.join("tiers.csv")).expect("folders can be made");
+    let folder = out.display().to_string();
+    let log = format!("--tier-log={file}/log");
+    let all = ["profile", "--format", "json,csv", "--out", &folder, &log, "--stats", "/dev/full"];
+    let output = upshift(&[&all[..], &[&file]].concat());
+    assert_eq!(output.status.code(), Some(134), "{}", stderr(&output));
+    for part in ["/dev/full", "traps.wat/log", "tiers.csv", "wasm trap: unreachable"] {
+        assert!(stderr(&output).contains(part), "{part}: {}", stderr(&output));
+    }
+    assert!(out.join("profile.json").exists());
+    // When the program ended well, the first failure is how the command did.
+    let ends = scratch.file("ends.wat", r#"(module (func (export "_start")))"#);
+    let output = upshift(&[&all[..], &[&ends]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("tiers.csv"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_tier_log_leaves_the_profile_its_events() {
+    let scratch = Scratch::new("ends-log");
+    let program = r#"(module (func $f) (func (export "_start") (call $f)))"#;
+    let file = scratch.file("program.wat", program);
+    let path = |name: &str| scratch.0.join(name).display().to_string();
+    let log = format!("--tier-log={}", path("log"));
+    let options = ["profile", "--mode", "tiers", "--format", "csv", "--out", &path("out"), &log];
+    let output = upshift(&[&options[..], &[&file]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let read = |name: &str| std::fs::read_to_string(path(name)).expect("it was written");
+    assert_eq!(read("log").matches("\"lazy-compiled\"").count(), 2);
+    assert_eq!(read("out/tiers.csv").lines().count(), 3, "{}", read("out/tiers.csv"));
+}
+
+#[test]
+fn profiles_of_other_versions_are_refused() {
+    let scratch = Scratch::new("ends-version");
+    let file = scratch.file("f.wat", r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
+    let folder = scratch.0.display().to_string();
+    for (content, why) in [
+        ("{\"format\":4000000000,\"samples\":3}", "version 4000000000"),
+        ("{\"samples\":3}", "does not say the version"),
+        ("{\"format\":1}", "missing field"),
+        ("{\"format\":1", "EOF"),
+        ("[]", "is no profile"),
+    ] {
+        scratch.file("profile.json", content);
+        for command in [&["report", &folder][..], &["--diff", &folder, "--invoke", "f", &file]] {
+            let output = upshift(&[&["profile"], command].concat());
+            assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+            assert!(stderr(&output).contains(why), "{content}: {}", stderr(&output));
+            assert!(stderr(&output).contains("is no profile") && stdout(&output).is_empty());
+        }
+    }
+}
