@@ -36,6 +36,7 @@ const CACHE_LOG2: u32 = 9;
 
 /// What is known of a return address.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Known {
     pc: usize,
     /// The handlers of its function, null when its call has none.
@@ -48,8 +49,28 @@ struct Known {
     counts: SiteCounts,
 }
 
-/// [`upshift_abi::code::CompiledFunction::saved`]
-type SavedPlaces = [u32; CALLEE_SAVED.len()];
+/// [`upshift_abi::code::CompiledFunction::saved`] in words, a byte for each register: they lie next to the frame
+/// pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SavedPlaces(u32);
+
+impl SavedPlaces {
+    fn of(saved: [u32; CALLEE_SAVED.len()]) -> Self {
+        let word = |below: u32| u8::try_from(below / 8).expect("a place next to the frame pointer");
+        Self(u32::from_le_bytes(saved.map(word)))
+    }
+
+    /// Registers by their position, and how many words below the frame pointer each is.
+    fn places(self) -> impl Iterator<Item = (usize, usize)> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let shift = (left != 0).then(|| left.trailing_zeros() & !7)?;
+            let words = left >> shift & 0xff;
+            left &= !(0xff << shift);
+            Some((shift as usize / 8, words as usize))
+        })
+    }
+}
 
 /// Exceptions at a return address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,14 +79,12 @@ pub(crate) struct SiteCounts {
     pub(crate) caught: u64,
 }
 
-const NO_PLACES: SavedPlaces = [0; CALLEE_SAVED.len()];
-
 const NOTHING: Known = Known {
     pc: 0,
     map: ptr::null(),
     site: HandlerSite { return_offset: 0, scope: 0, vmctx_slot: 0 },
     code: 0,
-    saved: NO_PLACES,
+    saved: SavedPlaces(0),
     counts: SiteCounts { thrown: 0, caught: 0 },
 };
 
@@ -168,7 +187,12 @@ fn look_up(pc: usize) -> Known {
         let function = module.function_at(pc - 1)?;
         let offset = module.text_offset(pc)? - function.start;
         let map = &function.tables.handlers;
-        let known = Known { pc, code: pc - offset, saved: function.tables.saved, ..NOTHING };
+        let known = Known {
+            pc,
+            code: pc - offset,
+            saved: SavedPlaces::of(function.tables.saved),
+            ..NOTHING
+        };
         Some(match map.lookup(u32::try_from(offset).ok()?) {
             Some(site) => Known { map: &raw const *map, site, ..known },
             None => known,
@@ -275,9 +299,9 @@ impl LandingSaved {
 
     /// A frame is left that holds what its caller had in registers.
     fn leave_frame(self, fp: usize, places: SavedPlaces) {
-        for (i, below) in places.into_iter().enumerate().filter(|(_, below)| *below != 0) {
+        for (i, words) in places.places() {
             // SAFETY: as above, and there is a word for each register.
-            unsafe { self.0.cast::<u64>().wrapping_add(i).write((fp - below as usize) as u64) };
+            unsafe { self.0.cast::<u64>().wrapping_add(i).write((fp - 8 * words) as u64) };
         }
     }
 }
