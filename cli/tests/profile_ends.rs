@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Says that it runs, and never ends.
 const ENDLESS: &str = r#"(module
@@ -19,7 +20,18 @@ const ENDLESS: &str = r#"(module
         (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
         (call $forever)))"#;
 
-/// Starts the command and gives it a signal once its program runs; exit code and messages.
+/// CPU time, in hundredths of a second, after which samplers have samples.
+const ENOUGH_TICKS: u64 = 15;
+
+/// The CPU time that a process spent outside the kernel (`proc_pid_stat(5)`).
+fn cpu_ticks(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+    let (_, fields) = stat.rsplit_once(')').expect("the name ends");
+    let ticks = fields.split_whitespace().nth(11).expect("the field is there");
+    ticks.parse().expect("it is a number")
+}
+
+/// Starts the command and gives it a signal once its program has run for a while; exit code and messages.
 fn interrupted(args: &[&str], signal: Signal) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_upshift"));
     command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -28,6 +40,9 @@ fn interrupted(args: &[&str], signal: Signal) -> (Option<i32>, String) {
     let out = child.stdout.take().expect("it is piped");
     BufReader::new(out).read_line(&mut line).expect("it can be read");
     assert_eq!(line, "runs\n");
+    while cpu_ticks(child.id()) < ENOUGH_TICKS {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("it is one");
     kill_process(id, signal).expect("it is there");
     let mut messages = String::new();
