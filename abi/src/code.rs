@@ -67,7 +67,8 @@ pub struct CompiledFunction {
     /// Exception handlers of call sites.
     pub handlers: HandlerMap,
     /// Where the frame holds the caller's values of [`CALLEE_SAVED`], in bytes below the frame pointer; 0
-    /// where the function leaves the register as it is.
+    /// where the function leaves the register as it is. They are there at every call but that of
+    /// [`crate::builtin::Builtin::stack_check`], which comes before the frame and never throws.
     pub saved: [u32; CALLEE_SAVED.len()],
     /// Loop headers where optimised code can take over.
     pub osr: OsrMap,

@@ -8,7 +8,9 @@
 //! A walk through the body gives each write of a local a number, which stands for the value. Where control meets, a
 //! local with different numbers gets a new one. So does a local at a loop's header that has another number where
 //! the loop turns; which ones do, earlier walks have found. (What follows within a `loop` behind its last turn may
-//! be most of a function.) What is written by `local.get a; i32.const c; i32.add; local.set b` still holds at the header when
+//! be most of a function.)
+//!
+//! What is written by `local.get a; i32.const c; i32.add; local.set b` still holds at the header when
 //! `a` has the number there that it had then, and `b` that of this write.
 //!
 //! ```text
@@ -26,6 +28,8 @@ use wasmparser::{FunctionBody, Operator, OperatorsReader};
 
 /// Numbers of locals that may be looked at.
 const MAX_WORK: usize = 1 << 27;
+/// Numbers that may be kept at a time, in the states of open blocks.
+const MAX_KEPT: usize = 1 << 22;
 /// Walks through a body: loops in loops that pass values on take one each.
 const MAX_WALKS: usize = 6;
 
@@ -94,7 +98,7 @@ pub(crate) fn at_loop(
         walk.catching.clear();
         walk.is_stable = true;
         let header = walk.all_steps(offset);
-        if walk.work > MAX_WORK {
+        if walk.is_too_much() {
             break;
         }
         if walk.is_stable {
@@ -204,15 +208,20 @@ impl Walk<'_> {
         let steps = self.steps;
         let mut header = None;
         for (at, step) in &steps.all {
+            self.work += 1;
             self.step(*at, step);
             if *at == offset && matches!(step, Step::Open(Opened::Loop(_))) {
                 header.clone_from(&self.state);
             }
-            if self.work > MAX_WORK {
+            if self.is_too_much() {
                 break;
             }
         }
         header
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.work > MAX_WORK
     }
 
     fn step(&mut self, at: u32, step: &Step) {
@@ -242,8 +251,14 @@ impl Walk<'_> {
                 return;
             }
             Step::Branch(depths) => {
-                let steps = self.steps;
-                steps.depths(depths).iter().for_each(|&depth| self.merge(depth));
+                let mut depths = self.steps.depths(depths).to_vec();
+                depths.sort_unstable();
+                depths.dedup();
+                for depth in depths {
+                    if !self.is_too_much() {
+                        self.merge(depth);
+                    }
+                }
                 self.state = None;
             }
             Step::Stop | Step::Leave => self.state = None,
@@ -264,6 +279,7 @@ impl Walk<'_> {
         let Some(position) = self.catching.pop() else { return };
         if let Some(&outer) = self.catching.last() {
             let thrown = self.frames[position].other.clone();
+            self.work += thrown.as_ref().map_or(0, Vec::len);
             self.merge_other(outer, thrown);
         }
     }
@@ -294,6 +310,7 @@ impl Walk<'_> {
             Opened::Try | Opened::TryTable(..) => self.catching.push(self.frames.len()),
             Opened::Loop(number) => {
                 let changing = std::mem::take(&mut self.changing[*number as usize]);
+                self.work += changing.len();
                 if let Some(mut state) = self.state.take() {
                     changing.iter().for_each(|&local| state[local as usize] = self.number());
                     self.state = Some(state);
@@ -303,6 +320,11 @@ impl Walk<'_> {
             }
         }
         self.frames.push(Frame { label: None, other, header });
+        // A frame has one state at its start or from its throws, and one at its label.
+        let locals = self.steps.written.len();
+        if self.frames.len().saturating_mul(2 * locals) > MAX_KEPT {
+            self.work = MAX_WORK + 1;
+        }
     }
 
     fn end(&mut self, opened: &Step) {
@@ -322,6 +344,9 @@ impl Walk<'_> {
                 let thrown = self.frames.last_mut().and_then(|frame| frame.other.take());
                 let steps = self.steps;
                 for &depth in steps.depths(labels) {
+                    if self.is_too_much() {
+                        return;
+                    }
                     self.work += thrown.as_ref().map_or(0, Vec::len);
                     self.merge_state(thrown.clone(), depth + 1);
                 }
@@ -407,24 +432,31 @@ impl Walk<'_> {
 mod tests {
     use super::*;
 
-    /// What is known at the first loop of a function whose first parameter is a local, of four `i32` locals.
+    /// What is known at the innermost first loop of a function of four `i32` locals, the first of them a parameter,
+    /// beside zeros.
     fn known(body: &str) -> Vec<(u32, Derived)> {
-        let text = format!("(module (tag $e) (func (param i32) (local i32 i32 i32) {body}))");
+        known_of(&format!("(param i32) (local i32 i32 i32) {body}"), 4)
+    }
+
+    fn known_of(function: &str, locals: usize) -> Vec<(u32, Derived)> {
+        let text = format!("(module (tag $e) (func {function}))");
         let bytes = wat::parse_str(text).unwrap();
         for payload in wasmparser::Parser::new(0).parse_all(&bytes) {
             if let wasmparser::Payload::CodeSectionEntry(body) = payload.unwrap() {
                 let mut reader = body.get_operators_reader().unwrap();
+                let mut last = 0;
                 while !reader.eof() {
                     let at = u32::try_from(reader.original_position()).unwrap();
                     if let Operator::Loop { .. } = reader.read().unwrap() {
-                        let known = at_loop(&body, at, &[true; 4], 1).unwrap();
-                        let zero = Derived::Constant(0);
-                        return known.into_iter().filter(|(_, value)| *value != zero).collect();
+                        last = at;
                     }
                 }
+                let known = at_loop(&body, last, &vec![true; locals], 1).unwrap();
+                let zero = Derived::Constant(0);
+                return known.into_iter().filter(|(_, value)| *value != zero).collect();
             }
         }
-        panic!("no loop")
+        panic!("no function")
     }
 
     fn sum(base: u32, with: i64) -> Derived {
@@ -465,8 +497,10 @@ mod tests {
         // Unless it is behind the last turn.
         let behind = "(loop (br_if 0 (local.get 1)) (local.set 0 (local.get 2)))";
         assert_eq!(known(&format!("{SET} {behind}")), [(1, sum(0, 16))]);
-        // So in a loop around it, where a later turn has it.
-        let outer = format!("(loop (nop) {SET} (loop (br_if 0 (local.get 1))) (br 0))");
+        // In a loop around it, it is known behind the write, and not before, where a later turn has it.
+        let outer = format!("(loop {SET} (loop (br_if 0 (local.get 1))) (br 0))");
+        assert_eq!(known(&outer), [(1, sum(0, 16))]);
+        let outer = format!("(loop (loop (br_if 0 (local.get 1))) {SET} (br 0))");
         assert!(known(&outer).is_empty());
     }
 
@@ -475,6 +509,48 @@ mod tests {
         let reader = "(loop (br_if 0 (local.get 1)))";
         assert!(known(&format!("{SET} (local.set 0 (i32.const 0)) {reader}")).is_empty());
         assert!(known(&format!("{SET} (local.set 1 (i32.clz (local.get 0))) {reader}")).is_empty());
+    }
+
+    #[test]
+    fn handlers_see_what_was_written_before_each_throw() {
+        let reader = "(loop (br_if 0 (local.get 1)))";
+        let call = "(call 0 (i32.const 1))";
+        let other = "(local.set 0 (i32.const 3))";
+        for unsure in [
+            format!("(loop $l {reader} (try_table (catch_all $l) {SET} {call}))"),
+            format!("{SET} (block (try_table (catch_all 0) {other} {call} (return))) {reader}"),
+            format!(
+                "(block (try_table (catch_all 0) {SET} {call} {other} {call} (return))) {reader}"
+            ),
+            format!("{SET} (block (try_table (catch_all 0) {other} (throw $e))) {reader}"),
+            format!(
+                "{SET} (block (try_table (catch_all 0) (try_table {other} {call}) (return))) {reader}"
+            ),
+            format!(
+                "(block $out (block (try_table (catch_all 1) {call}) (return)) {SET} (br 0)) {reader}"
+            ),
+        ] {
+            assert!(known(&unsure).iter().all(|&(local, _)| local != 1), "{unsure}");
+        }
+        let sure = format!(
+            "{SET} (block (try_table (catch_all 0) {call} (local.set 2 (i32.const 1)) {call})) {reader}"
+        );
+        assert_eq!(known(&sure), [(1, sum(0, 16))]);
+    }
+
+    #[test]
+    fn long_ways_are_given_up() {
+        let many = format!("(block {}", "(br_table 0 0 0 0 0 0 0 (local.get 0))".repeat(3));
+        let text = format!("{SET} {many}) (loop (br_if 0 (local.get 1)))");
+        assert_eq!(known(&text), [(1, sum(0, 16))]);
+        let locals = "(local i32)".repeat(40_000);
+        let blocks = 200;
+        let deep = format!(
+            "{} (loop (br_if 0 (local.get 1))) {}",
+            "(if (local.get 0) (then ".repeat(blocks),
+            "))".repeat(blocks)
+        );
+        assert!(known_of(&format!("(param i32) {locals} {deep}"), 40_001).is_empty());
     }
 
     #[test]

@@ -244,9 +244,10 @@ fn handlers(
     let mut sites = Vec::new();
     let mut scopes: HashMap<Vec<Handler>, u32> = HashMap::new();
     let mut map = HandlerMap::default();
-    let layout = compiled.buffer.frame_layout().zip(translated.vmctx);
-    let vmctx_slot =
-        layout.map_or(0, |(frame, slot)| frame.frame_to_fp_offset - frame.stackslots[slot].offset);
+    let vmctx_slot = translated.vmctx.map_or(0, |slot| {
+        let frame = compiled.buffer.frame_layout().expect("a function with slots has a layout");
+        frame.frame_to_fp_offset - frame.stackslots[slot].offset
+    });
     for call in compiled.buffer.call_sites() {
         let mut found = Vec::new();
         for handler in call.exception_handlers {

@@ -80,7 +80,7 @@ impl<T: 'static> Store<T> {
     }
 
     /// Has `callback` decide when the epoch deadline is reached. An `Err` ends the call into
-    /// WebAssembly. It is asked where wasm code runs or waits, not while a host function blocks.
+    /// WebAssembly, whose handlers do not see it, even if it is an exception. It is asked where wasm code runs or waits, not while a host function blocks.
     ///
     /// No garbage is collected while it runs: [`gc`](Self::gc) does nothing, and wasm code that it
     /// calls and that needs more room than the nursery has left ends with

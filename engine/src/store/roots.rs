@@ -7,10 +7,11 @@
 
 use super::StoreId;
 use crate::fallible::{self, OutOfMemory};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// See the module head. Behind a mutex because handles are made from shared borrows of a store;
-/// nobody ever waits for it.
+/// See the module head. Behind a mutex because handles are made from shared borrows of a store; who clones or
+/// drops an owned one in another thread waits while a collection visits them.
 #[derive(Debug, Default)]
 pub(crate) struct Roots {
     scoped: Mutex<Scoped>,
@@ -87,11 +88,16 @@ impl Owned {
 }
 
 /// A root that is there as long as this, or a clone of it.
-#[derive(Debug)]
 pub(crate) struct OwnedRoot {
     pub(crate) store: StoreId,
     owned: Arc<Mutex<Owned>>,
     at: usize,
+}
+
+impl fmt::Debug for OwnedRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedRoot").field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 impl OwnedRoot {

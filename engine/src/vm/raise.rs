@@ -79,6 +79,8 @@ pub(crate) struct SiteCounts {
     pub(crate) caught: u64,
 }
 
+const _: () = assert!(size_of::<Known>() == 64, "a line of the processor's cache");
+
 const NOTHING: Known = Known {
     pc: 0,
     map: ptr::null(),
@@ -300,7 +302,8 @@ impl LandingSaved {
     /// A frame is left that holds what its caller had in registers.
     fn leave_frame(self, fp: usize, places: SavedPlaces) {
         for (i, words) in places.places() {
-            // SAFETY: as above, and there is a word for each register.
+            // SAFETY: as above, and there is a word for each register. (The stub reads the place: the frame saved
+            // the register there, as the call that `fp` is left by comes behind its prologue.)
             unsafe { self.0.cast::<u64>().wrapping_add(i).write((fp - 8 * words) as u64) };
         }
     }

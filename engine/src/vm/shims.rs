@@ -74,6 +74,21 @@ pub(super) fn run<R>(
     failed: R,
     body: impl FnOnce(&mut dyn VmHost) -> Result<R, Error>,
 ) -> R {
+    run_or(thread, failed, fail, body)
+}
+
+/// [`run`] of what wasm code did not ask for: an exception that it ends with is no exception of that code. It may
+/// come from where a function has no frame yet, so its caller's registers are not in that frame either.
+fn run_poll(thread: Thread, body: impl FnOnce(&mut dyn VmHost) -> Result<(), Error>) {
+    run_or(thread, (), |cell, _, error| cell.leave_with(Ok(error)), body);
+}
+
+fn run_or<R>(
+    thread: Thread,
+    failed: R,
+    fail: impl FnOnce(&ContextCell, &dyn VmHost, Error),
+    body: impl FnOnce(&mut dyn VmHost) -> Result<R, Error>,
+) -> R {
     // SAFETY: `thread` is as the module head says.
     let cell = unsafe { ContextCell::of(thread) };
     let mut host = cell.host().expect("machine code runs within `enter`");
@@ -502,7 +517,7 @@ extern "C" fn note_call_target() {}
 extern "C" fn stack_check(thread: Thread, _registers: *mut SavedRegisters) {
     // SAFETY: `thread` is as the module head says.
     let found = unsafe { ContextCell::of(thread) }.poll();
-    run(thread, (), |host| {
+    run_poll(thread, |host| {
         if let Poll::Requested(bits) = found {
             host.interrupted(bits)?;
         }
@@ -539,7 +554,7 @@ extern "C" fn loop_poll(thread: Thread, _registers: *mut SavedRegisters) {
     // SAFETY: `thread` is as the module head says.
     match unsafe { ContextCell::of(thread) }.poll() {
         Poll::Nothing | Poll::Stale => {}
-        Poll::Requested(bits) => run(thread, (), |host| host.interrupted(bits)),
+        Poll::Requested(bits) => run_poll(thread, |host| host.interrupted(bits)),
     }
 }
 

@@ -372,10 +372,15 @@ const INTERRUPTED: &str = r#"(module
 type Deadline = fn(upshift::StoreContextMut<'_, ()>) -> upshift::Result<upshift::UpdateDeadline>;
 
 fn interrupted(config: &Config, callback: Deadline) -> (Store<()>, Instance) {
+    ticking(config, INTERRUPTED, callback)
+}
+
+/// An instance of a module that makes the deadline pass by `host.tick`.
+fn ticking(config: &Config, text: &str, callback: Deadline) -> (Store<()>, Instance) {
     let mut config = config.clone();
     config.epoch_interruption(true);
     let engine = Engine::new(&config).expect("the test is right");
-    let module = Module::new(&engine, INTERRUPTED).expect("the test is right");
+    let module = Module::new(&engine, text).expect("the test is right");
     let mut linker: Linker<()> = Linker::new(&engine);
     let tick = |caller: upshift::Caller<'_, ()>| caller.engine().increment_epoch();
     linker.func_wrap("host", "tick", tick).expect("the test is right");
@@ -400,6 +405,42 @@ fn objects_stay_while_a_deadline_is_handled() {
         });
         let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
         assert_eq!(run.call(&mut store, ()).unwrap(), 7000, "{}", mode.name);
+    }
+}
+
+/// `$f` is where the deadline is noticed: at its entry, before it has a frame.
+const CAUGHT_NOWHERE: &str = r#"(module
+    (import "host" "tick" (func $tick))
+    (tag $e)
+    (func $nop (if (i32.const 0) (then (throw $e))))
+    (func (export "throws") (throw $e))
+    (func $f (param $n i32) (result i32)
+        (local $a i32) (local $b i32)
+        (local.set $a (i32.mul (local.get $n) (i32.const 3)))
+        (local.set $b (i32.xor (local.get $a) (local.get $n)))
+        (call $nop)
+        (i32.add (local.get $a) (local.get $b)))
+    (func (export "run") (param $x i64) (param $y i64) (result i64)
+        (block $caught
+            (try_table (catch $e $caught)
+                (call $tick)
+                (drop (call $f (i32.const 7)))))
+        (i64.add (local.get $x) (local.get $y))))"#;
+
+#[test]
+fn an_exception_of_a_deadline_ends_the_call() {
+    for mode in all_modes() {
+        let (mut store, instance) =
+            ticking(&mode.config, CAUGHT_NOWHERE, |_| unreachable!("replaced"));
+        let throws = instance.get_typed_func::<(), ()>(&mut store, "throws").unwrap();
+        store.epoch_deadline_callback(move |mut store| {
+            store.set_epoch_deadline(10);
+            Err(throws.call(&mut store, ()).expect_err("it throws"))
+        });
+        let run = instance.get_typed_func::<(i64, i64), i64>(&mut store, "run").unwrap();
+        let error = run.call(&mut store, (5, 6)).expect_err("the deadline has passed");
+        assert!(error.downcast_ref::<upshift::Exception>().is_some(), "{}: {error:?}", mode.name);
+        assert_eq!(run.call(&mut store, (5, 6)).unwrap(), 11, "{}", mode.name);
     }
 }
 
