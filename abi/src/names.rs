@@ -2,7 +2,7 @@
 //! read when a name is asked for.
 //!
 //! Names only serve people, so a malformed section is never an error: of each subsection what precedes the
-//! first malformed byte counts. A name that is not UTF-8, or longer than [`MOST_BYTES`], is none; those behind it
+//! first malformed byte counts. A name that is not UTF-8, or longer than `MOST_BYTES`, is none; those behind it
 //! are. Nothing is copied; [`NameSection`] keeps byte ranges of the module.
 
 use std::ops::Range;

@@ -173,7 +173,7 @@ pub(crate) fn operators(
     }))
 }
 
-/// The name of a function of a module, readable, and no longer than [`MOST_CHARS`].
+/// The name of a function of a module, readable, and no longer than `MOST_CHARS`.
 #[must_use]
 pub fn function_name(module: &Module, index: u32) -> String {
     match module.function_name(index) {
@@ -192,7 +192,7 @@ pub fn unnamed(index: u32) -> String {
 /// stand for millions of characters.
 const MOST_CHARS: usize = 1000;
 
-/// A name as its programmer wrote it, for Rust and C++, and no longer than [`MOST_CHARS`].
+/// A name as its programmer wrote it, for Rust and C++, and no longer than `MOST_CHARS`.
 #[must_use]
 pub fn demangle(name: &str) -> String {
     let mut out = Shortened::default();
@@ -214,7 +214,7 @@ pub(crate) fn kept(text: &str) -> String {
     Shortened::default().written(|out| out.write_str(text))
 }
 
-/// Text that takes [`MOST_CHARS`] and refuses what follows.
+/// Text that takes `MOST_CHARS` and refuses what follows.
 #[derive(Default)]
 struct Shortened {
     text: String,
