@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod corpus;
+mod encoding;
 pub mod engines;
 pub mod expected;
 pub mod fuzz;

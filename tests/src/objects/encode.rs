@@ -6,13 +6,14 @@ use super::{
     Binary, Expr, Form, Function, GLOBALS, HASH_DEPTH, Program, Statement, Storage, Struct, TABLE,
     Target, Ty, model,
 };
+use crate::encoding::{FuncTypes, functions, index};
 use helpers::{FROM_EXN, HASH, TO_EXN, TO_FUNC};
 use wasm_encoder::{
     AbstractHeapType, ArrayType, BlockType, Catch, CodeSection, CompositeInnerType, CompositeType,
     ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection, FieldType,
-    FunctionSection, GlobalSection, GlobalType, HeapType, ImportSection, Instruction as I, Module,
-    RefType, StorageType, StructType, SubType, TableSection, TableType, TagKind, TagSection,
-    TagType, TypeSection, ValType,
+    GlobalSection, GlobalType, HeapType, ImportSection, Instruction as I, Module, RefType,
+    StorageType, StructType, SubType, TableSection, TableType, TagKind, TagSection, TagType,
+    TypeSection, ValType,
 };
 
 /// The host's function, the tag of all exceptions, the table of references, and that of the function that
@@ -29,8 +30,7 @@ const EQ: HeapType = abstract_type(AbstractHeapType::Eq);
 const ANY: ValType = ValType::Ref(RefType::ANYREF);
 
 pub(super) fn module(program: &Program) -> Vec<u8> {
-    let mut types =
-        Types { first: index(program.structs.len() + program.arrays.len()), ..Types::default() };
+    let mut types = FuncTypes::from(index(program.structs.len() + program.arrays.len()));
     let tag = types.func(&[ANY, ValType::I32], &[]);
     let mut imports = ImportSection::new();
     imports.import("host", "between", EntityType::Function(types.func(&[ANY], &[ANY])));
@@ -45,10 +45,6 @@ pub(super) fn module(program: &Program) -> Vec<u8> {
         write_export(program, &mut types, first + 2 * index(i), function).add_to(&mut code);
         exports.export(&format!("run{i}"), ExportKind::Func, first + 2 * index(i) + 1);
     }
-    let mut functions = FunctionSection::new();
-    declared.iter().for_each(|&ty| {
-        functions.function(ty);
-    });
     let mut tags = TagSection::new();
     tags.tag(TagType { kind: TagKind::Exception, func_type_idx: tag });
     let mut globals = GlobalSection::new();
@@ -61,7 +57,7 @@ pub(super) fn module(program: &Program) -> Vec<u8> {
     elements.active(Some(HASHES), &ConstExpr::i32_const(0), Elements::Functions([HASH][..].into()));
     elements.declared(Elements::Functions([helpers::LEAF][..].into()));
     let mut module = Module::new();
-    module.section(&types.section(program)).section(&imports).section(&functions);
+    module.section(&type_section(program, &types)).section(&imports).section(&functions(&declared));
     module.section(&tables()).section(&tags).section(&globals);
     module.section(&exports).section(&elements).section(&code);
     module.finish()
@@ -83,7 +79,7 @@ fn tables() -> TableSection {
 
 fn write_function<'a>(
     program: &'a Program,
-    types: &'a mut Types,
+    types: &'a mut FuncTypes,
     first: u32,
     function: &Function,
 ) -> Body<'a> {
@@ -99,7 +95,7 @@ fn write_function<'a>(
 /// Calls the function at an index and hashes the result, the globals and the table.
 fn write_export<'a>(
     program: &'a Program,
-    types: &'a mut Types,
+    types: &'a mut FuncTypes,
     callee: u32,
     function: &Function,
 ) -> Body<'a> {
@@ -120,40 +116,21 @@ fn write_export<'a>(
     body
 }
 
-/// Types of functions, each once, behind those of objects.
-#[derive(Default)]
-struct Types {
-    first: u32,
-    funcs: Vec<(Vec<ValType>, Vec<ValType>)>,
-}
-
-impl Types {
-    fn func(&mut self, params: &[ValType], results: &[ValType]) -> u32 {
-        let found = self.funcs.iter().position(|(p, r)| p == params && r == results);
-        let found = found.unwrap_or_else(|| {
-            self.funcs.push((params.to_vec(), results.to_vec()));
-            self.funcs.len() - 1
-        });
-        index(found) + self.first
-    }
-
-    fn section(&self, program: &Program) -> TypeSection {
-        let mut section = TypeSection::new();
-        let structs = program.structs.iter().map(|ty| {
-            let fields = ty.fields.iter().map(|field| field.cell(program)).collect();
-            let composite = CompositeInnerType::Struct(StructType { fields });
-            sub_type(ty.is_final, ty.parent, composite)
-        });
-        let arrays = program.arrays.iter().map(|element| {
-            let composite = CompositeInnerType::Array(ArrayType(element.cell(program)));
-            sub_type(true, None, composite)
-        });
-        section.ty().rec(structs.chain(arrays).collect::<Vec<_>>());
-        for (params, results) in &self.funcs {
-            section.ty().function(params.iter().copied(), results.iter().copied());
-        }
-        section
-    }
+/// Those of objects, then those of functions.
+fn type_section(program: &Program, types: &FuncTypes) -> TypeSection {
+    let mut section = TypeSection::new();
+    let structs = program.structs.iter().map(|ty| {
+        let fields = ty.fields.iter().map(|field| field.cell(program)).collect();
+        let composite = CompositeInnerType::Struct(StructType { fields });
+        sub_type(ty.is_final, ty.parent, composite)
+    });
+    let arrays = program.arrays.iter().map(|element| {
+        let composite = CompositeInnerType::Array(ArrayType(element.cell(program)));
+        sub_type(true, None, composite)
+    });
+    section.ty().rec(structs.chain(arrays).collect::<Vec<_>>());
+    types.add_to(&mut section);
+    section
 }
 
 fn sub_type(is_final: bool, parent: Option<usize>, inner: CompositeInnerType) -> SubType {
@@ -162,10 +139,6 @@ fn sub_type(is_final: bool, parent: Option<usize>, inner: CompositeInnerType) ->
         supertype_idxs: parent.map(index).into_iter().collect(),
         composite_type: CompositeType { inner, shared: false, descriptor: None, describes: None },
     }
-}
-
-fn index(value: usize) -> u32 {
-    u32::try_from(value).expect("a small number")
 }
 
 const fn abstract_type(ty: AbstractHeapType) -> HeapType {
@@ -270,7 +243,7 @@ impl Storage {
 /// The body of a function as it is written.
 struct Body<'a> {
     program: &'a Program,
-    types: &'a mut Types,
+    types: &'a mut FuncTypes,
     /// The first of the program's functions.
     first: u32,
     /// A local that casts use.
@@ -282,7 +255,7 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn new(program: &'a Program, types: &'a mut Types, locals: &[ValType]) -> Self {
+    fn new(program: &'a Program, types: &'a mut FuncTypes, locals: &[ValType]) -> Self {
         let out = wasm_encoder::Function::new_with_locals_types(locals.iter().copied());
         Self { program, types, first: 0, spare: 0, out, labels: vec![NO_LABEL], next_label: 0 }
     }

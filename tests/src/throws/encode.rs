@@ -6,11 +6,12 @@ use super::{
     Below, Binary, Callee, Clause, Expr, Field, Function, IMPORTED_TAGS, KEPT, Program, Statement,
     Target, Try, Ty,
 };
+use crate::encoding::{FuncTypes, functions, index};
 use wasm_encoder::{
     AbstractHeapType, BlockType, Catch, CodeSection, ConstExpr, ElementSection, Elements,
-    EntityType, ExportKind, ExportSection, FieldType, FunctionSection, GlobalSection, GlobalType,
-    HeapType, ImportSection, Instruction as I, Module, RefType, StorageType, TableSection,
-    TableType, TagKind, TagSection, TagType, TypeSection, ValType,
+    EntityType, ExportKind, ExportSection, FieldType, GlobalSection, GlobalType, HeapType,
+    ImportSection, Instruction as I, Module, RefType, StorageType, TableSection, TableType,
+    TagKind, TagSection, TagType, TypeSection, ValType,
 };
 
 /// The type of structures comes first.
@@ -28,7 +29,7 @@ const AGAIN: u32 = 3;
 const NO_LABEL: usize = usize::MAX;
 
 pub(super) fn module(program: &Program) -> Vec<u8> {
-    let mut types = Types::default();
+    let mut types = FuncTypes::from(STRUCT + 1);
     let imports = if program.references { AGAIN + 1 } else { AGAIN };
     let first = imports + helpers::count(program);
     let mut code = CodeSection::new();
@@ -49,10 +50,6 @@ pub(super) fn module(program: &Program) -> Vec<u8> {
         out.push(I::End);
         code.function(&assemble(&list(&function.locals[function.params.len()..]), &out));
     }
-    let mut functions = FunctionSection::new();
-    declared.iter().for_each(|&ty| {
-        functions.function(ty);
-    });
     let (import_section, tag_section) = imports_and_tags(program, &mut types);
     let (tables, elements) = tables(program, imports, first);
     let mut globals = GlobalSection::new();
@@ -60,13 +57,13 @@ pub(super) fn module(program: &Program) -> Vec<u8> {
         globals.global(GlobalType { val_type: val(ty), mutable: true, shared: false }, &zero(ty));
     }
     let mut module = Module::new();
-    module.section(&types.section()).section(&import_section).section(&functions);
+    module.section(&type_section(&types)).section(&import_section).section(&functions(&declared));
     module.section(&tables).section(&tag_section).section(&globals);
     module.section(&exports(program, first)).section(&elements).section(&code);
     module.finish()
 }
 
-fn imports_and_tags(program: &Program, types: &mut Types) -> (ImportSection, TagSection) {
+fn imports_and_tags(program: &Program, types: &mut FuncTypes) -> (ImportSection, TagSection) {
     let (mut imports, mut tags) = (ImportSection::new(), TagSection::new());
     let mut import = |name: &str, ty: u32| {
         imports.import("host", name, EntityType::Function(ty));
@@ -130,43 +127,12 @@ fn assemble(locals: &[ValType], code: &[I<'_>]) -> wasm_encoder::Function {
     function
 }
 
-/// Types of functions, each once.
-#[derive(Default)]
-struct Types {
-    funcs: Vec<(Vec<ValType>, Vec<ValType>)>,
-}
-
-impl Types {
-    fn func(&mut self, params: &[ValType], results: &[ValType]) -> u32 {
-        let found = self.funcs.iter().position(|(p, r)| p == params && r == results);
-        let found = found.unwrap_or_else(|| {
-            self.funcs.push((params.to_vec(), results.to_vec()));
-            self.funcs.len() - 1
-        });
-        index(found) + STRUCT + 1
-    }
-
-    fn block(&mut self, params: &[ValType], results: &[ValType]) -> BlockType {
-        match (params, results) {
-            ([], []) => BlockType::Empty,
-            ([], [result]) => BlockType::Result(*result),
-            _ => BlockType::FunctionType(self.func(params, results)),
-        }
-    }
-
-    fn section(&self) -> TypeSection {
-        let mut section = TypeSection::new();
-        let field = FieldType { element_type: StorageType::Val(ValType::I32), mutable: true };
-        section.ty().struct_([field]);
-        for (params, results) in &self.funcs {
-            section.ty().function(params.iter().copied(), results.iter().copied());
-        }
-        section
-    }
-}
-
-fn index(value: usize) -> u32 {
-    u32::try_from(value).expect("a small number")
+fn type_section(types: &FuncTypes) -> TypeSection {
+    let mut section = TypeSection::new();
+    let field = FieldType { element_type: StorageType::Val(ValType::I32), mutable: true };
+    section.ty().struct_([field]);
+    types.add_to(&mut section);
+    section
 }
 
 fn abstract_type(nullable: bool, ty: AbstractHeapType) -> RefType {
@@ -220,7 +186,7 @@ fn fields(tag: &[Field]) -> Vec<ValType> {
 /// The body of a function as it is written.
 struct Body<'a> {
     program: &'a Program,
-    types: &'a mut Types,
+    types: &'a mut FuncTypes,
     /// The first of the helpers, and the first of the program's functions.
     helpers: u32,
     first: u32,

@@ -1,7 +1,8 @@
 //! Functions that all programs have: they wrap references into other values and get them back, and hash
 //! what a reference leads to.
 
-use super::{ANY, Body, I, I31, TAG, Types, array_type, cast, index, test};
+use super::{ANY, Body, I, I31, TAG, array_type, cast, test};
+use crate::encoding::{FuncTypes, index};
 use crate::objects::{HASH_ELEMENTS, Program, Storage, Ty, small};
 use wasm_encoder::{AbstractHeapType, BlockType, Catch, CodeSection, HeapType, RefType, ValType};
 
@@ -21,7 +22,7 @@ pub(super) fn end(program: &Program) -> u32 {
 }
 
 /// Writes all of them; gives their types.
-pub(super) fn write(program: &Program, types: &mut Types, code: &mut CodeSection) -> Vec<u32> {
+pub(super) fn write(program: &Program, types: &mut FuncTypes, code: &mut CodeSection) -> Vec<u32> {
     let hash = types.func(&[ANY, ValType::I32], &[ValType::I32]);
     let mut declared = vec![
         types.func(&[], &[]),
@@ -45,7 +46,7 @@ pub(super) fn write(program: &Program, types: &mut Types, code: &mut CodeSection
     declared
 }
 
-fn to_func<'a>(program: &'a Program, types: &'a mut Types) -> Body<'a> {
+fn to_func<'a>(program: &'a Program, types: &'a mut FuncTypes) -> Body<'a> {
     let mut body = Body::new(program, types, &[]);
     let result = BlockType::Result(ValType::Ref(RefType::FUNCREF));
     body.all([I::LocalGet(0), I::I32Const(1), I::I32And, I::If(result), I::RefFunc(LEAF)]);
@@ -53,7 +54,7 @@ fn to_func<'a>(program: &'a Program, types: &'a mut Types) -> Body<'a> {
     body
 }
 
-fn to_exn<'a>(program: &'a Program, types: &'a mut Types) -> Body<'a> {
+fn to_exn<'a>(program: &'a Program, types: &'a mut FuncTypes) -> Body<'a> {
     let mut body = Body::new(program, types, &[]);
     let catch = Catch::AllRef { label: 0 };
     body.all([I::Block(BlockType::Result(EXN)), try_table(catch)]);
@@ -61,7 +62,7 @@ fn to_exn<'a>(program: &'a Program, types: &'a mut Types) -> Body<'a> {
     body
 }
 
-fn from_exn<'a>(program: &'a Program, types: &'a mut Types) -> Body<'a> {
+fn from_exn<'a>(program: &'a Program, types: &'a mut FuncTypes) -> Body<'a> {
     let payload = types.func(&[], &[ANY, ValType::I32]);
     let mut body = Body::new(program, types, &[]);
     let none = I::RefNull(super::abstract_type(AbstractHeapType::Any));
@@ -77,7 +78,7 @@ fn try_table(catch: Catch) -> I<'static> {
 }
 
 /// Hashes a reference, down to a depth: calls the function of the object's type.
-fn hash_any<'a>(program: &'a Program, types: &'a mut Types) -> Body<'a> {
+fn hash_any<'a>(program: &'a Program, types: &'a mut FuncTypes) -> Body<'a> {
     let mut body = Body::new(program, types, &[]);
     let when = I::If(BlockType::Empty);
     body.all([I::LocalGet(0), I::RefIsNull, when.clone(), I::I32Const(1), I::Return, I::End]);
@@ -96,7 +97,7 @@ fn hash_any<'a>(program: &'a Program, types: &'a mut Types) -> Body<'a> {
 }
 
 /// The hash is in local 2.
-fn hash_struct<'a>(program: &'a Program, types: &'a mut Types, ty: usize) -> Body<'a> {
+fn hash_struct<'a>(program: &'a Program, types: &'a mut FuncTypes, ty: usize) -> Body<'a> {
     let mut body = Body::new(program, types, &[ValType::I32]);
     body.all([I::I32Const(small(ty) + 11), I::LocalSet(2)]);
     for (field, storage) in program.structs[ty].fields.iter().enumerate() {
@@ -109,7 +110,7 @@ fn hash_struct<'a>(program: &'a Program, types: &'a mut Types, ty: usize) -> Bod
 }
 
 /// The index is in local 3, the length in local 4.
-fn hash_array<'a>(program: &'a Program, types: &'a mut Types, ty: usize) -> Body<'a> {
+fn hash_array<'a>(program: &'a Program, types: &'a mut FuncTypes, ty: usize) -> Body<'a> {
     let (storage, number) = (program.arrays[ty], array_type(program, ty));
     let mut body = Body::new(program, types, &[ValType::I32; 3]);
     let array = [I::LocalGet(0), cast(true, HeapType::Concrete(number))];

@@ -1,6 +1,7 @@
 //! Functions that all programs have: they make values from numbers, and numbers from values.
 
-use super::{FUNCS, HeapType, I, STRUCT, Types, assemble, fields, index, reference, val};
+use super::{FUNCS, HeapType, I, STRUCT, assemble, fields, reference, val};
+use crate::encoding::{FuncTypes, index};
 use crate::throws::{HASH_DEPTH, Program, Ty, small};
 use wasm_encoder::{BlockType, Catch, CodeSection, ValType};
 
@@ -55,7 +56,7 @@ pub(super) fn number(ty: Ty, helpers: u32) -> Vec<I<'static>> {
 /// Writes all of them; gives their types.
 pub(super) fn write(
     program: &Program,
-    types: &mut Types,
+    types: &mut FuncTypes,
     code: &mut CodeSection,
     helpers: u32,
 ) -> Vec<u32> {
@@ -102,7 +103,7 @@ fn unless_null(test: Vec<I<'static>>, null: I<'static>, code: &[I<'static>]) -> 
 }
 
 /// The number of an exception: throws it to see which tag catches it.
-fn of_exn(program: &Program, types: &mut Types, helpers: u32) -> Vec<I<'static>> {
+fn of_exn(program: &Program, types: &mut FuncTypes, helpers: u32) -> Vec<I<'static>> {
     const EXN: u32 = 0;
     const DEPTH: u32 = 1;
     const HASH: u32 = 2;
