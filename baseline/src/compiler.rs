@@ -342,15 +342,14 @@ impl<'a> FuncCompiler<'a> {
     }
 
     fn saved_registers(&self) -> impl Iterator<Item = (Reg, u32)> + use<> {
-        let saved = self.regs.saved;
-        let pairs = CALLEE_SAVED.into_iter().zip(SAVED_SLOTS);
-        pairs.map(|(r, slot)| (Reg(r), slot)).filter(move |(r, _)| saved & r.bit() != 0)
+        let pairs = CALLEE_SAVED.map(Reg).into_iter().zip(self.saved_slots());
+        pairs.filter(|&(_, slot)| slot != 0)
     }
 
+    /// The slots of the registers that are saved, 0 for others.
     fn saved_slots(&self) -> [u32; CALLEE_SAVED.len()] {
-        let slot =
-            |i| if self.regs.saved & Reg(CALLEE_SAVED[i]).bit() != 0 { SAVED_SLOTS[i] } else { 0 };
-        std::array::from_fn(slot)
+        let is_saved = |i: usize| self.regs.saved & Reg(CALLEE_SAVED[i]).bit() != 0;
+        std::array::from_fn(|i| if is_saved(i) { SAVED_SLOTS[i] } else { 0 })
     }
 
     /// Writes the prologue so that it ends where the body begins.

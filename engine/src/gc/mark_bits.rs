@@ -17,9 +17,8 @@ pub(super) struct MarkBits(Vec<u64>);
 impl MarkBits {
     /// No marks, of a heap that ends at `end`.
     pub(super) fn new(end: u64) -> Result<Self, OutOfMemory> {
-        let words = usize::try_from(end >> WORD_SHIFT).expect("addresses have 64 bits");
         let mut bits = Vec::new();
-        fallible::grow(&mut bits, words + 1, 0)?;
+        fallible::grow(&mut bits, words_for(end), 0)?;
         // Nothing lies at 0, so null needs no looking at.
         bits[0] = 1;
         Ok(Self(bits))
@@ -67,8 +66,20 @@ impl MarkBits {
     }
 }
 
+/// Words for a heap that ends at `end`.
+pub(super) fn words_for(end: u64) -> usize {
+    usize::try_from(end >> WORD_SHIFT).expect("addresses have 64 bits") + 1
+}
+
 /// The same while marks are set, without a way around to the words.
 pub(super) struct Marks<'a>(&'a mut [u64]);
+
+impl<'a> Marks<'a> {
+    /// Marks in words of somebody else, [`words_for`] a heap.
+    pub(super) fn of(words: &'a mut [u64]) -> Self {
+        Self(words)
+    }
+}
 
 impl Marks<'_> {
     /// Whether an object is marked.

@@ -102,11 +102,6 @@ impl OldSpace {
         (self.max_blocks.saturating_sub(self.used_blocks) as u64) << BLOCK_SHIFT
     }
 
-    /// Where the first block starts.
-    pub(super) fn start(&self) -> u32 {
-        self.start
-    }
-
     /// Where the last block ends.
     pub(super) fn end(&self) -> u64 {
         u64::from(self.start) + ((self.blocks.len() as u64) << BLOCK_SHIFT)

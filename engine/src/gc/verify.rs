@@ -5,6 +5,7 @@
 //! hold must be there.
 
 use super::access::{Reference, for_each_reference, size_of_object, type_of};
+use super::mark_bits::{Marks, words_for};
 use super::old::{MAX_SMALL_BYTES, OldSpace};
 use super::{RootSet, Space, is_reference_array};
 use crate::vm::{HeapMemory, TypeShape, TypeTable};
@@ -14,8 +15,7 @@ use upshift_abi::layout::{GC_CARDS, GC_OFFSET, GC_UNLOGGED, OBJECT_ALIGN, TypeKi
 pub(super) fn verify(old: &OldSpace, space: &Space<'_>, roots: &mut dyn RootSet) {
     assert_eq!(space.memory.log_len(space.context), 0, "the log is empty after a collection");
     let (memory, types) = (&*space.memory, space.types);
-    let words = (old.end() - u64::from(old.start())) / u64::from(OBJECT_ALIGN * u64::BITS) + 1;
-    let words = usize::try_from(words).expect("addresses have 64 bits");
+    let words = words_for(old.end());
     let (found, taken) = (vec![0; words], vec![0; words]);
     let mut check = Check { old, memory, types, found, taken, left: Vec::new() };
     roots.visit(&mut |word| {
@@ -38,7 +38,7 @@ struct Check<'a> {
     old: &'a OldSpace,
     memory: &'a HeapMemory,
     types: &'a TypeTable,
-    /// A bit for each 8 bytes of the space, where a known object starts.
+    /// A bit for each 8 bytes of the heap ([`Marks`]), where a known object starts.
     found: Vec<u64>,
     /// The same, where any part of one lies.
     taken: Vec<u64>,
@@ -53,9 +53,7 @@ impl Check<'_> {
         assert!(self.old.contains(object), "{object:#x} is young after a collection");
         assert!(self.old.may_hold_object(object), "{object:#x} is in a free block");
         assert_eq!(object % OBJECT_ALIGN, 0, "{object:#x} is no place for an object");
-        let (word, bit) = place_of(object - self.old.start());
-        if self.found[word] & bit == 0 {
-            self.found[word] |= bit;
+        if Marks::of(&mut self.found).insert(object) {
             self.look_at(object);
         }
     }
@@ -66,11 +64,10 @@ impl Check<'_> {
         let bytes = size_of_object(self.memory, object, shape);
         let end = u64::from(object) + u64::from(bytes);
         assert!(end <= self.old.end(), "{object:#x} ends behind the heap");
-        let first = object - self.old.start();
-        for at in (first..first + bytes).step_by(OBJECT_ALIGN as usize) {
-            let (word, bit) = place_of(at);
-            assert_eq!(self.taken[word] & bit, 0, "{object:#x} overlaps with another object");
-            self.taken[word] |= bit;
+        let mut taken = Marks::of(&mut self.taken);
+        for at in (u64::from(object)..end).step_by(OBJECT_ALIGN as usize) {
+            let at = u32::try_from(at).expect("the heap has 4 GiB");
+            assert!(taken.insert(at), "{object:#x} overlaps with another object");
         }
         let has_cards = bytes > MAX_SMALL_BYTES && is_reference_array(shape);
         let state = if has_cards { GC_UNLOGGED | GC_CARDS } else { GC_UNLOGGED };
@@ -78,12 +75,6 @@ impl Check<'_> {
         assert_eq!(found, state, "{object:#x} is not as the write barrier expects");
         self.left.push((object, shape));
     }
-}
-
-/// The word of a bit for so many bytes from the start of the space on, and the bit.
-const fn place_of(bytes: u32) -> (usize, u64) {
-    let bit = bytes / OBJECT_ALIGN;
-    ((bit / u64::BITS) as usize, 1 << (bit % u64::BITS))
 }
 
 #[cfg(test)]
