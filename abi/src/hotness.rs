@@ -1,7 +1,7 @@
 //! What baseline code takes from the hotness counters.
 //!
-//! A unit is a byte of machine code that ran. Turns of loops take multiples of [`ENTRY_MODULUS`],
-//! an entry of a function with loops takes one more than such a multiple: the remainder of what was
+//! A unit is a byte of machine code that runs, by an estimate of how often each place is reached. Turns
+//! of loops take multiples of [`ENTRY_MODULUS`], an entry of a function with loops takes one more than such a multiple: the remainder of what was
 //! counted is how often the function was entered, up to the modulus, at no cost.
 //!
 //! # Budgets
@@ -22,11 +22,19 @@
 /// What remains of a count is the entries, modulo this.
 pub const ENTRY_MODULUS: i32 = 16;
 
-/// What the entry of a function takes from its counter.
-pub const ENTRY_COST: i8 = 7 * ENTRY_MODULUS as i8 + 1;
+/// What the entry of any function takes from its counter without budgets: so tests ask for
+/// optimised code at an exact entry.
+pub const EXACT_ENTRY_COST: i8 = 7 * ENTRY_MODULUS as i8 + 1;
 
-/// The same for a function without loops, whose calls nobody tells from others.
-pub const PLAIN_ENTRY_COST: i8 = ENTRY_COST - 1;
+/// What a call takes but for the callee's own code: the frame, the registers, the jumps.
+const CALL_COST: u32 = 4 * ENTRY_MODULUS as u32;
+
+/// What the entry of a function takes of which so many bytes run outside of loops.
+#[must_use]
+pub fn entry_cost(bytes: u32, has_loops: bool) -> i32 {
+    // Nobody tells the calls of a function without loops from others.
+    loop_cost(bytes.saturating_add(CALL_COST)) + i32::from(has_loops)
+}
 
 /// What a frame's budget gets when it is used up, a power of two.
 pub const FRAME_BUDGET: i32 = 1 << 15;
@@ -49,7 +57,7 @@ pub const SEED_STEP: i32 = 1_013_904_223;
 
 const _: () = assert!(BUDGET_CHARGE % ENTRY_MODULUS == 0);
 const _: () = assert!(FRAME_BUDGET % ENTRY_MODULUS == 0);
-const _: () = assert!(MAX_LOOP_COST < FRAME_BUDGET.cast_unsigned());
+const _: () = assert!(MAX_LOOP_COST + 16 < FRAME_BUDGET.cast_unsigned());
 
 /// The first budget of the store with this number, and its seed. The budgets of stores whose
 /// numbers follow each other are spread evenly (multiples of the golden ratio), their seeds have
@@ -65,11 +73,12 @@ pub fn first_budget(store: u32) -> (i32, u32) {
 /// Most that one turn of a loop takes.
 const MAX_LOOP_COST: u32 = 1000 * ENTRY_MODULUS as u32;
 
-/// What a turn of a loop with so many bytes of code takes.
+/// What a turn of a loop takes in which so many bytes run.
 #[must_use]
 pub fn loop_cost(bytes: u32) -> i32 {
     let modulus = ENTRY_MODULUS.cast_unsigned();
-    let cost = bytes.clamp(modulus, MAX_LOOP_COST) / modulus * modulus;
+    let cost = bytes.clamp(modulus / 2, MAX_LOOP_COST) + modulus / 2;
+    let cost = cost / modulus * modulus;
     cost.cast_signed()
 }
 
@@ -98,13 +107,12 @@ mod tests {
     #[test]
     fn entries_are_told_from_turns() {
         let turns: i32 = [0, 1, 15, 16, 17, 500, 70_000, u32::MAX].map(loop_cost).iter().sum();
-        for entered in 0..ENTRY_MODULUS {
-            let counted = turns + entered * i32::from(ENTRY_COST);
-            assert_eq!(
-                entries(u64::from(counted.cast_unsigned())),
-                u64::from(entered.cast_unsigned())
-            );
+        for entered in 0..ENTRY_MODULUS.cast_unsigned() {
+            let entry = |i| entry_cost(i * 97, true);
+            let counted = turns + (0..entered).map(entry).sum::<i32>();
+            assert_eq!(entries(u64::from(counted.cast_unsigned())), u64::from(entered));
         }
-        assert_eq!((loop_cost(0), loop_cost(40), loop_cost(u32::MAX)), (16, 32, 16_000));
+        assert_eq!([0, 24, 39, 40, u32::MAX].map(loop_cost), [16, 32, 32, 48, 16_000]);
+        assert_eq!([0, 100, u32::MAX].map(|bytes| entry_cost(bytes, false)), [64, 160, 16_000]);
     }
 }

@@ -5,6 +5,7 @@
 //! the body begins. Offsets in tables are shifted at the end so that they count from the entry.
 
 use crate::control::{Control, ControlStack};
+use crate::flow::Flow;
 use crate::frame::{Frame, MAX_FRAME_BYTES, RETURN_AREA_SLOT, SAVED_SLOTS, VMCTX_SLOT, slot_addr};
 use crate::fuel::FuelState;
 use crate::handlers::Handlers;
@@ -122,6 +123,10 @@ pub(crate) struct FuncCompiler<'a> {
     pub(crate) refused: Option<(u64, &'static str)>,
     /// The basic block that fuel is being counted for.
     pub(crate) fuel: FuelState,
+    /// How often the code at hand is reached.
+    pub(crate) flow: Flow,
+    /// Where the hotness cost of an entry is patched in.
+    pub(crate) entry_cost_at: Option<u32>,
 }
 
 impl<'a> FuncCompiler<'a> {
@@ -152,6 +157,8 @@ impl<'a> FuncCompiler<'a> {
             epilogue: Label::new(),
             returns: false,
             fuel: FuelState::default(),
+            flow: Flow::default(),
+            entry_cost_at: None,
             refused: None,
             open_loops: 0,
             ref_operands: 0,
@@ -247,6 +254,7 @@ impl<'a> FuncCompiler<'a> {
             self.entry_counter();
         }
         self.count_entry();
+        self.flow = Flow::at_entry(self.asm.size());
         self.control.push(Control::function());
         self.charge_fuel();
     }

@@ -5,6 +5,7 @@
 //! result travels in a register that the first jump chooses, several results in their slots.
 
 use crate::compiler::FuncCompiler;
+use crate::flow::FrameFlow;
 use crate::handlers;
 use crate::masm::{Cond, Label, Width};
 use crate::regs::State;
@@ -75,9 +76,10 @@ pub(crate) struct Control {
     else_state: Option<StateId>,
     /// Registers of the header of the loop around this one.
     outer_hot: u32,
-    /// Bytes of code before the loop, and where its hotness cost is patched in.
-    pub(crate) loop_start: u32,
+    /// Where the hotness cost of the loop is patched in.
     pub(crate) cost_at: u32,
+    /// How often it is reached.
+    pub(crate) flow: FrameFlow,
     /// Marks the edge that the `br_table` at hand made for this frame.
     table_edge: Option<(u32, u32)>,
     /// The scope of handlers in which its code lies.
@@ -105,8 +107,8 @@ impl Control {
             else_label: Label::new(),
             else_state: None,
             outer_hot: 0,
-            loop_start: 0,
             cost_at: 0,
+            flow: FrameFlow::FUNCTION,
             table_edge: None,
             scope: handlers::NONE,
             try_scope: handlers::NONE,
@@ -246,7 +248,7 @@ impl FuncCompiler<'_> {
         self.adopt(id);
         self.control.frames[index].state = Some(id);
         self.asm.bind(&mut self.control.frames[index].label);
-        self.control.frames[index].loop_start = self.asm.size();
+        self.flow_into_loop(index);
         self.loop_checks(index);
         self.count_loop_turn();
         self.charge_fuel();
@@ -267,6 +269,7 @@ impl FuncCompiler<'_> {
         self.asm.jcc(cond.negate(), &mut label);
         self.control.frames[index].else_label = label;
         self.control.frames[index].else_state = Some(self.save_state());
+        self.flow_into_if(index);
         self.charge_fuel();
     }
 
@@ -287,8 +290,8 @@ impl FuncCompiler<'_> {
                 self.stack[position].set_value(Value::Slot);
             }
         }
-        let scope = self.scope();
-        self.control.push(Control { scope, ..Control::new(kind, sig, height) });
+        let (scope, flow) = (self.scope(), self.flow_into());
+        self.control.push(Control { scope, flow, ..Control::new(kind, sig, height) });
         self.control.frames.len() - 1
     }
 
@@ -308,6 +311,7 @@ impl FuncCompiler<'_> {
         if !self.dead {
             self.jump_to_end(index);
         }
+        self.flow_into_else(index);
         self.start_else(index);
         self.charge_fuel();
     }
@@ -338,9 +342,12 @@ impl FuncCompiler<'_> {
         match self.control.frames[index].kind {
             Kind::Func => return self.end_function(),
             Kind::Loop => return self.end_loop(index),
-            Kind::If => self.end_if(index),
-            Kind::Block | Kind::Else | Kind::TryTable => {}
+            Kind::If | Kind::Block | Kind::Else | Kind::TryTable => {}
             Kind::Try | Kind::Catch | Kind::CatchAll => {}
+        }
+        self.flow_to_end(index);
+        if self.control.frames[index].kind == Kind::If {
+            self.end_if(index);
         }
         let has_pads = self.control.frames[index].pads != handlers::NONE;
         if has_pads || self.control.frames[index].state.is_some() {
@@ -392,8 +399,8 @@ impl FuncCompiler<'_> {
 
     fn end_loop(&mut self, index: usize) {
         let frame = self.control.frames[index];
-        let size = self.asm.size() - frame.loop_start;
-        self.patch_loop_cost(frame.cost_at, size);
+        let turn = self.flow_out_of_loop(index);
+        self.patch_loop_cost(frame.cost_at, turn);
         if frame.pads != handlers::NONE {
             self.loop_landing_pads(index);
         }
@@ -426,6 +433,7 @@ impl FuncCompiler<'_> {
             self.landing_pads(0);
         }
         self.finish_fuel();
+        self.patch_entry_cost();
         self.control.frames.pop();
         self.dead = true;
     }
@@ -433,6 +441,7 @@ impl FuncCompiler<'_> {
     /// `br`
     pub(crate) fn br(&mut self, depth: u32) {
         let index = self.control.index_of(depth);
+        self.flow_to(index, 1);
         self.branch_now(index);
         self.dead = true;
     }
@@ -485,6 +494,7 @@ impl FuncCompiler<'_> {
     /// Branches when `cond` holds; the operands stay for the path that goes on.
     pub(crate) fn branch_if(&mut self, cond: Cond, depth: u32) {
         let index = self.control.index_of(depth);
+        self.flow_past(index);
         self.prepare_branch(index);
         if self.stores_results(index) {
             let mut skip = Label::new();
@@ -530,9 +540,11 @@ impl FuncCompiler<'_> {
         self.control.table += 1;
         for (i, depth) in targets.targets().flatten().enumerate() {
             let target = self.control.index_of(depth);
+            self.flow_to(target, count + 1);
             let edge = self.table_edge(target);
             self.asm.patch_i32(start + 4 * i as u32, edge.wrapping_sub(start) as i32);
         }
+        self.flow_to(default, count + 1);
         let edge = self.table_edge(default);
         self.asm.patch_i32(start + 4 * count, edge.wrapping_sub(start) as i32);
         self.dead = true;

@@ -18,8 +18,8 @@ use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::OsrEntry;
 use upshift_abi::hotness::{
-    BUDGET_CHARGE, ENTRY_COST, FRAME_BUDGET, LEAST_REFILL, PLAIN_ENTRY_COST, REFILL_SHIFT,
-    SEED_FACTOR, SEED_STEP, loop_cost,
+    BUDGET_CHARGE, EXACT_ENTRY_COST, FRAME_BUDGET, LEAST_REFILL, REFILL_SHIFT, SEED_FACTOR,
+    SEED_STEP, entry_cost, loop_cost,
 };
 use upshift_abi::layout::{Instance, ThreadContext};
 
@@ -66,18 +66,21 @@ impl FuncCompiler<'_> {
     /// Takes the cost of the function's entry.
     pub(crate) fn entry_counter(&mut self) {
         if self.src.input.config.work_budget && !self.has_loops() {
-            self.asm.sub_mi8(Width::W32, THREAD_BUDGET, PLAIN_ENTRY_COST);
+            self.asm.sub_mi_patchable(Width::W32, THREAD_BUDGET, 0);
+            self.entry_cost_at = Some(self.asm.pos() - 4);
             return self.hot_slow_path(Budget::Thread, None);
         }
         self.load_counters(self.cached_vmctx());
-        self.asm.sub_mi8(Width::W32, self.counter(), ENTRY_COST);
         if let Some(budget) = self.frame_budget {
+            self.asm.sub_mi_patchable(Width::W32, self.counter(), 0);
+            self.entry_cost_at = Some(self.asm.pos() - 4);
             let r = self.alloc_gpr();
             self.asm.load_w(Width::W32, r, self.counter());
             self.hot_slow_path(Budget::Counter, None);
             self.asm.and_ri(Width::W32, r, FRAME_BUDGET - 1);
             self.bind_local(budget, r.into(), true);
         } else {
+            self.asm.sub_mi8(Width::W32, self.counter(), EXACT_ENTRY_COST);
             self.hot_slow_path(Budget::Counter, None);
         }
     }
@@ -109,10 +112,18 @@ impl FuncCompiler<'_> {
         self.hot_slow_path(budget, osr);
     }
 
-    /// Scales the cost of a turn, whose place is known, with the size of the loop's code.
-    pub(crate) fn patch_loop_cost(&mut self, cost_at: u32, size: u32) {
+    /// Fills in the cost of a turn of so many bytes, when its place is known.
+    pub(crate) fn patch_loop_cost(&mut self, cost_at: u32, turn: u32) {
         if cost_at != 0 {
-            self.asm.patch_i32(cost_at, loop_cost(size));
+            self.asm.patch_i32(cost_at, loop_cost(turn));
+        }
+    }
+
+    /// Fills in the cost of an entry, when all was compiled.
+    pub(crate) fn patch_entry_cost(&mut self) {
+        let bytes = self.flow_of_entry();
+        if let Some(at) = self.entry_cost_at {
+            self.asm.patch_i32(at, entry_cost(bytes, self.has_loops()));
         }
     }
 

@@ -23,6 +23,7 @@ mod bounds;
 mod compiler;
 mod control;
 mod counts;
+mod flow;
 mod frame;
 mod fuel;
 mod handlers;

@@ -5,6 +5,7 @@
 //! | `spec` | the official test suite, in every mode; known failures are listed and must fail |
 //! | `wast` | scripts of our own, in every mode |
 //! | `ops` | each simple operator against its reference semantics |
+//! | `costs` | what baseline code takes from hotness counters |
 //! | `disas` | machine code of small functions, compared with what is stored |
 //! | `loops` | generated modules full of loops do the same in every mode |
 //! | `objects` | generated programs over objects do as a model says, in every mode |
@@ -29,6 +30,7 @@ pub mod modes;
 pub mod mutate;
 pub mod objects;
 pub mod profiled;
+pub mod single;
 pub mod source;
 pub mod suite;
 pub mod throws;

@@ -2,10 +2,8 @@
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 use upshift_abi::code::{CODE_LINE_BYTES, CompiledFunction};
-use upshift_abi::config::{CodegenConfig, FunctionInput};
-use upshift_abi::decode::{DecodeOptions, decode};
-use upshift_abi::index::DefinedFuncIndex;
-use upshift_abi::layout::InstanceLayout;
+use upshift_abi::config::CodegenConfig;
+use upshift_tests::single::{baseline_first, compile_first};
 
 /// A loop with jumps of all kinds behind each other, at `shift` places of code from its start.
 fn looping(shift: usize) -> Vec<u8> {
@@ -31,9 +29,7 @@ fn what_a_loop_costs_is_the_same_on_all_processors() {
     let costs = |slow_jumps| {
         let of = |shift| {
             let config = CodegenConfig { slow_jumps, ..CodegenConfig::default() };
-            let compiled = compile(&looping(shift), &config, |input| {
-                upshift_baseline::Compiler::new().compile(input).expect("supported")
-            });
+            let compiled = baseline_first(&looping(shift), &config);
             let subtractions = Decoder::new(64, &compiled.code, DecoderOptions::NONE)
                 .into_iter()
                 .filter(|i| i.mnemonic() == Mnemonic::Sub && i.op0_kind() == OpKind::Memory);
@@ -43,18 +39,6 @@ fn what_a_loop_costs_is_the_same_on_all_processors() {
     };
     assert!(costs(true)[0].len() > 1, "{:?}", costs(true)[0]);
     assert_eq!(costs(true), costs(false));
-}
-
-fn compile(
-    bytes: &[u8],
-    config: &CodegenConfig,
-    compile: impl FnOnce(&FunctionInput<'_>) -> CompiledFunction,
-) -> CompiledFunction {
-    let features = upshift::Config::new().features();
-    let module = decode(bytes, &DecodeOptions { features, objects: false, parallel: false });
-    let module = module.expect("valid");
-    let layout = InstanceLayout::of(&module);
-    compile(&FunctionInput::new((&module, bytes), &layout, DefinedFuncIndex(0), config))
 }
 
 /// Jumps before the function's end that go somewhere else and are slow: those behind the target of
@@ -89,9 +73,7 @@ fn baseline_loops_have_no_slow_jumps() {
             let bytes = looping(shift);
             let of = |slow_jumps| {
                 let config = CodegenConfig { slow_jumps, work_budget, ..CodegenConfig::default() };
-                let compiled = compile(&bytes, &config, |input| {
-                    upshift_baseline::Compiler::new().compile(input).expect("supported")
-                });
+                let compiled = baseline_first(&bytes, &config);
                 self::slow_jumps(&compiled)
             };
             let (count, left) = of(true);
@@ -115,7 +97,7 @@ fn the_optimizer_places_loops_so_that_few_jumps_are_slow() {
                 entry: upshift_optimizer::Entry::Function,
                 effort: upshift_optimizer::Effort::Full,
             };
-            let compiled = compile(&bytes, &config, |input| {
+            let compiled = compile_first(&bytes, &config, |input| {
                 upshift_optimizer::Compiler::new().compile(input, request).expect("supported")
             });
             self::slow_jumps(&compiled).1

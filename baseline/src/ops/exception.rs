@@ -45,6 +45,7 @@ impl FuncCompiler<'_> {
                     self.build_exception(tag, clause.tag.is_some());
                     self.call_builtin(Builtin::exn_new, &[], Some(Ty::Ref));
                 }
+                self.flow_to(target, 1);
                 self.branch_now(target);
             }
             None => {
@@ -102,6 +103,7 @@ impl FuncCompiler<'_> {
         if !self.dead {
             self.jump_to_end(index);
         }
+        self.flow_into_else(index);
         let frame = self.control.frame_mut(index);
         frame.kind = if tag.is_some() { Kind::Catch } else { Kind::CatchAll };
         let (scope, height) = (frame.try_scope, frame.height);

@@ -6,7 +6,7 @@ use super::policy::StartRule;
 use crate::api::function_set::FunctionSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use upshift_abi::hotness::ENTRY_COST;
+use upshift_abi::hotness::EXACT_ENTRY_COST;
 use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::module::{Body, Module};
 
@@ -196,7 +196,7 @@ impl ModuleTiering {
             Mode::Deterministic { entries } => {
                 let entries = i32::try_from(entries).unwrap_or(i32::MAX);
                 Plan::Counted(
-                    i32::from(ENTRY_COST).saturating_mul(entries.saturating_sub(1).max(0)),
+                    i32::from(EXACT_ENTRY_COST).saturating_mul(entries.saturating_sub(1).max(0)),
                 )
             }
             // A loop's OSR body is entered from baseline code only.

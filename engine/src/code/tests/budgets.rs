@@ -2,7 +2,7 @@
 
 use super::harness::{TestStore, baseline_code};
 use upshift_abi::config::CodegenConfig;
-use upshift_abi::hotness::{ENTRY_COST, FRAME_BUDGET, PLAIN_ENTRY_COST};
+use upshift_abi::hotness::FRAME_BUDGET;
 
 /// A function without loops, one with a loop, and a nest of loops with a call in the inner one and
 /// more locals than there are registers.
@@ -31,6 +31,9 @@ const PROGRAM: &str = r#"(module
                     (i32.const 3))))
             (br_if $outer (i32.wrap_i64 (local.tee 0 (i64.sub (local.get 0) (i64.const 1))))))
         (local.get 2)))"#;
+
+/// What an entry of the function without loops takes, which has few bytes.
+const LEAF_COST: i64 = 64;
 
 /// What counters start from.
 const START: i32 = 1 << 30;
@@ -65,7 +68,7 @@ fn check(what: &str, charged: i64, expected: i64) {
 fn entries_of_functions_without_loops_are_charged() {
     for stores in [1, 4_000] {
         let [charged, _] = charged(0, 1, 400_000, stores);
-        check("entries", charged, 400_000 * i64::from(PLAIN_ENTRY_COST));
+        check("entries", charged, 400_000 * LEAF_COST);
     }
 }
 
@@ -73,14 +76,19 @@ fn entries_of_functions_without_loops_are_charged() {
 fn turns_are_charged_however_short_the_calls_are() {
     for func in [1, 2] {
         let turns = 100_000;
+        // An entry is charged at once, turns by budgets.
+        let entry = charged(func, 1, 1, 1)[0] % i64::from(FRAME_BUDGET);
+        assert_eq!(entry % 16, 1, "an entry can be told from turns");
         let [long, entries] = charged(func, turns, 1, 1);
         if func == 2 {
-            check("calls in loops", entries, 700_000 * i64::from(PLAIN_ENTRY_COST));
+            check("calls in loops", entries, 700_000 * LEAF_COST);
         }
-        for (argument, stores) in [(1, 1), (3, 1), (3, 1_000), (1_000, 1)] {
-            let calls = u32::try_from(turns / argument * 3).unwrap();
+        // Budgets at entries come up evenly when entries took a multiple of the largest one.
+        let many = if func == 1 { 30 } else { 3 };
+        for (argument, stores, times) in [(1, 1, 3), (3, 1, 3), (3, 1_000, 3), (1_000, 1, many)] {
+            let calls = u32::try_from(turns / argument * times).unwrap();
             let [charged, _] = charged(func, argument, calls, stores);
-            check("turns", charged, 3 * long + i64::from(calls) * i64::from(ENTRY_COST));
+            check("turns", charged, times.cast_signed() * long + i64::from(calls) * entry);
         }
     }
 }

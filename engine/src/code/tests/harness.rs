@@ -17,7 +17,7 @@ use upshift_abi::builtin::Builtin;
 use upshift_abi::code::{CompileError, CompiledFunction, PcMap, Reloc, RelocTarget, TrapMap};
 use upshift_abi::config::{CodegenConfig, FunctionInput};
 use upshift_abi::decode::{DecodeOptions, decode as decode_module};
-use upshift_abi::hotness::ENTRY_COST;
+use upshift_abi::hotness::EXACT_ENTRY_COST;
 use upshift_abi::index::*;
 use upshift_abi::layout::{CanonTypeId, InstanceLayout, MAX_SUPERTYPES, Supertypes, ThreadContext};
 use upshift_abi::module::{Body, Module};
@@ -230,7 +230,7 @@ impl TestStore {
 
     /// Lets the counter of a function go below zero at the first loop header after its next entry.
     pub(super) fn heat(&self, index: u32) {
-        self.set_counter(index, ENTRY_COST.into());
+        self.set_counter(index, EXACT_ENTRY_COST.into());
     }
 
     /// Sets the counter of a function.

@@ -9,7 +9,7 @@ use crate::code::ModuleCode;
 use crate::vm::Slot;
 use std::sync::Arc;
 use upshift_abi::config::{CodegenConfig, FunctionInput};
-use upshift_abi::hotness::{ENTRY_COST, ENTRY_MODULUS};
+use upshift_abi::hotness::{ENTRY_MODULUS, EXACT_ENTRY_COST};
 use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
 use upshift_abi::trap::Trap;
 use upshift_optimizer::{Compiler, Effort, Entry, Request};
@@ -58,7 +58,10 @@ fn run(code: &Arc<ModuleCode>, how: Run<'_>) -> (Outcome, usize) {
     store.again = Some(how.period);
     store.context.set_fuel(how.fuel);
     for i in 0..code.source().module.bodies.len() {
-        store.set_counter(u32::try_from(i).unwrap(), how.period.saturating_add(ENTRY_COST.into()));
+        store.set_counter(
+            u32::try_from(i).unwrap(),
+            how.period.saturating_add(EXACT_ENTRY_COST.into()),
+        );
     }
     let ty = code.source().module.func_type(FuncIndex(0)).clone();
     let results = store.call(store.func(0), &ty, how.args).map_err(|exit| {

@@ -16,25 +16,159 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  sub dword ptr [r15+0x68], 0x70
-;;    13  js 0x1e
-;;    19  mov rax, rsi
-;;    1c  leave
-;;    1d  ret
-;;    1e  mov r11d, [r15+0x6c]
-;;    22  imul r11d, 0x19660d
-;;    29  add r11d, 0x3c6ef35f
-;;    30  mov [r15+0x6c], r11d
-;;    34  shr r11d, 0x11
-;;    38  add r11d, 0x8000
-;;    3f  add [r15+0x68], r11d
-;;    43  mov r11, [rbp-8]
-;;    47  mov r11, [r11+0x10]
-;;    4b  sub dword ptr [r11], 0xc000
-;;    52  jns 0x19
-;;    58  call qword ptr [r15+0x110]
-;;    5f  jmp 0x19
+;;     e  sub dword ptr [r15+0x68], 0x40
+;;    16  js 0x21
+;;    1c  mov rax, rsi
+;;    1f  leave
+;;    20  ret
+;;    21  mov r11d, [r15+0x6c]
+;;    25  imul r11d, 0x19660d
+;;    2c  add r11d, 0x3c6ef35f
+;;    33  mov [r15+0x6c], r11d
+;;    37  shr r11d, 0x11
+;;    3b  add r11d, 0x8000
+;;    42  add [r15+0x68], r11d
+;;    46  mov r11, [rbp-8]
+;;    4a  mov r11, [r11+0x10]
+;;    4e  sub dword ptr [r11], 0xc000
+;;    55  jns 0x1c
+;;    5b  call qword ptr [r15+0x110]
+;;    62  jmp 0x1c
 ;; function 2 direct
+;;     0  cmp rsp, [r15]
+;;     3  jb 0x3b
+;;     9  push rbp
+;;     a  mov rbp, rsp
+;;     d  sub rsp, 0x40
+;;    11  mov [rbp-8], rdi
+;;    15  mov esi, esi
+;;    17  sub dword ptr [r15+0x68], 0x50
+;;    1f  js 0x4d
+;;    25  mov [rbp-0x38], esi
+;;    28  mov rdi, [rbp-8]
+;;    2c  call qword ptr [slot]
+;;    32  mov eax, eax
+;;    34  mov ecx, [rbp-0x38]
+;;    37  add eax, ecx
+;;    39  leave
+;;    3a  ret
+;;    3b  push rbp
+;;    3c  mov rbp, rsp
+;;    3f  call qword ptr [r15+0x100]
+;;    46  pop rbp
+;;    48  jmp 9
+;;    4d  mov r11d, [r15+0x6c]
+;;    51  imul r11d, 0x19660d
+;;    58  add r11d, 0x3c6ef35f
+;;    5f  mov [r15+0x6c], r11d
+;;    63  shr r11d, 0x11
+;;    67  add r11d, 0x8000
+;;    6e  add [r15+0x68], r11d
+;;    72  mov r11, [rbp-8]
+;;    76  mov r11, [r11+0x10]
+;;    7a  sub dword ptr [r11+4], 0xc000
+;;    82  jns 0x25
+;;    88  call qword ptr [r15+0x110]
+;;    8f  jmp 0x25
+;; function 3 imported
+;;     0  cmp rsp, [r15]
+;;     3  jb 0x3a
+;;     9  push rbp
+;;     a  mov rbp, rsp
+;;     d  sub rsp, 0x40
+;;    11  mov [rbp-8], rdi
+;;    15  mov esi, esi
+;;    17  sub dword ptr [r15+0x68], 0x50
+;;    1f  js 0x4c
+;;    25  mov [rbp-0x38], esi
+;;    28  mov r11, [rbp-8]
+;;    2c  mov [r15+0x38], r11
+;;    30  mov rdi, [r11+0x50]
+;;    34  call qword ptr [r11+0x48]
+;;    38  leave
+;;    39  ret
+;;    3a  push rbp
+;;    3b  mov rbp, rsp
+;;    3e  call qword ptr [r15+0x100]
+;;    45  pop rbp
+;;    47  jmp 9
+;;    4c  mov r11d, [r15+0x6c]
+;;    50  imul r11d, 0x19660d
+;;    57  add r11d, 0x3c6ef35f
+;;    5e  mov [r15+0x6c], r11d
+;;    62  shr r11d, 0x11
+;;    66  add r11d, 0x8000
+;;    6d  add [r15+0x68], r11d
+;;    71  mov r11, [rbp-8]
+;;    75  mov r11, [r11+0x10]
+;;    79  sub dword ptr [r11+8], 0xc000
+;;    81  jns 0x25
+;;    87  call qword ptr [r15+0x110]
+;;    8e  jmp 0x25
+;; function 4 indirect
+;;     0  cmp rsp, [r15]
+;;     3  jb 0x9d
+;;     9  push rbp
+;;     a  mov rbp, rsp
+;;     d  sub rsp, 0x40
+;;    11  mov [rbp-8], rdi
+;;    15  mov esi, esi
+;;    17  sub dword ptr [r15+0x68], 0xb0
+;;    1f  js 0xaf
+;;    25  mov eax, 2
+;;    2a  mov rcx, [rdi+0x40]
+;;    2e  mov rdx, rax
+;;    31  cmp rdx, [rcx+8]
+;;    35  jae 0x110
+;;    3b  mov r11d, 0
+;;    41  cmovae rdx, r11
+;;    45  mov rcx, [rcx]
+;;    48  lea rdx, [rcx+rdx*8]
+;;    4d  mov r10, [rdx]
+;;    50  mov r11, [rdi+0x18]
+;;    54  mov r11d, [r11]
+;;    57  cmp r11d, [r10+0x10] ; uninitialized element
+;;    5b  jne 0x112
+;;    61  mov rax, r10
+;;    64  mov r11, [rbp-8]
+;;    68  sub eax, r11d
+;;    6b  mov r11, [r11+0x10]
+;;    6f  cmp eax, [r11+0x80]
+;;    76  jne 0xf6
+;;    7c  sub dword ptr [r11+0x84], 0xffffffff
+;;    87  mov [rbp-0x38], esi
+;;    8a  mov r11, [rbp-8]
+;;    8e  mov [r15+0x38], r11
+;;    92  mov rdi, [r10+8]
+;;    96  call qword ptr [r10]
+;;    99  mov eax, eax
+;;    9b  leave
+;;    9c  ret
+;;    9d  push rbp
+;;    9e  mov rbp, rsp
+;;    a1  call qword ptr [r15+0x100]
+;;    a8  pop rbp
+;;    aa  jmp 9
+;;    af  mov r11d, [r15+0x6c]
+;;    b3  imul r11d, 0x19660d
+;;    ba  add r11d, 0x3c6ef35f
+;;    c1  mov [r15+0x6c], r11d
+;;    c5  shr r11d, 0x11
+;;    c9  add r11d, 0x8000
+;;    d0  add [r15+0x68], r11d
+;;    d4  mov r11, [rbp-8]
+;;    d8  mov r11, [r11+0x10]
+;;    dc  sub dword ptr [r11+0xc], 0xc000
+;;    e4  jns 0x25
+;;    ea  call qword ptr [r15+0x110]
+;;    f1  jmp 0x25
+;;    f6  lea r11, [r11+0x80]
+;;    fd  mov [r15+0x1e0], eax
+;;   104  call qword ptr [r15+0x188]
+;;   10b  jmp 0x87
+;;   110  ud2 ; undefined element
+;;   112  ud2 ; indirect call type mismatch
+;; function 5 tail
 ;;     0  cmp rsp, [r15]
 ;;     3  jb 0x38
 ;;     9  push rbp
@@ -42,16 +176,13 @@
 ;;     d  sub rsp, 0x40
 ;;    11  mov [rbp-8], rdi
 ;;    15  mov esi, esi
-;;    17  sub dword ptr [r15+0x68], 0x70
-;;    1c  js 0x4a
-;;    22  mov [rbp-0x38], esi
-;;    25  mov rdi, [rbp-8]
-;;    29  call qword ptr [slot]
-;;    2f  mov eax, eax
-;;    31  mov ecx, [rbp-0x38]
-;;    34  add eax, ecx
-;;    36  leave
-;;    37  ret
+;;    17  sub dword ptr [r15+0x68], 0x50
+;;    1f  js 0x4a
+;;    25  mov [rbp-0x38], esi
+;;    28  mov rdi, [rbp-8]
+;;    2c  jmp 0x31
+;;    31  leave
+;;    32  jmp qword ptr [slot]
 ;;    38  push rbp
 ;;    39  mov rbp, rsp
 ;;    3c  call qword ptr [r15+0x100]
@@ -66,138 +197,7 @@
 ;;    6b  add [r15+0x68], r11d
 ;;    6f  mov r11, [rbp-8]
 ;;    73  mov r11, [r11+0x10]
-;;    77  sub dword ptr [r11+4], 0xc000
-;;    7f  jns 0x22
+;;    77  sub dword ptr [r11+0x10], 0xc000
+;;    7f  jns 0x25
 ;;    85  call qword ptr [r15+0x110]
-;;    8c  jmp 0x22
-;; function 3 imported
-;;     0  cmp rsp, [r15]
-;;     3  jb 0x37
-;;     9  push rbp
-;;     a  mov rbp, rsp
-;;     d  sub rsp, 0x40
-;;    11  mov [rbp-8], rdi
-;;    15  mov esi, esi
-;;    17  sub dword ptr [r15+0x68], 0x70
-;;    1c  js 0x49
-;;    22  mov [rbp-0x38], esi
-;;    25  mov r11, [rbp-8]
-;;    29  mov [r15+0x38], r11
-;;    2d  mov rdi, [r11+0x50]
-;;    31  call qword ptr [r11+0x48]
-;;    35  leave
-;;    36  ret
-;;    37  push rbp
-;;    38  mov rbp, rsp
-;;    3b  call qword ptr [r15+0x100]
-;;    42  pop rbp
-;;    44  jmp 9
-;;    49  mov r11d, [r15+0x6c]
-;;    4d  imul r11d, 0x19660d
-;;    54  add r11d, 0x3c6ef35f
-;;    5b  mov [r15+0x6c], r11d
-;;    5f  shr r11d, 0x11
-;;    63  add r11d, 0x8000
-;;    6a  add [r15+0x68], r11d
-;;    6e  mov r11, [rbp-8]
-;;    72  mov r11, [r11+0x10]
-;;    76  sub dword ptr [r11+8], 0xc000
-;;    7e  jns 0x22
-;;    84  call qword ptr [r15+0x110]
-;;    8b  jmp 0x22
-;; function 4 indirect
-;;     0  cmp rsp, [r15]
-;;     3  jb 0x9a
-;;     9  push rbp
-;;     a  mov rbp, rsp
-;;     d  sub rsp, 0x40
-;;    11  mov [rbp-8], rdi
-;;    15  mov esi, esi
-;;    17  sub dword ptr [r15+0x68], 0x70
-;;    1c  js 0xac
-;;    22  mov eax, 2
-;;    27  mov rcx, [rdi+0x40]
-;;    2b  mov rdx, rax
-;;    2e  cmp rdx, [rcx+8]
-;;    32  jae 0x10d
-;;    38  mov r11d, 0
-;;    3e  cmovae rdx, r11
-;;    42  mov rcx, [rcx]
-;;    45  lea rdx, [rcx+rdx*8]
-;;    4a  mov r10, [rdx]
-;;    4d  mov r11, [rdi+0x18]
-;;    51  mov r11d, [r11]
-;;    54  cmp r11d, [r10+0x10] ; uninitialized element
-;;    58  jne 0x10f
-;;    5e  mov rax, r10
-;;    61  mov r11, [rbp-8]
-;;    65  sub eax, r11d
-;;    68  mov r11, [r11+0x10]
-;;    6c  cmp eax, [r11+0x80]
-;;    73  jne 0xf3
-;;    79  sub dword ptr [r11+0x84], 0xffffffff
-;;    84  mov [rbp-0x38], esi
-;;    87  mov r11, [rbp-8]
-;;    8b  mov [r15+0x38], r11
-;;    8f  mov rdi, [r10+8]
-;;    93  call qword ptr [r10]
-;;    96  mov eax, eax
-;;    98  leave
-;;    99  ret
-;;    9a  push rbp
-;;    9b  mov rbp, rsp
-;;    9e  call qword ptr [r15+0x100]
-;;    a5  pop rbp
-;;    a7  jmp 9
-;;    ac  mov r11d, [r15+0x6c]
-;;    b0  imul r11d, 0x19660d
-;;    b7  add r11d, 0x3c6ef35f
-;;    be  mov [r15+0x6c], r11d
-;;    c2  shr r11d, 0x11
-;;    c6  add r11d, 0x8000
-;;    cd  add [r15+0x68], r11d
-;;    d1  mov r11, [rbp-8]
-;;    d5  mov r11, [r11+0x10]
-;;    d9  sub dword ptr [r11+0xc], 0xc000
-;;    e1  jns 0x22
-;;    e7  call qword ptr [r15+0x110]
-;;    ee  jmp 0x22
-;;    f3  lea r11, [r11+0x80]
-;;    fa  mov [r15+0x1e0], eax
-;;   101  call qword ptr [r15+0x188]
-;;   108  jmp 0x84
-;;   10d  ud2 ; undefined element
-;;   10f  ud2 ; indirect call type mismatch
-;; function 5 tail
-;;     0  cmp rsp, [r15]
-;;     3  jb 0x35
-;;     9  push rbp
-;;     a  mov rbp, rsp
-;;     d  sub rsp, 0x40
-;;    11  mov [rbp-8], rdi
-;;    15  mov esi, esi
-;;    17  sub dword ptr [r15+0x68], 0x70
-;;    1c  js 0x47
-;;    22  mov [rbp-0x38], esi
-;;    25  mov rdi, [rbp-8]
-;;    29  jmp 0x2e
-;;    2e  leave
-;;    2f  jmp qword ptr [slot]
-;;    35  push rbp
-;;    36  mov rbp, rsp
-;;    39  call qword ptr [r15+0x100]
-;;    40  pop rbp
-;;    42  jmp 9
-;;    47  mov r11d, [r15+0x6c]
-;;    4b  imul r11d, 0x19660d
-;;    52  add r11d, 0x3c6ef35f
-;;    59  mov [r15+0x6c], r11d
-;;    5d  shr r11d, 0x11
-;;    61  add r11d, 0x8000
-;;    68  add [r15+0x68], r11d
-;;    6c  mov r11, [rbp-8]
-;;    70  mov r11, [r11+0x10]
-;;    74  sub dword ptr [r11+0x10], 0xc000
-;;    7c  jns 0x22
-;;    82  call qword ptr [r15+0x110]
-;;    89  jmp 0x22
+;;    8c  jmp 0x25

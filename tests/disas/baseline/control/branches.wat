@@ -15,94 +15,95 @@
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
 ;;     e  mov edx, edx
-;;    10  sub dword ptr [r15+0x68], 0x70
-;;    15  js 0x30
-;;    1b  cmp esi, edx
-;;    1d  jge 0x2b
-;;    23  mov rax, rsi
-;;    26  jmp 0x2e
-;;    2b  mov rax, rdx
-;;    2e  leave
-;;    2f  ret
-;;    30  mov r11d, [r15+0x6c]
-;;    34  imul r11d, 0x19660d
-;;    3b  add r11d, 0x3c6ef35f
-;;    42  mov [r15+0x6c], r11d
-;;    46  shr r11d, 0x11
-;;    4a  add r11d, 0x8000
-;;    51  add [r15+0x68], r11d
-;;    55  mov r11, [rbp-8]
-;;    59  mov r11, [r11+0x10]
-;;    5d  sub dword ptr [r11], 0xc000
-;;    64  jns 0x1b
-;;    6a  call qword ptr [r15+0x110]
-;;    71  jmp 0x1b
+;;    10  sub dword ptr [r15+0x68], 0x50
+;;    18  js 0x33
+;;    1e  cmp esi, edx
+;;    20  jge 0x2e
+;;    26  mov rax, rsi
+;;    29  jmp 0x31
+;;    2e  mov rax, rdx
+;;    31  leave
+;;    32  ret
+;;    33  mov r11d, [r15+0x6c]
+;;    37  imul r11d, 0x19660d
+;;    3e  add r11d, 0x3c6ef35f
+;;    45  mov [r15+0x6c], r11d
+;;    49  shr r11d, 0x11
+;;    4d  add r11d, 0x8000
+;;    54  add [r15+0x68], r11d
+;;    58  mov r11, [rbp-8]
+;;    5c  mov r11, [r11+0x10]
+;;    60  sub dword ptr [r11], 0xc000
+;;    67  jns 0x1e
+;;    6d  call qword ptr [r15+0x110]
+;;    74  jmp 0x1e
 ;; function 1 select
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x50
 ;;     8  mov [rbp-8], rdi
-;;     c  sub dword ptr [r15+0x68], 0x70
-;;    11  js 0x2a
-;;    17  vxorps xmm1, xmm1, xmm1
-;;    1c  vucomisd xmm0, xmm1
-;;    21  mov rax, rdx
-;;    24  cmova rax, rsi
-;;    28  leave
-;;    29  ret
-;;    2a  mov r11d, [r15+0x6c]
-;;    2e  imul r11d, 0x19660d
-;;    35  add r11d, 0x3c6ef35f
-;;    3c  mov [r15+0x6c], r11d
-;;    40  shr r11d, 0x11
-;;    44  add r11d, 0x8000
-;;    4b  add [r15+0x68], r11d
-;;    4f  mov r11, [rbp-8]
-;;    53  mov r11, [r11+0x10]
-;;    57  sub dword ptr [r11+4], 0xc000
-;;    5f  jns 0x17
-;;    65  call qword ptr [r15+0x110]
-;;    6c  jmp 0x17
+;;     c  sub dword ptr [r15+0x68], 0x50
+;;    14  js 0x2d
+;;    1a  vxorps xmm1, xmm1, xmm1
+;;    1f  vucomisd xmm0, xmm1
+;;    24  mov rax, rdx
+;;    27  cmova rax, rsi
+;;    2b  leave
+;;    2c  ret
+;;    2d  mov r11d, [r15+0x6c]
+;;    31  imul r11d, 0x19660d
+;;    38  add r11d, 0x3c6ef35f
+;;    3f  mov [r15+0x6c], r11d
+;;    43  shr r11d, 0x11
+;;    47  add r11d, 0x8000
+;;    4e  add [r15+0x68], r11d
+;;    52  mov r11, [rbp-8]
+;;    56  mov r11, [r11+0x10]
+;;    5a  sub dword ptr [r11+4], 0xc000
+;;    62  jns 0x1a
+;;    68  call qword ptr [r15+0x110]
+;;    6f  jmp 0x1a
 ;; function 2 table
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  sub dword ptr [r15+0x68], 0x70
-;;    13  js 0x72
-;;    19  mov rax, rsi
-;;    1c  mov r11d, 2
-;;    22  cmp eax, r11d
-;;    25  cmova eax, r11d
-;;    29  lea r11, [slot]
-;;    30  movsxd rax, [r11+rax*4]
-;;    35  add r11, rax
-;;    38  jmp r11
-;;    3b  int3
-;;    3c  entry 0: 0x48
-;;    40  entry 1: 0x4d
-;;    44  entry 2: 0x52
-;;    48  jmp 0x6b
-;;    4d  jmp 0x61
-;;    52  jmp 0x57
-;;    57  mov eax, 1
-;;    5c  jmp 0x70
-;;    61  mov eax, 2
-;;    66  jmp 0x70
-;;    6b  mov eax, 3
-;;    70  leave
-;;    71  ret
-;;    72  mov r11d, [r15+0x6c]
-;;    76  imul r11d, 0x19660d
-;;    7d  add r11d, 0x3c6ef35f
-;;    84  mov [r15+0x6c], r11d
-;;    88  shr r11d, 0x11
-;;    8c  add r11d, 0x8000
-;;    93  add [r15+0x68], r11d
-;;    97  mov r11, [rbp-8]
-;;    9b  mov r11, [r11+0x10]
-;;    9f  sub dword ptr [r11+8], 0xc000
-;;    a7  jns 0x19
-;;    ad  call qword ptr [r15+0x110]
-;;    b4  jmp 0x19
+;;     e  sub dword ptr [r15+0x68], 0x80
+;;    16  js 0x76
+;;    1c  mov rax, rsi
+;;    1f  mov r11d, 2
+;;    25  cmp eax, r11d
+;;    28  cmova eax, r11d
+;;    2c  lea r11, [slot]
+;;    33  movsxd rax, [r11+rax*4]
+;;    38  add r11, rax
+;;    3b  jmp r11
+;;    3e  int3
+;;    3f  int3
+;;    40  entry 0: 0x4c
+;;    44  entry 1: 0x51
+;;    48  entry 2: 0x56
+;;    4c  jmp 0x6f
+;;    51  jmp 0x65
+;;    56  jmp 0x5b
+;;    5b  mov eax, 1
+;;    60  jmp 0x74
+;;    65  mov eax, 2
+;;    6a  jmp 0x74
+;;    6f  mov eax, 3
+;;    74  leave
+;;    75  ret
+;;    76  mov r11d, [r15+0x6c]
+;;    7a  imul r11d, 0x19660d
+;;    81  add r11d, 0x3c6ef35f
+;;    88  mov [r15+0x6c], r11d
+;;    8c  shr r11d, 0x11
+;;    90  add r11d, 0x8000
+;;    97  add [r15+0x68], r11d
+;;    9b  mov r11, [rbp-8]
+;;    9f  mov r11, [r11+0x10]
+;;    a3  sub dword ptr [r11+8], 0xc000
+;;    ab  jns 0x1c
+;;    b1  call qword ptr [r15+0x110]
+;;    b8  jmp 0x1c

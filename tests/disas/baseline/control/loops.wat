@@ -16,31 +16,31 @@
 ;;    12  vxorps xmm15, xmm15, xmm15
 ;;    17  vmovsd [rbp-0x40], xmm15
 ;;    1c  mov r11, [rdi+0x10]
-;;    20  sub dword ptr [r11], 0x71
-;;    24  mov eax, [r11]
-;;    27  js 0x5c
-;;    2d  and eax, 0x7fff
-;;    33  mov r8, rax
-;;    36  mov ebx, [rbp-0x40]
-;;    39  sub r8d, 0x10
-;;    40  jb 0x68
-;;    46  add ebx, esi
-;;    48  sub esi, 1
-;;    4b  test esi, esi
-;;    4d  jne 0x39
-;;    53  mov rax, rbx
-;;    56  mov rbx, [rbp-0x10]
-;;    5a  leave
-;;    5b  ret
-;;    5c  call qword ptr [r15+0x110]
-;;    63  jmp 0x2d
-;;    68  add r8d, 0x8000
-;;    6f  mov r11, [rbp-8]
-;;    73  mov r11, [r11+0x10]
-;;    77  sub dword ptr [r11], 0x8000
-;;    7e  jns 0x46
-;;    84  call qword ptr [r15+0x110]
-;;    8b  jmp 0x46
+;;    20  sub dword ptr [r11], 0x51
+;;    27  mov eax, [r11]
+;;    2a  js 0x5f
+;;    30  and eax, 0x7fff
+;;    36  mov r8, rax
+;;    39  mov ebx, [rbp-0x40]
+;;    3c  sub r8d, 0x10
+;;    43  jb 0x6b
+;;    49  add ebx, esi
+;;    4b  sub esi, 1
+;;    4e  test esi, esi
+;;    50  jne 0x3c
+;;    56  mov rax, rbx
+;;    59  mov rbx, [rbp-0x10]
+;;    5d  leave
+;;    5e  ret
+;;    5f  call qword ptr [r15+0x110]
+;;    66  jmp 0x30
+;;    6b  add r8d, 0x8000
+;;    72  mov r11, [rbp-8]
+;;    76  mov r11, [r11+0x10]
+;;    7a  sub dword ptr [r11], 0x8000
+;;    81  jns 0x49
+;;    87  call qword ptr [r15+0x110]
+;;    8e  jmp 0x49
 ;; function 1 empty
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -48,20 +48,20 @@
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov [rbp-0x10], rbx
 ;;    10  mov r11, [rdi+0x10]
-;;    14  sub dword ptr [r11+4], 0x71
-;;    19  mov eax, [r11+4]
-;;    1d  js 0x3d
-;;    23  and eax, 0x7fff
-;;    29  mov rbx, rax
-;;    2c  sub ebx, 0x10
-;;    32  jb 0x49
-;;    38  jmp 0x2c
-;;    3d  call qword ptr [r15+0x110]
-;;    44  jmp 0x23
-;;    49  add ebx, 0x8000
-;;    4f  mov r11, [rbp-8]
-;;    53  mov r11, [r11+0x10]
-;;    57  sub dword ptr [r11+4], 0x8000
-;;    5f  jns 0x38
-;;    65  call qword ptr [r15+0x110]
-;;    6c  jmp 0x38
+;;    14  sub dword ptr [r11+4], 0x41
+;;    1c  mov eax, [r11+4]
+;;    20  js 0x40
+;;    26  and eax, 0x7fff
+;;    2c  mov rbx, rax
+;;    2f  sub ebx, 0x10
+;;    35  jb 0x4c
+;;    3b  jmp 0x2f
+;;    40  call qword ptr [r15+0x110]
+;;    47  jmp 0x26
+;;    4c  add ebx, 0x8000
+;;    52  mov r11, [rbp-8]
+;;    56  mov r11, [r11+0x10]
+;;    5a  sub dword ptr [r11+4], 0x8000
+;;    62  jns 0x3b
+;;    68  call qword ptr [r15+0x110]
+;;    6f  jmp 0x3b

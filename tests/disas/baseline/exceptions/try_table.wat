@@ -27,69 +27,69 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  sub dword ptr [r15+0x68], 0x70
-;;    13  js 0x25
-;;    19  mov eax, 0x64
-;;    1e  xor edx, edx
-;;    20  div esi ; integer divide by zero
-;;    23  leave
-;;    24  ret
-;;    25  mov r11d, [r15+0x6c]
-;;    29  imul r11d, 0x19660d
-;;    30  add r11d, 0x3c6ef35f
-;;    37  mov [r15+0x6c], r11d
-;;    3b  shr r11d, 0x11
-;;    3f  add r11d, 0x8000
-;;    46  add [r15+0x68], r11d
-;;    4a  mov r11, [rbp-8]
-;;    4e  mov r11, [r11+0x10]
-;;    52  sub dword ptr [r11], 0xc000
-;;    59  jns 0x19
-;;    5f  call qword ptr [r15+0x110]
-;;    66  jmp 0x19
+;;     e  sub dword ptr [r15+0x68], 0x50
+;;    16  js 0x28
+;;    1c  mov eax, 0x64
+;;    21  xor edx, edx
+;;    23  div esi ; integer divide by zero
+;;    26  leave
+;;    27  ret
+;;    28  mov r11d, [r15+0x6c]
+;;    2c  imul r11d, 0x19660d
+;;    33  add r11d, 0x3c6ef35f
+;;    3a  mov [r15+0x6c], r11d
+;;    3e  shr r11d, 0x11
+;;    42  add r11d, 0x8000
+;;    49  add [r15+0x68], r11d
+;;    4d  mov r11, [rbp-8]
+;;    51  mov r11, [r11+0x10]
+;;    55  sub dword ptr [r11], 0xc000
+;;    5c  jns 0x1c
+;;    62  call qword ptr [r15+0x110]
+;;    69  jmp 0x1c
 ;; function 2 plain
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x43
+;;     3  jb 0x46
 ;;     9  push rbp
 ;;     a  mov rbp, rsp
 ;;     d  sub rsp, 0x40
 ;;    11  mov [rbp-8], rdi
 ;;    15  mov esi, esi
 ;;    17  mov edx, edx
-;;    19  sub dword ptr [r15+0x68], 0x70
-;;    1e  js 0x55
-;;    24  mov [rbp-0x40], edx
-;;    27  mov [rbp-0x38], esi
-;;    2a  mov r11, [rbp-8]
-;;    2e  mov [r15+0x38], r11
-;;    32  mov rdi, [r11+0x48]
-;;    36  call qword ptr [r11+0x40]
-;;    3a  mov eax, eax
-;;    3c  mov ecx, [rbp-0x40]
-;;    3f  add eax, ecx
-;;    41  leave
-;;    42  ret
-;;    43  push rbp
-;;    44  mov rbp, rsp
-;;    47  call qword ptr [r15+0x100]
-;;    4e  pop rbp
-;;    50  jmp 9
-;;    55  mov r11d, [r15+0x6c]
-;;    59  imul r11d, 0x19660d
-;;    60  add r11d, 0x3c6ef35f
-;;    67  mov [r15+0x6c], r11d
-;;    6b  shr r11d, 0x11
-;;    6f  add r11d, 0x8000
-;;    76  add [r15+0x68], r11d
-;;    7a  mov r11, [rbp-8]
-;;    7e  mov r11, [r11+0x10]
-;;    82  sub dword ptr [r11+4], 0xc000
-;;    8a  jns 0x24
-;;    90  call qword ptr [r15+0x110]
-;;    97  jmp 0x24
+;;    19  sub dword ptr [r15+0x68], 0x60
+;;    21  js 0x58
+;;    27  mov [rbp-0x40], edx
+;;    2a  mov [rbp-0x38], esi
+;;    2d  mov r11, [rbp-8]
+;;    31  mov [r15+0x38], r11
+;;    35  mov rdi, [r11+0x48]
+;;    39  call qword ptr [r11+0x40]
+;;    3d  mov eax, eax
+;;    3f  mov ecx, [rbp-0x40]
+;;    42  add eax, ecx
+;;    44  leave
+;;    45  ret
+;;    46  push rbp
+;;    47  mov rbp, rsp
+;;    4a  call qword ptr [r15+0x100]
+;;    51  pop rbp
+;;    53  jmp 9
+;;    58  mov r11d, [r15+0x6c]
+;;    5c  imul r11d, 0x19660d
+;;    63  add r11d, 0x3c6ef35f
+;;    6a  mov [r15+0x6c], r11d
+;;    6e  shr r11d, 0x11
+;;    72  add r11d, 0x8000
+;;    79  add [r15+0x68], r11d
+;;    7d  mov r11, [rbp-8]
+;;    81  mov r11, [r11+0x10]
+;;    85  sub dword ptr [r11+4], 0xc000
+;;    8d  jns 0x27
+;;    93  call qword ptr [r15+0x110]
+;;    9a  jmp 0x27
 ;; function 3 try
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x5c
+;;     3  jb 0x5f
 ;;     9  push rbp
 ;;     a  mov rbp, rsp
 ;;     d  sub rsp, 0x50
@@ -97,44 +97,44 @@
 ;;    15  mov esi, esi
 ;;    17  mov edx, edx
 ;;    19  sub dword ptr [r15+0x68], 0x70
-;;    1e  js 0x6e
-;;    24  mov [rbp-0x40], edx
-;;    27  mov [rbp-0x38], esi
-;;    2a  mov r11, [rbp-8]
-;;    2e  mov [r15+0x38], r11
-;;    32  mov rdi, [r11+0x48]
-;;    36  call qword ptr [r11+0x40]
-;;    3a  mov eax, eax
-;;    3c  jmp 0x55
-;;    41  vmovsd xmm15, [rax+0x10]
-;;    48  vmovsd [rbp-0x48], xmm15
-;;    4d  mov eax, [rbp-0x48]
-;;    50  jmp 0x55
-;;    55  mov ecx, [rbp-0x40]
-;;    58  add eax, ecx
-;;    5a  leave
-;;    5b  ret
-;;    5c  push rbp
-;;    5d  mov rbp, rsp
-;;    60  call qword ptr [r15+0x100]
-;;    67  pop rbp
-;;    69  jmp 9
-;;    6e  mov r11d, [r15+0x6c]
-;;    72  imul r11d, 0x19660d
-;;    79  add r11d, 0x3c6ef35f
-;;    80  mov [r15+0x6c], r11d
-;;    84  shr r11d, 0x11
-;;    88  add r11d, 0x8000
-;;    8f  add [r15+0x68], r11d
-;;    93  mov r11, [rbp-8]
-;;    97  mov r11, [r11+0x10]
-;;    9b  sub dword ptr [r11+8], 0xc000
-;;    a3  jns 0x24
-;;    a9  call qword ptr [r15+0x110]
-;;    b0  jmp 0x24
+;;    21  js 0x71
+;;    27  mov [rbp-0x40], edx
+;;    2a  mov [rbp-0x38], esi
+;;    2d  mov r11, [rbp-8]
+;;    31  mov [r15+0x38], r11
+;;    35  mov rdi, [r11+0x48]
+;;    39  call qword ptr [r11+0x40]
+;;    3d  mov eax, eax
+;;    3f  jmp 0x58
+;;    44  vmovsd xmm15, [rax+0x10]
+;;    4b  vmovsd [rbp-0x48], xmm15
+;;    50  mov eax, [rbp-0x48]
+;;    53  jmp 0x58
+;;    58  mov ecx, [rbp-0x40]
+;;    5b  add eax, ecx
+;;    5d  leave
+;;    5e  ret
+;;    5f  push rbp
+;;    60  mov rbp, rsp
+;;    63  call qword ptr [r15+0x100]
+;;    6a  pop rbp
+;;    6c  jmp 9
+;;    71  mov r11d, [r15+0x6c]
+;;    75  imul r11d, 0x19660d
+;;    7c  add r11d, 0x3c6ef35f
+;;    83  mov [r15+0x6c], r11d
+;;    87  shr r11d, 0x11
+;;    8b  add r11d, 0x8000
+;;    92  add [r15+0x68], r11d
+;;    96  mov r11, [rbp-8]
+;;    9a  mov r11, [r11+0x10]
+;;    9e  sub dword ptr [r11+8], 0xc000
+;;    a6  jns 0x27
+;;    ac  call qword ptr [r15+0x110]
+;;    b3  jmp 0x27
 ;; function 4 try_nothrow
 ;;     0  cmp rsp, [r15]
-;;     3  jb 0x56
+;;     3  jb 0x59
 ;;     9  push rbp
 ;;     a  mov rbp, rsp
 ;;     d  sub rsp, 0x50
@@ -142,39 +142,39 @@
 ;;    15  mov esi, esi
 ;;    17  mov edx, edx
 ;;    19  sub dword ptr [r15+0x68], 0x70
-;;    1e  js 0x68
-;;    24  mov [rbp-0x40], edx
-;;    27  mov [rbp-0x38], esi
-;;    2a  mov rdi, [rbp-8]
-;;    2e  call qword ptr [slot]
-;;    34  mov eax, eax
-;;    36  jmp 0x4f
-;;    3b  vmovsd xmm15, [rax+0x10]
-;;    42  vmovsd [rbp-0x48], xmm15
-;;    47  mov eax, [rbp-0x48]
-;;    4a  jmp 0x4f
-;;    4f  mov ecx, [rbp-0x40]
-;;    52  add eax, ecx
-;;    54  leave
-;;    55  ret
-;;    56  push rbp
-;;    57  mov rbp, rsp
-;;    5a  call qword ptr [r15+0x100]
-;;    61  pop rbp
-;;    63  jmp 9
-;;    68  mov r11d, [r15+0x6c]
-;;    6c  imul r11d, 0x19660d
-;;    73  add r11d, 0x3c6ef35f
-;;    7a  mov [r15+0x6c], r11d
-;;    7e  shr r11d, 0x11
-;;    82  add r11d, 0x8000
-;;    89  add [r15+0x68], r11d
-;;    8d  mov r11, [rbp-8]
-;;    91  mov r11, [r11+0x10]
-;;    95  sub dword ptr [r11+0xc], 0xc000
-;;    9d  jns 0x24
-;;    a3  call qword ptr [r15+0x110]
-;;    aa  jmp 0x24
+;;    21  js 0x6b
+;;    27  mov [rbp-0x40], edx
+;;    2a  mov [rbp-0x38], esi
+;;    2d  mov rdi, [rbp-8]
+;;    31  call qword ptr [slot]
+;;    37  mov eax, eax
+;;    39  jmp 0x52
+;;    3e  vmovsd xmm15, [rax+0x10]
+;;    45  vmovsd [rbp-0x48], xmm15
+;;    4a  mov eax, [rbp-0x48]
+;;    4d  jmp 0x52
+;;    52  mov ecx, [rbp-0x40]
+;;    55  add eax, ecx
+;;    57  leave
+;;    58  ret
+;;    59  push rbp
+;;    5a  mov rbp, rsp
+;;    5d  call qword ptr [r15+0x100]
+;;    64  pop rbp
+;;    66  jmp 9
+;;    6b  mov r11d, [r15+0x6c]
+;;    6f  imul r11d, 0x19660d
+;;    76  add r11d, 0x3c6ef35f
+;;    7d  mov [r15+0x6c], r11d
+;;    81  shr r11d, 0x11
+;;    85  add r11d, 0x8000
+;;    8c  add [r15+0x68], r11d
+;;    90  mov r11, [rbp-8]
+;;    94  mov r11, [r11+0x10]
+;;    98  sub dword ptr [r11+0xc], 0xc000
+;;    a0  jns 0x27
+;;    a6  call qword ptr [r15+0x110]
+;;    ad  jmp 0x27
 ;; function 5 local
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -182,31 +182,31 @@
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
 ;;     e  sub dword ptr [r15+0x68], 0x70
-;;    13  js 0x50
-;;    19  test esi, esi
-;;    1b  jne 0x2b
-;;    21  mov eax, 7
-;;    26  jmp 0x4e
-;;    2b  mov rax, rsi
-;;    2e  jmp 0x4e
-;;    33  vmovsd xmm15, [rax+0x10]
-;;    3a  vmovsd [rbp-0x40], xmm15
-;;    3f  mov eax, [rbp-0x40]
-;;    42  mov esi, [rbp-0x38]
-;;    45  mov rdi, [rbp-8]
-;;    49  jmp 0x4e
-;;    4e  leave
-;;    4f  ret
-;;    50  mov r11d, [r15+0x6c]
-;;    54  imul r11d, 0x19660d
-;;    5b  add r11d, 0x3c6ef35f
-;;    62  mov [r15+0x6c], r11d
-;;    66  shr r11d, 0x11
-;;    6a  add r11d, 0x8000
-;;    71  add [r15+0x68], r11d
-;;    75  mov r11, [rbp-8]
-;;    79  mov r11, [r11+0x10]
-;;    7d  sub dword ptr [r11+0x10], 0xc000
-;;    85  jns 0x19
-;;    8b  call qword ptr [r15+0x110]
-;;    92  jmp 0x19
+;;    16  js 0x53
+;;    1c  test esi, esi
+;;    1e  jne 0x2e
+;;    24  mov eax, 7
+;;    29  jmp 0x51
+;;    2e  mov rax, rsi
+;;    31  jmp 0x51
+;;    36  vmovsd xmm15, [rax+0x10]
+;;    3d  vmovsd [rbp-0x40], xmm15
+;;    42  mov eax, [rbp-0x40]
+;;    45  mov esi, [rbp-0x38]
+;;    48  mov rdi, [rbp-8]
+;;    4c  jmp 0x51
+;;    51  leave
+;;    52  ret
+;;    53  mov r11d, [r15+0x6c]
+;;    57  imul r11d, 0x19660d
+;;    5e  add r11d, 0x3c6ef35f
+;;    65  mov [r15+0x6c], r11d
+;;    69  shr r11d, 0x11
+;;    6d  add r11d, 0x8000
+;;    74  add [r15+0x68], r11d
+;;    78  mov r11, [rbp-8]
+;;    7c  mov r11, [r11+0x10]
+;;    80  sub dword ptr [r11+0x10], 0xc000
+;;    88  jns 0x1c
+;;    8e  call qword ptr [r15+0x110]
+;;    95  jmp 0x1c

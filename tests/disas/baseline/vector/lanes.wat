@@ -12,97 +12,97 @@
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x50
 ;;     8  mov [rbp-8], rdi
-;;     c  sub dword ptr [r15+0x68], 0x70
-;;    11  js 0x22
-;;    17  vpaddd xmm2, xmm0, xmm1
-;;    1b  vmovaps xmm0, xmm2
-;;    20  leave
-;;    21  ret
-;;    22  mov r11d, [r15+0x6c]
-;;    26  imul r11d, 0x19660d
-;;    2d  add r11d, 0x3c6ef35f
-;;    34  mov [r15+0x6c], r11d
-;;    38  shr r11d, 0x11
-;;    3c  add r11d, 0x8000
-;;    43  add [r15+0x68], r11d
-;;    47  mov r11, [rbp-8]
-;;    4b  mov r11, [r11+0x10]
-;;    4f  sub dword ptr [r11], 0xc000
-;;    56  jns 0x17
-;;    5c  call qword ptr [r15+0x110]
-;;    63  jmp 0x17
+;;     c  sub dword ptr [r15+0x68], 0x50
+;;    14  js 0x25
+;;    1a  vpaddd xmm2, xmm0, xmm1
+;;    1e  vmovaps xmm0, xmm2
+;;    23  leave
+;;    24  ret
+;;    25  mov r11d, [r15+0x6c]
+;;    29  imul r11d, 0x19660d
+;;    30  add r11d, 0x3c6ef35f
+;;    37  mov [r15+0x6c], r11d
+;;    3b  shr r11d, 0x11
+;;    3f  add r11d, 0x8000
+;;    46  add [r15+0x68], r11d
+;;    4a  mov r11, [rbp-8]
+;;    4e  mov r11, [r11+0x10]
+;;    52  sub dword ptr [r11], 0xc000
+;;    59  jns 0x1a
+;;    5f  call qword ptr [r15+0x110]
+;;    66  jmp 0x1a
 ;; function 1 loaded
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x50
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  sub dword ptr [r15+0x68], 0x70
-;;    13  js 0x2c
-;;    19  mov rax, [rdi]
-;;    1c  vmovdqu xmm1, [rax+rsi] ; out of bounds memory access
-;;    21  vmulps xmm1, xmm0, xmm1
-;;    25  vmovaps xmm0, xmm1
-;;    2a  leave
-;;    2b  ret
-;;    2c  mov r11d, [r15+0x6c]
-;;    30  imul r11d, 0x19660d
-;;    37  add r11d, 0x3c6ef35f
-;;    3e  mov [r15+0x6c], r11d
-;;    42  shr r11d, 0x11
-;;    46  add r11d, 0x8000
-;;    4d  add [r15+0x68], r11d
-;;    51  mov r11, [rbp-8]
-;;    55  mov r11, [r11+0x10]
-;;    59  sub dword ptr [r11+4], 0xc000
-;;    61  jns 0x19
-;;    67  call qword ptr [r15+0x110]
-;;    6e  jmp 0x19
+;;     e  sub dword ptr [r15+0x68], 0x50
+;;    16  js 0x2f
+;;    1c  mov rax, [rdi]
+;;    1f  vmovdqu xmm1, [rax+rsi] ; out of bounds memory access
+;;    24  vmulps xmm1, xmm0, xmm1
+;;    28  vmovaps xmm0, xmm1
+;;    2d  leave
+;;    2e  ret
+;;    2f  mov r11d, [r15+0x6c]
+;;    33  imul r11d, 0x19660d
+;;    3a  add r11d, 0x3c6ef35f
+;;    41  mov [r15+0x6c], r11d
+;;    45  shr r11d, 0x11
+;;    49  add r11d, 0x8000
+;;    50  add [r15+0x68], r11d
+;;    54  mov r11, [rbp-8]
+;;    58  mov r11, [r11+0x10]
+;;    5c  sub dword ptr [r11+4], 0xc000
+;;    64  jns 0x1c
+;;    6a  call qword ptr [r15+0x110]
+;;    71  jmp 0x1c
 ;; function 2 lane
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
-;;     c  sub dword ptr [r15+0x68], 0x70
-;;    11  js 0x23
-;;    17  vpshufd xmm1, xmm0, 2
-;;    1c  vmovaps xmm0, xmm1
-;;    21  leave
-;;    22  ret
-;;    23  mov r11d, [r15+0x6c]
-;;    27  imul r11d, 0x19660d
-;;    2e  add r11d, 0x3c6ef35f
-;;    35  mov [r15+0x6c], r11d
-;;    39  shr r11d, 0x11
-;;    3d  add r11d, 0x8000
-;;    44  add [r15+0x68], r11d
-;;    48  mov r11, [rbp-8]
-;;    4c  mov r11, [r11+0x10]
-;;    50  sub dword ptr [r11+8], 0xc000
-;;    58  jns 0x17
-;;    5e  call qword ptr [r15+0x110]
-;;    65  jmp 0x17
+;;     c  sub dword ptr [r15+0x68], 0x50
+;;    14  js 0x26
+;;    1a  vpshufd xmm1, xmm0, 2
+;;    1f  vmovaps xmm0, xmm1
+;;    24  leave
+;;    25  ret
+;;    26  mov r11d, [r15+0x6c]
+;;    2a  imul r11d, 0x19660d
+;;    31  add r11d, 0x3c6ef35f
+;;    38  mov [r15+0x6c], r11d
+;;    3c  shr r11d, 0x11
+;;    40  add r11d, 0x8000
+;;    47  add [r15+0x68], r11d
+;;    4b  mov r11, [rbp-8]
+;;    4f  mov r11, [r11+0x10]
+;;    53  sub dword ptr [r11+8], 0xc000
+;;    5b  jns 0x1a
+;;    61  call qword ptr [r15+0x110]
+;;    68  jmp 0x1a
 ;; function 3 shuffle
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
 ;;     4  sub rsp, 0x50
 ;;     8  mov [rbp-8], rdi
-;;     c  sub dword ptr [r15+0x68], 0x70
-;;    11  js 0x22
-;;    17  vpunpcklbw xmm2, xmm0, xmm1
-;;    1b  vmovaps xmm0, xmm2
-;;    20  leave
-;;    21  ret
-;;    22  mov r11d, [r15+0x6c]
-;;    26  imul r11d, 0x19660d
-;;    2d  add r11d, 0x3c6ef35f
-;;    34  mov [r15+0x6c], r11d
-;;    38  shr r11d, 0x11
-;;    3c  add r11d, 0x8000
-;;    43  add [r15+0x68], r11d
-;;    47  mov r11, [rbp-8]
-;;    4b  mov r11, [r11+0x10]
-;;    4f  sub dword ptr [r11+0xc], 0xc000
-;;    57  jns 0x17
-;;    5d  call qword ptr [r15+0x110]
-;;    64  jmp 0x17
+;;     c  sub dword ptr [r15+0x68], 0x50
+;;    14  js 0x25
+;;    1a  vpunpcklbw xmm2, xmm0, xmm1
+;;    1e  vmovaps xmm0, xmm2
+;;    23  leave
+;;    24  ret
+;;    25  mov r11d, [r15+0x6c]
+;;    29  imul r11d, 0x19660d
+;;    30  add r11d, 0x3c6ef35f
+;;    37  mov [r15+0x6c], r11d
+;;    3b  shr r11d, 0x11
+;;    3f  add r11d, 0x8000
+;;    46  add [r15+0x68], r11d
+;;    4a  mov r11, [rbp-8]
+;;    4e  mov r11, [r11+0x10]
+;;    52  sub dword ptr [r11+0xc], 0xc000
+;;    5a  jns 0x1a
+;;    60  call qword ptr [r15+0x110]
+;;    67  jmp 0x1a
