@@ -13,7 +13,7 @@ fn costs(body: &str, config: &CodegenConfig) -> Vec<i32> {
     let subtractions = Decoder::new(64, &compiled.code, DecoderOptions::NONE)
         .into_iter()
         .filter(|i| i.mnemonic() == Mnemonic::Sub && i.op0_kind() == OpKind::Memory);
-    subtractions.map(|i| i.immediate(1) as i32).collect()
+    subtractions.map(|i| i32::try_from(i.immediate(1)).expect("small")).collect()
 }
 
 /// What one loop with such a body costs.
