@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Largest size of each linear memory: 64MiB, or a number of bytes.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     max_memory: Option<u64>,
+    /// The most stack that the program may use; less where the thread's own is smaller: `ulimit -s`.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "4MiB")]
+    max_stack: u64,
     /// Let functions that are imported but not provided trap when they are called, instead of
     /// refusing the module.
     #[arg(long)]
@@ -65,6 +68,7 @@ impl Args {
     pub(crate) fn config(&self) -> Config {
         let mut config = self.engine.config();
         config.consume_fuel(self.fuel.is_some());
+        config.max_wasm_stack(usize::try_from(self.max_stack).unwrap_or(usize::MAX));
         config
     }
 

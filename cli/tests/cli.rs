@@ -96,6 +96,32 @@ fn memory_is_limited() {
 }
 
 #[test]
+fn the_stack_is_limited() {
+    let scratch = Scratch::new("stack");
+    let file = scratch.file(
+        "deep.wat",
+        r#"(module (func $deep (export "deep") (param i32) (result i32)
+            (if (result i32) (local.get 0)
+                (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))
+                (else (i32.const 0)))))"#,
+    );
+    for tier in ["baseline", "optimizer"] {
+        let deep = |options: &[&str], depth| {
+            let common = ["run", "--tier", tier, "--invoke", "deep"];
+            upshift(&[&common, options, &[&file, depth]].concat())
+        };
+        assert_eq!(stdout(&deep(&[], "20000")), "20000\n");
+        for (size, depth) in [("64KiB", "20000"), ("1GiB", "1000000000")] {
+            let ended = deep(&["--max-stack", size], depth);
+            assert_eq!(ended.status.code(), Some(134), "{size}: {}", stderr(&ended));
+            assert!(stderr(&ended).contains("call stack exhausted"), "{}", stderr(&ended));
+        }
+        let refused = deep(&["--max-stack", "0"], "1");
+        assert!(stderr(&refused).contains("must not be zero"), "{}", stderr(&refused));
+    }
+}
+
+#[test]
 fn statistics_have_the_documented_fields() {
     let scratch = Scratch::new("stats");
     let file = scratch.file("f.wat", FUNCTIONS);
