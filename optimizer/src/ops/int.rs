@@ -2,7 +2,9 @@
 
 use crate::lower::{Lowering, lowerings};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Opcode, Type, Value, types::*};
+use cranelift_codegen::ir::{
+    InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types::*,
+};
 
 impl Lowering<'_, '_> {
     lowerings! {
@@ -51,7 +53,7 @@ impl Lowering<'_, '_> {
         i32_div_u = binary(Opcode::Udiv);
         i32_rem_s = binary(Opcode::Srem);
         i32_rem_u = binary(Opcode::Urem);
-        i32_and = binary(Opcode::Band);
+        i32_and = int_and();
         i32_or = binary(Opcode::Bor);
         i32_xor = binary(Opcode::Bxor);
         i32_shl = binary(Opcode::Ishl);
@@ -66,7 +68,7 @@ impl Lowering<'_, '_> {
         i64_div_u = binary(Opcode::Udiv);
         i64_rem_s = binary(Opcode::Srem);
         i64_rem_u = binary(Opcode::Urem);
-        i64_and = binary(Opcode::Band);
+        i64_and = int_and();
         i64_or = binary(Opcode::Bor);
         i64_xor = binary(Opcode::Bxor);
         i64_shl = binary(Opcode::Ishl);
@@ -85,6 +87,51 @@ impl Lowering<'_, '_> {
         let ty = self.type_of(args[0]);
         let zero = self.ins().iconst(ty, 0);
         self.int_compare(&[args[0], zero], IntCC::Equal)
+    }
+
+    /// A mask of bits that a load or a comparison cannot have set is left out: languages with small
+    /// integers make many, and Cranelift makes them anew in each block where they are used.
+    fn int_and(&mut self, args: &[Value]) -> Value {
+        if self.constant_of(args[1]).is_some_and(|mask| self.possible_bits(args[0]) & !mask == 0) {
+            return args[0];
+        }
+        self.two(Opcode::Band, args[0], args[1])
+    }
+
+    fn constant_of(&self, value: Value) -> Option<u64> {
+        match self.definition(value)? {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+                Some(imm.bits().cast_unsigned())
+            }
+            _ => None,
+        }
+    }
+
+    /// The bits of a value that may be set.
+    fn possible_bits(&self, value: Value) -> u64 {
+        let dfg = &self.builder.func.dfg;
+        let all = u64::MAX >> (64 - dfg.value_type(value).bits());
+        match self.definition(value) {
+            Some(InstructionData::Load { opcode: Opcode::Uload8, .. }) => 0xff,
+            Some(InstructionData::Load { opcode: Opcode::Uload16, .. }) => 0xffff,
+            Some(InstructionData::Load { opcode: Opcode::Uload32, .. }) => 0xffff_ffff,
+            Some(InstructionData::Unary { opcode: Opcode::Uextend, arg }) => {
+                match self.definition(*arg) {
+                    Some(InstructionData::IntCompare { .. } | InstructionData::FloatCompare { .. }) => 1,
+                    _ => u64::MAX >> (64 - dfg.value_type(*arg).bits()),
+                }
+            }
+            _ => all,
+        }
+    }
+
+    /// The instruction whose only result a value is.
+    fn definition(&self, value: Value) -> Option<&InstructionData> {
+        let dfg = &self.builder.func.dfg;
+        match dfg.value_def(dfg.resolve_aliases(value)) {
+            ValueDef::Result(inst, 0) => Some(&dfg.insts[inst]),
+            _ => None,
+        }
     }
 
     /// Sign extension of the low bits.
