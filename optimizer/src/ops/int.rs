@@ -117,7 +117,9 @@ impl Lowering<'_, '_> {
             Some(InstructionData::Load { opcode: Opcode::Uload32, .. }) => 0xffff_ffff,
             Some(InstructionData::Unary { opcode: Opcode::Uextend, arg }) => {
                 match self.definition(*arg) {
-                    Some(InstructionData::IntCompare { .. } | InstructionData::FloatCompare { .. }) => 1,
+                    Some(
+                        InstructionData::IntCompare { .. } | InstructionData::FloatCompare { .. },
+                    ) => 1,
                     _ => u64::MAX >> (64 - dfg.value_type(*arg).bits()),
                 }
             }
