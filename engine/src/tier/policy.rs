@@ -12,7 +12,7 @@ pub enum Policy {
     /// Reach fast code soon: low thresholds, a quick compilation first and a thorough one behind
     /// it. For processes with cores to spare.
     Latency,
-    /// Optimise a function when it has run about as long as that takes.
+    /// Optimise a function when it has run about twice as long as that takes.
     #[default]
     Balanced,
     /// Optimise what has proven that it pays, thoroughly. For machines whose cores are all busy.
@@ -36,15 +36,16 @@ impl Policy {
     /// The numbers of the policy, [`None`] when it never optimises.
     pub(crate) fn thresholds(self) -> Option<Thresholds> {
         // `start`: percent of the expected time to optimise a function that it must have run in
-        //   the baseline before it is asked for. The classic bound for renting or buying is 100:
-        //   whatever comes, no more than twice the best possible. Below it pays when another core
-        //   is idle; above it when that core has other work.
+        //   the baseline before it is asked for. Whoever buys when the rent has come to the price
+        //   pays no more than twice the best possible, whatever comes; the rent is what baseline
+        //   code takes longer, a third to half of its time. Below it pays when another core is
+        //   idle; above it when that core has other work.
         // `full`: percent of the expected time of a full compilation from which on the time that
         //   the function ran promises that a full compilation pays. Below, a quick one is made.
         // `upgrade`: whether a full compilation is queued behind a quick one, with least priority.
         let (start, full, upgrade) = match self {
             Self::Latency => (25, 50, true),
-            Self::Balanced => (100, 30, true),
+            Self::Balanced => (200, 30, true),
             Self::Throughput => (300, 0, false),
             Self::OptimizeEagerly => (0, 0, false),
             Self::BaselineOnly => return None,
