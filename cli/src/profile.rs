@@ -261,6 +261,10 @@ impl Observer for Session<'_> {
         Ok(())
     }
 
+    fn of_threads(&self) -> Option<Profiler> {
+        (self.args.mode == Mode::Sample).then(|| self.profiler.clone())
+    }
+
     fn end(&mut self, store: &Store<Host>) {
         self.stop.program_ended();
         self.sampled = None;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 use upshift::{Config, Engine, Func, Instance, InterruptHandle, Linker, Module, Store};
+use upshift_profiler::Profiler;
 
 /// Options of `upshift run`.
 #[derive(Debug, clap::Args)]
@@ -90,6 +91,11 @@ pub(crate) trait Observer {
     /// The program is about to run on this thread.
     fn begin(&mut self, _store: &Store<Host>) -> Result<()> {
         Ok(())
+    }
+
+    /// What samples threads that the program starts.
+    fn of_threads(&self) -> Option<Profiler> {
+        None
     }
 
     /// It has ended.
@@ -182,21 +188,24 @@ fn run(
     wasi_setup::add_to_linker(&mut linker, module)?;
     if args.stub_unknown_imports {
         linker.define_unknown_imports_as_traps(module)?;
+        // The function that starts threads comes later.
+        linker.allow_shadowing(true);
     }
     let program_args = if args.invoke.is_some() { &[] } else { args.program_args() };
     let host = Host::new(&args.wasi, module, args.module(), program_args, args.max_memory)?;
-    let mut store = Store::new(engine, host);
-    store.limiter(|host| &mut host.limits);
-    if let Some(fuel) = args.fuel {
-        store.set_fuel(fuel)?;
-    }
+    let mut store = host.into_store(engine, args.fuel)?;
+    let sampled = observer.of_threads();
+    let threads = wasi_setup::add_threads(&mut linker, (&store, module), args.fuel, sampled)?;
     let timeout = args.timeout.map(|timeout| Timeout::start(timeout, store.interrupt_handle()));
     let instance = linker.instantiate(&mut store, module);
     stats.instantiate_wall_ms = Some(milliseconds(watch.elapsed().wall));
 
     observer.begin(&store)?;
     let watch = Stopwatch::of_thread();
-    let result = instance.and_then(|instance| call(args, &mut store, instance, stats));
+    let result = instance.and_then(|instance| match threads {
+        Some(threads) => threads.run(&mut store, |store| call(args, store, instance, stats)),
+        None => call(args, &mut store, instance, stats),
+    });
     let Elapsed { wall, cpu } = watch.elapsed();
     observer.end(&store);
     drop(timeout);

@@ -5,8 +5,11 @@ use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use upshift::{Caller, JsString, Linker, Module, StoreLimits, StoreLimitsBuilder};
-use upshift_wasi::{WasiCtx, WasiCtxBuilder};
+use std::sync::Arc;
+use upshift::{Caller, Engine, JsString, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
+use upshift_profiler::Profiler;
+use upshift_profiler::profiler::Attached;
+use upshift_wasi::{WasiCtx, WasiCtxBuilder, WasiThreads};
 
 /// Options that shape the program's environment.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -21,9 +24,11 @@ pub(crate) struct WasiArgs {
 
 /// What a store of the command line holds.
 pub(crate) struct Host {
-    pub(crate) wasi: WasiCtx,
-    pub(crate) limits: StoreLimits,
+    wasi: Arc<WasiCtx>,
+    limits: StoreLimits,
     pub(crate) bench: BenchRegion,
+    /// Keeps a thread of the program sampled.
+    sampled: Option<Attached>,
 }
 
 impl Host {
@@ -42,7 +47,24 @@ impl Host {
         let imports_wasi = module.imports().any(|import| import.module().starts_with("wasi_"));
         let ctx =
             if imports_wasi { wasi.context(file, args)? } else { WasiCtxBuilder::new().build()? };
-        Ok(Self { wasi: ctx, limits: limits.build(), bench: BenchRegion::default() })
+        let (wasi, limits) = (Arc::new(ctx), limits.build());
+        Ok(Self { wasi, limits, bench: BenchRegion::default(), sampled: None })
+    }
+
+    /// The environment of another thread of the program.
+    fn of_thread(wasi: &Arc<WasiCtx>, limits: &StoreLimits) -> Self {
+        let (wasi, limits) = (Arc::clone(wasi), limits.clone());
+        Self { wasi, limits, bench: BenchRegion::default(), sampled: None }
+    }
+
+    /// A store with the environment, and with fuel if that is limited.
+    pub(crate) fn into_store(self, engine: &Engine, fuel: Option<u64>) -> Result<Store<Self>> {
+        let mut store = Store::new(engine, self);
+        store.limiter(|host| &mut host.limits);
+        if let Some(fuel) = fuel {
+            store.set_fuel(fuel)?;
+        }
+        Ok(store)
     }
 }
 
@@ -81,7 +103,7 @@ impl WasiArgs {
 
 /// Defines all that the command line provides.
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
-    upshift_wasi::add_to_linker(linker, |host: &mut Host| &mut host.wasi)?;
+    upshift_wasi::add_to_linker(linker, |host: &mut Host| &*host.wasi)?;
     if module.imports().any(|import| import.module() == JsString::MODULE) {
         linker.js_string_builtins()?;
     }
@@ -92,6 +114,30 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>, module: &Module) -> Resul
         caller.data_mut().bench.end();
     })?;
     Ok(())
+}
+
+/// Lets the program start threads, when it wants to: each with a store as the one here, and as much
+/// fuel. With a profiler, all are sampled.
+pub(crate) fn add_threads(
+    linker: &mut Linker<Host>,
+    (store, module): (&Store<Host>, &Module),
+    fuel: Option<u64>,
+    profiler: Option<Profiler>,
+) -> Result<Option<WasiThreads<Host>>> {
+    if !WasiThreads::<Host>::are_imported_by(module) {
+        return Ok(None);
+    }
+    let (engine, host) = (store.engine().clone(), store.data());
+    let (wasi, limits) = (Arc::clone(&host.wasi), host.limits.clone());
+    let make_store = move || {
+        let mut store = Host::of_thread(&wasi, &limits).into_store(&engine, fuel)?;
+        if let Some(profiler) = &profiler {
+            let sampled = profiler.attach(&store)?;
+            store.data_mut().sampled = Some(sampled);
+        }
+        Ok(store)
+    };
+    WasiThreads::add_to_linker(linker, store, module, make_store).map(Some)
 }
 
 /// Time between the calls of `bench.start` and `bench.end`; several regions add up.

@@ -37,6 +37,27 @@ const FUNCTIONS: &str = r#"(module
     (func (export "measured") (call $start) (call $end))
     (func (export "grow") (result i32) (memory.grow (i32.const 100))))"#;
 
+/// A program with a thread, and the status 41 when that has run. With an argument both run for ever.
+const TWO_THREADS: &str = r#"(module
+    (import "env" "memory" (memory 1 4 shared))
+    (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+    (import "wasi_snapshot_preview1" "args_sizes_get"
+        (func $sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (export "memory" (memory 0))
+    (func $work (param $n i32)
+        (loop $l (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (func (export "wasi_thread_start") (param $id i32) (param $more i32)
+        (call $work (i32.const 10000000))
+        (if (local.get $more) (then (loop $l (br $l))))
+        (i32.atomic.store (i32.const 0) (local.get $id))
+        (drop (memory.atomic.notify (i32.const 0) (i32.const -1))))
+    (func (export "_start")
+        (drop (call $sizes (i32.const 8) (i32.const 12)))
+        (drop (call $spawn (i32.sub (i32.load (i32.const 8)) (i32.const 1))))
+        (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))
+        (call $exit (i32.add (i32.const 40) (i32.load (i32.const 0))))))"#;
+
 /// A program that does nothing, and a function.
 const TWO_EXPORTS: &str = r#"(module
     (func (export "_start"))
@@ -93,6 +114,21 @@ fn memory_is_limited() {
     assert_eq!(stdout(&upshift(&["run", "--invoke", "grow", &file])), "1\n");
     let limited = upshift(&["run", "--max-memory", "1MiB", "--invoke", "grow", &file]);
     assert_eq!(stdout(&limited), "-1\n");
+}
+
+#[test]
+fn programs_start_threads() {
+    let scratch = Scratch::new("threads");
+    let file = scratch.file("threads.wat", TWO_THREADS);
+    for options in [&["run"][..], &["run", "--stub-unknown-imports"], &["profile"]] {
+        let output = upshift(&[options, &[&file]].concat());
+        assert_eq!(output.status.code(), Some(41), "{options:?}: {}", stderr(&output));
+    }
+    // A time is that of the whole program, fuel is of each thread.
+    for limit in [["--timeout", "100ms"], ["--fuel", "100000"]] {
+        let output = upshift(&[&["run"], &limit[..], &[&file, "for-ever"]].concat());
+        assert_eq!(output.status.code(), Some(134), "{}", stderr(&output));
+    }
 }
 
 #[test]

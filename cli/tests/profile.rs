@@ -357,6 +357,39 @@ fn where_the_kernel_refuses_a_timer_samples() {
 }
 
 #[test]
+fn all_threads_of_a_program_are_sampled() {
+    let program = format!(
+        r#"(module
+        (import "env" "memory" (memory 2 2 shared))
+        (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+        (export "memory" (memory 0))
+        (func $hot (@name "hot") {HOT})
+        (func (export "wasi_thread_start") (param i32 i32)
+            (drop (call $hot (i32.const 50_000_000)))
+            (i32.atomic.store (i32.const 0x1_0000) (i32.const 1)))
+        (func (export "_start")
+            (drop (call $spawn (i32.const 0)))
+            (drop (call $hot (i32.const 50_000_000)))
+            (loop $l (br_if $l (i32.eqz (i32.atomic.load (i32.const 0x1_0000)))))))"#
+    );
+    for source in ["auto", "timer"] {
+        let options = ["--format", "json,folded", "--source", source];
+        let run = Run::new(&format!("threads-{source}"), &program, &options);
+        assert_eq!(run.output.status.code(), Some(0), "{}", stderr(&run.output));
+        let profile: Value = serde_json::from_str(&run.read("profile.json")).expect("JSON");
+        let threads = profile["threads"].as_array().expect("a list of threads");
+        let names: Vec<_> = threads.iter().filter_map(|thread| thread["name"].as_str()).collect();
+        assert_eq!((names.len(), names[1]), (2, "wasi-1"), "{profile}");
+        assert!(threads.iter().all(|thread| thread["samples"].as_u64() > Some(0)), "{profile}");
+        let folded = run.read("stacks.folded");
+        for root in ["_start", "wasi_thread_start"] {
+            let found = folded.lines().any(|line| line.starts_with(root) && line.contains("hot"));
+            assert!(found, "{root}: {folded}");
+        }
+    }
+}
+
+#[test]
 fn names_can_be_kept_out() {
     let run = Run::new("redacted", &PROGRAM, &["--format", "all", "--redact"]);
     assert_eq!(run.output.status.code(), Some(0), "{}", run.stderr());

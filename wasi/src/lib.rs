@@ -5,6 +5,7 @@
 //! - [`add_to_linker`] provides the functions to modules.
 //! - `proc_exit` ends the guest with the error [`I32Exit`], never the process.
 //! - What blocks the guest can be interrupted by the host: see [`Waiter`].
+//! - [`WasiThreads`] lets a guest start threads (wasi-threads).
 //! - [`DirectCalls`] calls the functions without an engine.
 //!
 //! Paths are resolved by `cap-primitives`. Invalid pointers are answered with error codes, never
@@ -33,6 +34,7 @@ mod snapshot0;
 mod sock;
 mod stdio;
 mod table;
+mod threads;
 pub mod types;
 
 pub use call::Waiter;
@@ -43,3 +45,4 @@ pub use functions::{FUNCTIONS, Snapshot};
 pub use linker::add_to_linker;
 pub use memory::{GuestMemory, SharedBytes};
 pub use stdio::{InputStream, MemoryInputPipe, MemoryOutputPipe, OutputStream};
+pub use threads::{MAX_THREADS, WasiThreads};
