@@ -149,6 +149,7 @@ impl FuncCompiler<'_> {
             self.truncate(self.control.frames[index].height);
             if has_pads {
                 self.landing_pads(index);
+                self.skip_flow();
             }
             let frame = self.control.frames[index];
             let id = frame.state.expect("something goes to the label");
@@ -191,6 +192,7 @@ impl FuncCompiler<'_> {
         self.patch_loop_cost(frame.cost_at, turn);
         if frame.pads != handlers::NONE {
             self.loop_landing_pads(index);
+            self.skip_flow();
         }
         self.regs.hot = frame.outer_hot;
         self.open_loops -= 1;
@@ -217,8 +219,10 @@ impl FuncCompiler<'_> {
             }
         }
         if has_pads {
+            self.count_flow();
             self.truncate(0);
             self.landing_pads(0);
+            self.skip_flow();
         }
         self.finish_fuel();
         self.patch_entry_cost();
@@ -319,6 +323,7 @@ impl FuncCompiler<'_> {
         self.asm.cmov(Cond::A, Width::W32, index, crate::masm::SCRATCH);
         let mut table = Label::new();
         self.asm.jump_table(index, &mut table);
+        self.count_flow();
         self.asm.pad_to(4);
         self.asm.bind(&mut table);
         let start = self.asm.pos();
@@ -335,6 +340,8 @@ impl FuncCompiler<'_> {
         self.flow_to(default, count + 1);
         let edge = self.table_edge(default);
         self.asm.patch_i32(start + 4 * count, edge.wrapping_sub(start) as i32);
+        // One of the edges runs, which are a jump each, if that.
+        self.skip_flow();
         self.dead = true;
     }
 

@@ -2,9 +2,10 @@
 //!
 //! How often the place at hand is reached for each entry of the function is carried along, by guesses
 //! that need nothing but the code so far. A conditional branch forward is taken each second time, an
-//! entry of a `br_table` as often as each other. What goes out of a loop, or back to its header, does
-//! not do so at most turns, but what the loop was entered with comes out of it in the end. Bytes of
-//! code count as often as they are reached; those of a loop are its own.
+//! entry of a `br_table` as often as each other. What leaves a loop, also for the header of one around
+//! it, does not do so at most turns, but what the loop was entered with comes out of it in the end.
+//! Exceptions are caught seldom. Bytes of code count as often as they are reached; those of a loop are
+//! its own.
 //!
 //! Against counts of executed operators (functions that execute two million or more; yosys, cc1,
 //! nextpnr, CPython), half of the functions with loops are charged 0.75 to 1.3 times what they do,
@@ -47,8 +48,10 @@ impl FrameFlow {
         Self { entry: 1.0, label: 0.0, other: 0.0, outside: 0.0, loops: 0 };
 }
 
-/// However many branches there are, nothing is rarer than that.
-const RAREST: f32 = 1e-6;
+/// However many branches there are, nothing is rarer than that; far from where numbers lose precision.
+const RAREST: f32 = 1e-30;
+/// How often code runs that only exceptions lead to, for each entry of the block.
+const SELDOM: f32 = 1.0 / 64.0;
 
 impl Flow {
     /// At the entry of a function with so many bytes of code before.
@@ -63,7 +66,8 @@ impl Flow {
 }
 
 impl FuncCompiler<'_> {
-    fn count_flow(&mut self) {
+    /// The code up to here has run as often as the place is reached.
+    pub(crate) fn count_flow(&mut self) {
         self.flow.count(self.asm.size());
     }
 
@@ -104,7 +108,9 @@ impl FuncCompiler<'_> {
         if !self.dead {
             frame.label += self.flow.weight;
         }
-        self.flow.weight = std::mem::take(&mut frame.other).max(RAREST);
+        // There is no condition before a `catch`.
+        let other = std::mem::take(&mut frame.other);
+        self.flow.weight = if other > 0.0 { other } else { (frame.entry * SELDOM).max(RAREST) };
     }
 
     /// The end of the frame at `index`, which is no loop.
@@ -113,7 +119,8 @@ impl FuncCompiler<'_> {
         let frame = self.control.frame(index).flow;
         let falls_through = if self.dead { 0.0 } else { self.flow.weight };
         let reached = falls_through + frame.label + frame.other;
-        self.flow.weight = reached.min(frame.entry).max(RAREST);
+        let reached = if reached > 0.0 { reached.min(frame.entry) } else { frame.entry * SELDOM };
+        self.flow.weight = reached.max(RAREST);
     }
 
     /// One of `ways` branches goes to the frame at `index`; whether it stays in all loops.
@@ -132,6 +139,11 @@ impl FuncCompiler<'_> {
         if self.flow_to(index, 2) {
             self.flow.weight = (self.flow.weight / 2.0).max(RAREST);
         }
+    }
+
+    /// What was emitted since the last call, or does not run: tables, and ways to handlers.
+    pub(crate) fn skip_flow(&mut self) {
+        self.flow.seen = self.asm.size();
     }
 
     /// Bytes that an entry of the function runs, without its loops, when all was compiled.

@@ -278,7 +278,9 @@ impl Asm {
 
     /// Pads with `int3` to a multiple of `alignment`.
     pub(crate) fn pad_to(&mut self, alignment: usize) {
+        let before = self.pos();
         self.align(alignment, 0xcc);
+        self.padding += self.pos() - before;
     }
 
     /// Appends a 32-bit value (of a jump table).

@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Let each run trap after this time: 500ms, 2s, 1m.
     #[arg(long, value_name = "TIME")]
     timeout: Option<String>,
+    /// The most stack that the program may use.
+    #[arg(long, value_name = "SIZE")]
+    max_stack: Option<String>,
     /// The module, binary or text, followed by the program's arguments. Its input is empty.
     #[arg(
         value_name = "FILE [ARGS]...",
@@ -111,6 +114,7 @@ impl Runner<'_> {
         command.args(only.map(|only| format!("--tier-only={only}")));
         command.args(self.args.wasi.options());
         command.args(self.args.invoke.iter().map(|name| format!("--invoke={name}")));
+        command.args(self.args.max_stack.iter().map(|size| format!("--max-stack={size}")));
         command.args(self.args.timeout.iter().map(|time| format!("--timeout={time}")));
         let output = command.args(&self.args.command).stdin(Stdio::null()).output();
         let output = output.context("failed to start the program")?;

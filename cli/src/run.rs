@@ -195,22 +195,26 @@ fn run(
     let host = Host::new(&args.wasi, module, args.module(), program_args, args.max_memory)?;
     let mut store = host.into_store(engine, args.fuel)?;
     let sampled = observer.of_threads();
-    let threads = wasi_setup::add_threads(&mut linker, (&store, module), args.fuel, sampled)?;
+    let limits = (args.fuel, args.max_stack);
+    let threads = wasi_setup::add_threads(&mut linker, (&mut store, module), limits, sampled)?;
     let timeout = args.timeout.map(|timeout| Timeout::start(timeout, store.interrupt_handle()));
-    let instance = linker.instantiate(&mut store, module);
-    stats.instantiate_wall_ms = Some(milliseconds(watch.elapsed().wall));
-
-    observer.begin(&store)?;
-    let watch = Stopwatch::of_thread();
-    let result = instance.and_then(|instance| match threads {
-        Some(threads) => threads.run(&mut store, |store| call(args, store, instance, stats)),
-        None => call(args, &mut store, instance, stats),
-    });
-    let Elapsed { wall, cpu } = watch.elapsed();
-    observer.end(&store);
+    let mut program = |store: &mut Store<Host>| {
+        let instance = linker.instantiate(&mut *store, module);
+        stats.instantiate_wall_ms = Some(milliseconds(watch.elapsed().wall));
+        observer.begin(store)?;
+        let watch = Stopwatch::of_thread();
+        let result = instance.and_then(|instance| call(args, store, instance, stats));
+        let Elapsed { wall, cpu } = watch.elapsed();
+        observer.end(store);
+        stats.run_wall_ms = Some(milliseconds(wall));
+        stats.run_cpu_ms = Some(milliseconds(cpu));
+        result
+    };
+    let result = match threads {
+        Some(mut threads) => threads.run(&mut store, program),
+        None => program(&mut store),
+    };
     drop(timeout);
-    stats.run_wall_ms = Some(milliseconds(wall));
-    stats.run_cpu_ms = Some(milliseconds(cpu));
     stats.gc = GcFigures::of(&store.gc_stats());
     let bench = store.data().bench.total();
     stats.bench_wall_ms = bench.map(|elapsed| milliseconds(elapsed.wall));

@@ -1,12 +1,15 @@
 //! What a program can import: WASI, and the two functions that mark a benchmark's kernel.
 
 use crate::stats::{Elapsed, Stopwatch};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use upshift::{Caller, Engine, JsString, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
+use upshift::{
+    Caller, Engine, ExternType, JsString, Linker, Module, ResourceLimiter, Store, StoreLimits,
+    StoreLimitsBuilder,
+};
 use upshift_profiler::Profiler;
 use upshift_profiler::profiler::Attached;
 use upshift_wasi::{WasiCtx, WasiCtxBuilder, WasiThreads};
@@ -21,6 +24,9 @@ pub(crate) struct WasiArgs {
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     env: Vec<String>,
 }
+
+/// Stack of a thread beside that of the program.
+const HOST_STACK_BYTES: usize = 1 << 20;
 
 /// What a store of the command line holds.
 pub(crate) struct Host {
@@ -116,28 +122,46 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>, module: &Module) -> Resul
     Ok(())
 }
 
-/// Lets the program start threads, when it wants to: each with a store as the one here, and as much
-/// fuel. With a profiler, all are sampled.
+/// Lets the program start threads, when it wants to: each with a store as the one here, with as much
+/// fuel and stack. With a profiler, all are sampled.
 pub(crate) fn add_threads(
     linker: &mut Linker<Host>,
-    (store, module): (&Store<Host>, &Module),
-    fuel: Option<u64>,
+    (store, module): (&mut Store<Host>, &Module),
+    (fuel, max_stack): (Option<u64>, u64),
     profiler: Option<Profiler>,
 ) -> Result<Option<WasiThreads<Host>>> {
     if !WasiThreads::<Host>::are_imported_by(module) {
         return Ok(None);
     }
+    grant_shared_memories(module, &mut store.data_mut().limits)?;
     let (engine, host) = (store.engine().clone(), store.data());
     let (wasi, limits) = (Arc::clone(&host.wasi), host.limits.clone());
     let make_store = move || {
         let mut store = Host::of_thread(&wasi, &limits).into_store(&engine, fuel)?;
         if let Some(profiler) = &profiler {
-            let sampled = profiler.attach(&store)?;
-            store.data_mut().sampled = Some(sampled);
+            // One that cannot be sampled runs all the same.
+            store.data_mut().sampled = profiler.attach(&store).ok();
         }
         Ok(store)
     };
-    WasiThreads::add_to_linker(linker, store, module, make_store).map(Some)
+    let mut threads = WasiThreads::add_to_linker(linker, store, module, make_store)?;
+    threads.stack_size(usize::try_from(max_stack)?.saturating_add(HOST_STACK_BYTES));
+    Ok(Some(threads))
+}
+
+/// Asks the limits for the memories that threads will share: no store makes them.
+fn grant_shared_memories(module: &Module, limits: &mut StoreLimits) -> Result<()> {
+    for import in module.imports() {
+        if let ExternType::Memory(ty) = import.ty()
+            && ty.shared
+        {
+            let bytes = usize::try_from(ty.minimum.saturating_mul(1 << ty.page_size_log2))?;
+            if !limits.memory_growing(0, bytes, None)? {
+                bail!("memory minimum size of {} pages exceeds memory limits", ty.minimum);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Time between the calls of `bench.start` and `bench.end`; several regions add up.

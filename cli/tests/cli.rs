@@ -114,6 +114,21 @@ fn memory_is_limited() {
     assert_eq!(stdout(&upshift(&["run", "--invoke", "grow", &file])), "1\n");
     let limited = upshift(&["run", "--max-memory", "1MiB", "--invoke", "grow", &file]);
     assert_eq!(stdout(&limited), "-1\n");
+
+    // Threads share one, which nobody's store has made.
+    let threads = r#"(import "wasi" "thread-spawn" (func (param i32) (result i32)))"#;
+    let file = scratch.file(
+        "shared.wat",
+        &format!(
+            r#"(module (import "env" "memory" (memory 8 1000 shared)) {threads}
+                (func (export "grow") (result i32) (memory.grow (i32.const 100))))"#
+        ),
+    );
+    assert_eq!(stdout(&upshift(&["run", "--invoke", "grow", &file])), "8\n");
+    let limited = upshift(&["run", "--max-memory", "1MiB", "--invoke", "grow", &file]);
+    assert_eq!(stdout(&limited), "-1\n");
+    let refused = upshift(&["run", "--max-memory", "256KiB", "--invoke", "grow", &file]);
+    assert!(stderr(&refused).contains("exceeds memory limits"), "{}", stderr(&refused));
 }
 
 #[test]

@@ -194,6 +194,8 @@ impl Compiler {
         goal: Goal,
     ) -> Result<translate::Translated, CompileError> {
         self.context.clear();
+        // Cranelift 0.135 leaves these, and then looks through all of them each time.
+        self.context.func.dfg.exception_tables.clear();
         self.inlined = false;
         let func = input.module.func_index(input.func).0;
         let malformed = |message: String| CompileError::Malformed { func, message };
@@ -247,6 +249,37 @@ mod tests {
         testing::with_first_function(text, &CodegenConfig::default(), |input| {
             Compiler::new().compile(input, request).unwrap().frame_bytes
         })
+    }
+
+    #[test]
+    fn nothing_is_left_of_functions_compiled_before() {
+        let text = "(module (tag $t) (func (block (try_table (catch $t 0) (call 0)))))";
+        testing::with_first_function(text, &CodegenConfig::default(), |input| {
+            let request = Request { entry: Entry::Function, effort: Effort::Full };
+            let mut compiler = Compiler::new();
+            let mut entities = || {
+                compiler.compile(input, request).unwrap();
+                let func = &compiler.context.func;
+                let (dfg, stencil) = (&func.dfg, &func.stencil);
+                [
+                    dfg.exception_tables.len(),
+                    dfg.jump_tables.len(),
+                    dfg.num_insts(),
+                    dfg.num_values(),
+                    dfg.num_blocks(),
+                    dfg.signatures.len(),
+                    dfg.ext_funcs.len(),
+                    dfg.constants.len(),
+                    dfg.immediates.len(),
+                    stencil.sized_stack_slots.len(),
+                    stencil.global_values.len(),
+                    func.params.user_named_funcs().len(),
+                ]
+            };
+            let first = entities();
+            assert!(first[0] > 0, "{first:?}");
+            assert_eq!(entities(), first);
+        });
     }
 
     #[test]

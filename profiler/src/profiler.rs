@@ -117,7 +117,7 @@ impl Profiler {
         let track = Arc::clone(sampler.track());
         let recording = Recording::default();
         lock(&self.threads).push(Thread { track, recording, compiler });
-        Ok(Attached { _sampler: sampler })
+        Ok(Attached { sampler: Some(sampler), profiler: self.clone() })
     }
 
     /// What was noted of each thread since the last reset, in the order in which they came. Sampling
@@ -166,7 +166,21 @@ impl EventObserver for OfCompilers {
 /// That a thread is sampled. It stays on that thread.
 #[derive(Debug)]
 pub struct Attached {
-    _sampler: Sampler,
+    sampler: Option<Sampler>,
+    profiler: Profiler,
+}
+
+impl Drop for Attached {
+    /// Fetches what was noted, so that the thread keeps nothing of the system's.
+    fn drop(&mut self) {
+        let Some(track) = self.sampler.take().map(|sampler| Arc::clone(sampler.track())) else {
+            return;
+        };
+        let mut threads = lock(&self.profiler.threads);
+        if let Some(own) = threads.iter_mut().find(|thread| Arc::ptr_eq(&thread.track, &track)) {
+            own.fetch();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The code of a single function, without an engine.
 
+use iced_x86::{Decoder, DecoderOptions, Mnemonic, OpKind};
 use upshift_abi::code::CompiledFunction;
 use upshift_abi::config::{CodegenConfig, FunctionInput};
 use upshift_abi::decode::{DecodeOptions, decode};
@@ -31,4 +32,19 @@ pub fn baseline_first(bytes: &[u8], config: &CodegenConfig) -> CompiledFunction 
     compile_first(bytes, config, |input| {
         upshift_baseline::Compiler::new().compile(input).expect("supported")
     })
+}
+
+/// What baseline code that was compiled without budgets takes from hotness counters, in the order of the
+/// code: at the function's entry, then at the headers of its loops. With budgets only the first of them.
+///
+/// # Panics
+/// When a cost is not a number of 32 bits.
+#[must_use]
+pub fn hotness_costs(compiled: &CompiledFunction) -> Vec<i32> {
+    // The cost is the last immediate of a subtraction from memory.
+    Decoder::new(64, &compiled.code, DecoderOptions::NONE)
+        .into_iter()
+        .filter(|i| i.mnemonic() == Mnemonic::Sub && i.op0_kind() == OpKind::Memory)
+        .map(|i| i32::try_from(i.immediate(1)).expect("a small number"))
+        .collect()
 }

@@ -1,19 +1,13 @@
 //! What baseline code takes from hotness counters: as many bytes as run each time, by a guess that
 //! skips what a loop skips at most turns.
 
-use iced_x86::{Decoder, DecoderOptions, Mnemonic, OpKind};
 use upshift_abi::config::CodegenConfig;
-use upshift_tests::single::baseline_first;
+use upshift_tests::single::{baseline_first, hotness_costs};
 
 /// The costs in the code of a function with such a body: of its entry, then of its loops in order.
 fn costs(body: &str, config: &CodegenConfig) -> Vec<i32> {
     let text = format!("(module (func (param i32 i32) {body}))");
-    let compiled = baseline_first(&wat::parse_str(text).expect("well-formed"), config);
-    // The cost is the last immediate of a subtraction from memory.
-    let subtractions = Decoder::new(64, &compiled.code, DecoderOptions::NONE)
-        .into_iter()
-        .filter(|i| i.mnemonic() == Mnemonic::Sub && i.op0_kind() == OpKind::Memory);
-    subtractions.map(|i| i32::try_from(i.immediate(1)).expect("small")).collect()
+    hotness_costs(&baseline_first(&wat::parse_str(text).expect("well-formed"), config))
 }
 
 /// What one loop with such a body costs.
@@ -94,13 +88,43 @@ fn entries_cost_what_runs_outside_of_loops() {
 }
 
 #[test]
-fn nothing_is_too_rare_or_too_much() {
+fn a_turn_that_begins_anew_skips_the_rest() {
+    let all = turn(&work());
+    let anew = turn(&format!("(br_if $l (local.get 1)) {}", work()));
+    assert!(is_about(anew, all / 2), "{anew} of {all}");
+}
+
+#[test]
+fn rare_places_are_guessed_as_well() {
+    // Behind many branches, what a loop does in a turn is the same.
+    let half = format!("(if (local.get 1) (then {}))", work());
+    let rare = |branches: usize| {
+        let branches = "(br_if $x (local.get 1))".repeat(branches);
+        let body = format!("(block $x {branches} (loop $l {half} (br_if $l (local.get 1))))");
+        costs(&body, &CodegenConfig::default())[1]
+    };
+    assert!(is_about(rare(0), turn(&half)), "{} of {}", rare(0), turn(&half));
+    assert!(is_about(rare(60), rare(0)), "{} of {}", rare(60), rare(0));
+    let many = rare(5000);
+    assert!(many >= rare(0) - 48 && many <= 2 * rare(0) + 48, "{many} of {}", rare(0));
+    // What comes behind a rare place is reached by the branches.
     let chain = "(br_if $x (local.get 1))".repeat(5000);
-    let rare = turn(&format!("(block $x {chain} {}) {}", work(), work()));
-    assert!(rare >= turn(&work()), "{rare}");
-    let huge = work().repeat(50);
-    assert_eq!(turn(&huge), 16_000);
-    let rethrown = "(try_table (catch_all 0) (call 0 (local.get 0) (local.get 1)))".repeat(50);
-    assert!(turn(&format!("(block {rethrown})")) > 0);
-    assert_eq!(turn("(unreachable)").rem_euclid(16), 0);
+    let behind = turn(&format!("(block $x {chain} {}) {}", work(), work()));
+    assert!(behind >= turn(&work()), "{behind}");
+}
+
+#[test]
+fn what_does_not_run_costs_nothing() {
+    let cases = |count: usize| {
+        let targets = "0 ".repeat(count);
+        turn(&format!("(block (br_table {targets} 0 (local.get 1)))"))
+    };
+    assert!(cases(500) <= cases(1) + 32, "{} and {}", cases(500), cases(1));
+    let call = "(call 0 (local.get 0) (local.get 1))";
+    let calls = |count| call.repeat(count);
+    // Ways to handlers lie between the code of blocks.
+    let caught = format!("(block (try_table (catch_all 0) {call}))").repeat(50);
+    let plain = turn(&calls(50));
+    assert!(is_about(turn(&caught), plain), "{} of {plain}", turn(&caught));
+    assert_eq!(turn(&work().repeat(50)), 16_000);
 }

@@ -3,10 +3,11 @@
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 use upshift_abi::code::{CODE_LINE_BYTES, CompiledFunction};
 use upshift_abi::config::CodegenConfig;
-use upshift_tests::single::{baseline_first, compile_first};
+use upshift_tests::single::{baseline_first, compile_first, hotness_costs};
 
-/// A loop with jumps of all kinds behind each other, at `shift` places of code from its start.
-fn looping(shift: usize) -> Vec<u8> {
+/// A loop with jumps of all kinds behind each other, and this before the last of them, at `shift`
+/// places of code from its start.
+fn looping_with(table: &str, shift: usize) -> Vec<u8> {
     let step = "(local.set 1 (i32.xor (local.get 1) (i32.const 5)))".repeat(shift);
     let text = format!(
         "(module (func (param i32 i32) (result i32) (loop $outer (loop $inner {step}
@@ -14,6 +15,7 @@ fn looping(shift: usize) -> Vec<u8> {
                 (local.set 0 (i32.add (local.get 0) (i32.const 1000000)))
                 (br $inner)))
             (br_if $inner (i32.eqz (local.get 1)))
+            {table}
             (block $out (br_if $out (i32.gt_s (local.get 1) (i32.const 100000)))
                 (local.set 1 (i32.sub (local.get 1) (local.get 0))))
             (if (local.get 1) (then (br $outer)) (else (local.set 1 (i32.const 77)))))
@@ -23,17 +25,17 @@ fn looping(shift: usize) -> Vec<u8> {
     wat::parse_str(text).expect("well-formed")
 }
 
+fn looping(shift: usize) -> Vec<u8> {
+    looping_with("", shift)
+}
+
 #[test]
 fn what_a_loop_costs_is_the_same_on_all_processors() {
-    // The cost is the last immediate of the subtraction at the loop's header.
     let costs = |slow_jumps| {
         let of = |shift| {
             let config = CodegenConfig { slow_jumps, ..CodegenConfig::default() };
-            let compiled = baseline_first(&looping(shift), &config);
-            let subtractions = Decoder::new(64, &compiled.code, DecoderOptions::NONE)
-                .into_iter()
-                .filter(|i| i.mnemonic() == Mnemonic::Sub && i.op0_kind() == OpKind::Memory);
-            subtractions.map(|i| i.immediate(1)).collect::<Vec<_>>()
+            let table = "(block $case (block $other (br_table $case $other $case (local.get 1))))";
+            hotness_costs(&baseline_first(&looping_with(table, shift), &config))
         };
         (0..40).map(of).collect::<Vec<_>>()
     };

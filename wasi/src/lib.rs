@@ -45,4 +45,4 @@ pub use functions::{FUNCTIONS, Snapshot};
 pub use linker::add_to_linker;
 pub use memory::{GuestMemory, SharedBytes};
 pub use stdio::{InputStream, MemoryInputPipe, MemoryOutputPipe, OutputStream};
-pub use threads::{MAX_THREADS, WasiThreads};
+pub use threads::WasiThreads;

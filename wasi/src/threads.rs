@@ -5,21 +5,22 @@
 //!
 //! A guest ends as a whole: when its main function returns, or when any of its threads calls
 //! `proc_exit` or fails. The first of these decides how it ended, and interrupts all others, which may
-//! wait in memory or in WASI. Only what blocks them in other functions of the host is waited for.
+//! wait in memory or in WASI. What blocks them in other functions of the host has to end by itself.
 
+use crate::error::I32Exit;
 use crate::types::Errno;
 use anyhow::{Context, Result, anyhow, bail};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use upshift::{ExternType, InstancePre, InterruptHandle, Linker, Module, SharedMemory, Store};
 
-/// Threads that a guest can have at once, the main one not counted.
-pub const MAX_THREADS: usize = 1024;
+/// Threads that a guest can have at once, the main one not counted, unless the host says otherwise.
+const DEFAULT_MAX_THREADS: usize = 1024;
 /// The largest number of a thread: the interface keeps the upper bits for itself.
 const MAX_ID: i32 = 0x1fff_ffff;
-/// Stack of a thread, used as it is needed.
-const STACK_BYTES: usize = 8 << 20;
+/// Stack of a thread, used as it is needed, unless the host says otherwise.
+const DEFAULT_STACK_BYTES: usize = 8 << 20;
 const MODULE: &str = "wasi";
 const SPAWN: &str = "thread-spawn";
 const START: &str = "wasi_thread_start";
@@ -38,9 +39,11 @@ const START: &str = "wasi_thread_start";
 /// upshift_wasi::add_to_linker(&mut linker, |wasi: &mut Arc<WasiCtx>| &**wasi)?;
 /// let mut store = Store::new(&engine, Arc::clone(&wasi));
 /// let make_store = move || Ok(Store::new(&engine, Arc::clone(&wasi)));
-/// let threads = WasiThreads::add_to_linker(&mut linker, &store, &module, make_store)?;
-/// let start = linker.instantiate(&mut store, &module)?.get_typed_func::<(), ()>(&mut store, "_start")?;
-/// threads.run(&mut store, |store| start.call(store, ()))
+/// let mut threads = WasiThreads::add_to_linker(&mut linker, &store, &module, make_store)?;
+/// threads.run(&mut store, |store| {
+///     let instance = linker.instantiate(&mut *store, &module)?;
+///     instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ())
+/// })
 /// # }
 /// ```
 pub struct WasiThreads<T: 'static> {
@@ -55,8 +58,9 @@ struct Group<T: 'static> {
     fewer: Condvar,
 }
 
-#[derive(Default)]
 struct State {
+    max_threads: usize,
+    stack_bytes: usize,
     /// How to interrupt each thread, as soon as it has a store.
     running: HashMap<i32, Option<InterruptHandle>>,
     main: Option<InterruptHandle>,
@@ -67,6 +71,18 @@ struct State {
 }
 
 impl State {
+    fn new(main: InterruptHandle) -> Self {
+        Self {
+            max_threads: DEFAULT_MAX_THREADS,
+            stack_bytes: DEFAULT_STACK_BYTES,
+            running: HashMap::new(),
+            main: Some(main),
+            last_id: 0,
+            ended: false,
+            error: None,
+        }
+    }
+
     fn end(&mut self) {
         self.ended = true;
         for handle in self.running.values().flatten().chain(&self.main) {
@@ -83,7 +99,8 @@ impl<T: 'static> WasiThreads<T> {
     }
 
     /// Provides `thread-spawn` to `module`, and the shared memories that it imports. All else that it
-    /// imports must be defined before. `make_store` makes the store of each thread, on that thread.
+    /// imports must be defined before. The main function will run in `store`; `make_store` makes the
+    /// store of each other thread, on that thread.
     ///
     /// # Errors
     /// When one of the names is defined already, when an import is missing, or when there is no
@@ -94,9 +111,11 @@ impl<T: 'static> WasiThreads<T> {
         module: &Module,
         make_store: impl Fn() -> Result<Store<T>> + Send + Sync + 'static,
     ) -> Result<Self> {
+        let mut defined = HashSet::new();
         for import in module.imports() {
             if let ExternType::Memory(ty) = import.ty()
                 && ty.shared
+                && defined.insert((import.module(), import.name()))
             {
                 let memory = SharedMemory::new(module.engine(), ty)?;
                 linker.define(store, import.module(), import.name(), memory)?;
@@ -105,7 +124,7 @@ impl<T: 'static> WasiThreads<T> {
         let group = Arc::new(Group {
             module: OnceLock::new(),
             make_store: Box::new(make_store),
-            state: Mutex::default(),
+            state: Mutex::new(State::new(store.interrupt_handle())),
             fewer: Condvar::new(),
         });
         // The group has the module's imports, this function among them.
@@ -120,21 +139,35 @@ impl<T: 'static> WasiThreads<T> {
         Ok(Self { group })
     }
 
-    /// Runs the guest's main function, `main`, and returns when it and all threads have ended. An
-    /// instance in `store` may be made before. When another thread ended the guest, the store is
-    /// interrupted, also when its function had just returned.
+    /// Sets how many threads the guest can have at once, the main one not counted: 1024 unless set.
+    /// To start more fails with `EAGAIN`.
+    pub fn max_threads(&mut self, limit: usize) -> &mut Self {
+        self.group.lock().max_threads = limit;
+        self
+    }
+
+    /// Sets the size of the stack of each thread, 8 MiB unless set: what
+    /// [`Config::max_wasm_stack`](upshift::Config::max_wasm_stack) allows, and some for the host.
+    pub fn stack_size(&mut self, bytes: usize) -> &mut Self {
+        self.group.lock().stack_bytes = bytes;
+        self
+    }
+
+    /// Instantiates the guest and runs its main function, in `main`, and returns when that and all
+    /// threads have ended. When another thread ended the guest, the store is interrupted, which `main`
+    /// shall give back, also when its function had just returned.
     ///
     /// # Errors
     /// The guest's: what its main function failed with, or the thread that ended it.
     pub fn run<R>(
-        &self,
+        &mut self,
         store: &mut Store<T>,
         main: impl FnOnce(&mut Store<T>) -> Result<R>,
     ) -> Result<R> {
         let group = &self.group;
         let mut state = group.lock();
         state.main = Some(store.interrupt_handle());
-        // Threads of a start function may have failed already.
+        // Threads may have been started before, and failed.
         let ended = state.ended;
         drop(state);
         let result = if ended { Err(anyhow!("a thread had ended")) } else { main(store) };
@@ -158,6 +191,7 @@ impl<T: 'static> std::fmt::Debug for WasiThreads<T> {
 }
 
 impl<T: 'static> Drop for WasiThreads<T> {
+    /// Interrupts threads that run still, but does not wait for them.
     fn drop(&mut self) {
         self.group.lock().end();
     }
@@ -170,25 +204,26 @@ impl<T: 'static> Group<T> {
 
     /// Starts a thread; its number.
     fn spawn(self: &Arc<Self>, argument: i32) -> Result<i32, Errno> {
-        let id = {
+        let (id, stack_bytes) = {
             let mut state = self.lock();
-            if state.ended || state.running.len() >= MAX_THREADS || state.last_id == MAX_ID {
+            let full = state.running.len() >= state.max_threads || state.last_id == MAX_ID;
+            if state.ended || full {
                 return Err(Errno::Again);
             }
             state.last_id += 1;
             let id = state.last_id;
             state.running.insert(id, None);
-            id
+            (id, state.stack_bytes)
         };
         let group = Arc::clone(self);
         let builder = std::thread::Builder::new().name(format!("wasi-{id}"));
-        let spawned = builder.stack_size(STACK_BYTES).spawn(move || {
+        let spawned = builder.stack_size(stack_bytes).spawn(move || {
             let run = AssertUnwindSafe(|| group.run_thread(id, argument));
             let result = catch_unwind(run).unwrap_or_else(|_| bail!("the host panicked"));
             group.leave(id, result);
         });
         if spawned.is_err() {
-            self.lock().running.remove(&id);
+            self.leave(id, Ok(()));
             return Err(Errno::Again);
         }
         Ok(id)
@@ -215,7 +250,9 @@ impl<T: 'static> Group<T> {
         if let Err(error) = result
             && !state.ended
         {
-            state.error = Some(error.context(format!("thread {id} failed")));
+            let exits = error.chain().any(|cause| cause.is::<I32Exit>());
+            let error = if exits { error } else { error.context(format!("thread {id} failed")) };
+            state.error = Some(error);
             state.end();
         }
         drop(state);

@@ -3,7 +3,10 @@
 use anyhow::Result;
 use std::sync::Arc;
 use upshift::{Config, Engine, Linker, Module, Store, Tier, Trap};
-use upshift_wasi::{I32Exit, MAX_THREADS, WasiCtx, WasiThreads};
+use upshift_wasi::{I32Exit, WasiCtx, WasiThreads};
+
+/// Threads at once.
+const MAX_THREADS: usize = 20;
 
 /// A module whose main function is `main` and whose threads run `thread` with `$id` and `$arg`.
 fn program(main: &str, thread: &str) -> String {
@@ -31,10 +34,12 @@ fn run_in(config: &Config, text: &str) -> Result<i32> {
     assert!(WasiThreads::<Arc<WasiCtx>>::are_imported_by(&module));
     let mut store = Store::new(&engine, Arc::clone(&wasi));
     let make_store = move || Ok(Store::new(&engine, Arc::clone(&wasi)));
-    let threads = WasiThreads::add_to_linker(&mut linker, &store, &module, make_store)?;
-    let instance = linker.instantiate(&mut store, &module)?;
-    let main = instance.get_typed_func::<(), i32>(&mut store, "main")?;
-    threads.run(&mut store, |store| main.call(store, ()))
+    let mut threads = WasiThreads::add_to_linker(&mut linker, &store, &module, make_store)?;
+    threads.max_threads(MAX_THREADS).stack_size(1 << 20);
+    threads.run(&mut store, |store| {
+        let instance = linker.instantiate(&mut *store, &module)?;
+        instance.get_typed_func::<(), i32>(&mut *store, "main")?.call(store, ())
+    })
 }
 
 fn run(main: &str, thread: &str) -> Result<i32> {
@@ -107,6 +112,27 @@ fn an_exit_of_a_thread_ends_all_others() {
 }
 
 #[test]
+fn a_thread_of_the_start_function_ends_the_guest() {
+    let start = "(start $start)
+        (func $start
+            (if (i32.eqz (i32.atomic.rmw.add (i32.const 32) (i32.const 1))) (then
+                (drop (call $spawn (i32.const 0)))
+                (call $wait (i32.const 64) (i32.const 0)))))
+        (func $wait ";
+    let text = program("(i32.const 0)", "(call $exit (i32.const 7))");
+    let error = run_in(&Config::new(), &text.replace("(func $wait ", start)).unwrap_err();
+    assert!(error.chain().any(|cause| cause.downcast_ref() == Some(&I32Exit(7))), "{error:?}");
+}
+
+#[test]
+fn a_memory_may_be_imported_twice() {
+    let import = "(import \"env\" \"memory\" (memory 1 4 shared))";
+    let text = program("(i32.store 1 (i32.const 0) (i32.const 6)) (i32.load (i32.const 0))", "");
+    let text = text.replace(import, &import.repeat(2));
+    assert_eq!(run_in(&Config::new(), &text).unwrap(), 6);
+}
+
+#[test]
 fn a_trap_of_a_thread_ends_the_guest() {
     let main = "(drop (call $spawn (i32.const 5))) (call $wait (i32.const 64) (i32.const 0))
         (i32.const 0)";
@@ -163,7 +189,8 @@ fn a_store_that_cannot_be_made_ends_the_guest() {
             assert!(!panics, "on purpose");
             anyhow::bail!("no store today")
         };
-        let threads = WasiThreads::add_to_linker(&mut linker, &store, &module, make_store).unwrap();
+        let mut threads =
+            WasiThreads::add_to_linker(&mut linker, &store, &module, make_store).unwrap();
         let instance = linker.instantiate(&mut store, &module).unwrap();
         let main = instance.get_typed_func::<(), i32>(&mut store, "main").unwrap();
         let error = threads.run(&mut store, |store| main.call(store, ())).unwrap_err();

@@ -62,7 +62,7 @@ pub(crate) fn grow_memory(
 ) -> Result<Option<u64>> {
     let (ty, size) = match store.inner().entities.memory(id) {
         StoreMemory::Owned(memory) => (*memory.ty(), memory.size_pages()),
-        StoreMemory::Shared(memory) => return Ok(memory.memory().grow(delta)),
+        StoreMemory::Shared(memory) => (*memory.memory().ty(), memory.memory().size_pages()),
     };
     let Some(desired) = size.checked_add(delta) else { return Ok(None) };
     let (current, desired) = (pages_to_bytes(&ty, size), pages_to_bytes(&ty, desired));
@@ -74,7 +74,7 @@ pub(crate) fn grow_memory(
     }
     let grown = match store.inner_mut().entities.memory_mut(id) {
         StoreMemory::Owned(memory) => memory.grow(delta),
-        StoreMemory::Shared(_) => None,
+        StoreMemory::Shared(memory) => memory.memory().grow(delta),
     };
     if grown.is_none()
         && let Some(limiter) = store.limiter()

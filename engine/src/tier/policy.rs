@@ -40,6 +40,7 @@ impl Policy {
         //   pays no more than twice the best possible, whatever comes; the rent is what baseline
         //   code takes longer, a third to half of its time. Below it pays when another core is
         //   idle; above it when that core has other work.
+        //   Functions so large that their start value is the greatest there is are asked for earlier.
         // `full`: percent of the expected time of a full compilation from which on the time that
         //   the function ran promises that a full compilation pays. Below, a quick one is made.
         // `upgrade`: whether a full compilation is queued behind a quick one, with least priority.

@@ -89,8 +89,8 @@ impl Lowering<'_, '_> {
         self.int_compare(&[args[0], zero], IntCC::Equal)
     }
 
-    /// A mask of bits that a load or a comparison cannot have set is left out: languages with small
-    /// integers make many, and Cranelift makes them anew in each block where they are used.
+    /// `and`. One that clears only what a load or a comparison leaves clear is left out: languages with
+    /// small integers have many, and Cranelift makes them anew in each block where they are used.
     fn int_and(&mut self, args: &[Value]) -> Value {
         if self.constant_of(args[1]).is_some_and(|mask| self.possible_bits(args[0]) & !mask == 0) {
             return args[0];

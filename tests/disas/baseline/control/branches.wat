@@ -69,7 +69,7 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  sub dword ptr [r15+0x68], 0x80
+;;     e  sub dword ptr [r15+0x68], 0x70
 ;;    16  js 0x76
 ;;    1c  mov rax, rsi
 ;;    1f  mov r11d, 2

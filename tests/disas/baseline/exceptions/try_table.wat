@@ -96,7 +96,7 @@
 ;;    11  mov [rbp-8], rdi
 ;;    15  mov esi, esi
 ;;    17  mov edx, edx
-;;    19  sub dword ptr [r15+0x68], 0x70
+;;    19  sub dword ptr [r15+0x68], 0x60
 ;;    21  js 0x71
 ;;    27  mov [rbp-0x40], edx
 ;;    2a  mov [rbp-0x38], esi
@@ -141,7 +141,7 @@
 ;;    11  mov [rbp-8], rdi
 ;;    15  mov esi, esi
 ;;    17  mov edx, edx
-;;    19  sub dword ptr [r15+0x68], 0x70
+;;    19  sub dword ptr [r15+0x68], 0x50
 ;;    21  js 0x6b
 ;;    27  mov [rbp-0x40], edx
 ;;    2a  mov [rbp-0x38], esi
@@ -181,7 +181,7 @@
 ;;     4  sub rsp, 0x40
 ;;     8  mov [rbp-8], rdi
 ;;     c  mov esi, esi
-;;     e  sub dword ptr [r15+0x68], 0x70
+;;     e  sub dword ptr [r15+0x68], 0x50
 ;;    16  js 0x53
 ;;    1c  test esi, esi
 ;;    1e  jne 0x2e
