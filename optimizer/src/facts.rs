@@ -22,10 +22,11 @@
 //! a linear memory ([`Bound`]) obeys the same rule: memories do not shrink.
 
 use crate::bounds::Bound;
+use crate::lower::{constant_bits, definition};
 use crate::translate::Translator;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstructionData, Opcode, Value, ValueDef, types};
+use cranelift_codegen::ir::{InstructionData, Opcode, Value, types};
 use cranelift_frontend::Variable;
 use std::collections::HashMap;
 use upshift_abi::index::{FuncIndex, MemoryIndex, TypeIndex};
@@ -290,7 +291,7 @@ impl Translator<'_, '_> {
                 found = Some(Condition::of_test(reference, ty));
                 break;
             }
-            let ValueDef::Result(inst, 0) = dfg.value_def(value) else { break };
+            let Some(inst) = definition(dfg, value) else { break };
             match dfg.insts[inst] {
                 InstructionData::Unary { opcode: Opcode::Uextend, arg } => value = arg,
                 InstructionData::IntCompare { cond: IntCC::Equal, args: [arg, zero], .. }
@@ -313,17 +314,7 @@ impl Translator<'_, '_> {
 
     /// The bits of a value that is an integer constant.
     pub(crate) fn constant(&self, value: Value) -> Option<u64> {
-        let dfg = &self.builder.func.dfg;
-        let ValueDef::Result(inst, 0) = dfg.value_def(dfg.resolve_aliases(value)) else {
-            return None;
-        };
-        match dfg.insts[inst] {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
-                let unused = u64::BITS - dfg.value_type(value).bits();
-                Some(imm.bits().cast_unsigned() << unused >> unused)
-            }
-            _ => None,
-        }
+        constant_bits(&self.builder.func.dfg, value)
     }
 
     /// A condition holds on the path at hand, or does not.

@@ -5,8 +5,8 @@
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    ConstantData, Endianness, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, TrapCode,
-    Type, Value, ValueDef, types,
+    ConstantData, DataFlowGraph, Endianness, Inst, InstBuilder, InstructionData, MemFlagsData,
+    Opcode, TrapCode, Type, Value, ValueDef, types,
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder};
 use upshift_abi::ops::{LaneOp, ScalarOp, SimdOp};
@@ -127,7 +127,7 @@ impl<'f> Lowering<'f, '_> {
         }
         let dfg = &self.builder.func.dfg;
         let vector = dfg.resolve_aliases(vector);
-        if let ValueDef::Result(inst, 0) = dfg.value_def(vector) {
+        if let Some(inst) = definition(dfg, vector) {
             match dfg.insts[inst] {
                 InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, arg, .. }
                     if dfg.value_type(arg).is_vector() =>
@@ -161,6 +161,25 @@ impl<'f> Lowering<'f, '_> {
     /// A vector as it is on the stack.
     pub(crate) fn pack(&mut self, lanes: Value) -> Value {
         self.cast(lanes, types::I8X16)
+    }
+}
+
+/// The instruction whose only result a value is, by whatever alias.
+pub(crate) fn definition(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
+    match dfg.value_def(dfg.resolve_aliases(value)) {
+        ValueDef::Result(inst, 0) => Some(inst),
+        _ => None,
+    }
+}
+
+/// The bits of a value that is an integer constant.
+pub(crate) fn constant_bits(dfg: &DataFlowGraph, value: Value) -> Option<u64> {
+    match dfg.insts[definition(dfg, value)?] {
+        InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+            let unused = u64::BITS - dfg.value_type(value).bits();
+            Some(imm.bits().cast_unsigned() << unused >> unused)
+        }
+        _ => None,
     }
 }
 

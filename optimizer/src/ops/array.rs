@@ -177,7 +177,7 @@ impl Translator<'_, '_> {
         let index = self.pop();
         let array = self.pop();
         let place = self.element_place(layout, array, index);
-        if layout.element == Cell::Ref && !self.is_constant(value) {
+        if layout.element == Cell::Ref && self.constant(value).is_none() {
             self.write_barrier(array, Some(place.base), None);
         }
         self.set_cell((layout.element, place), value, None, None);

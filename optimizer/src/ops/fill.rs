@@ -233,7 +233,7 @@ impl Translator<'_, '_> {
         let most = i64::from(MAX_CLEARED_BYTES);
         let mut by_runtime = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, bytes, most);
         if layout.element == Cell::Ref
-            && !self.is_constant(value)
+            && self.constant(value).is_none()
             && self.src.input.config.gc_barrier
         {
             let flags = self.regions.changing(self.builder.func, Region::GcWords);

@@ -1,9 +1,9 @@
 //! Integer operators.
 
-use crate::lower::{Lowering, lowerings};
+use crate::lower::{Lowering, constant_bits, definition, lowerings};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types::*,
+    DataFlowGraph, InstBuilder, InstructionData, Opcode, Type, Value, types::*,
 };
 
 impl Lowering<'_, '_> {
@@ -92,53 +92,36 @@ impl Lowering<'_, '_> {
     /// `and`. One that clears only what a load or a comparison leaves clear is left out: languages with
     /// small integers have many, and Cranelift makes them anew in each block where they are used.
     fn int_and(&mut self, args: &[Value]) -> Value {
-        if self.constant_of(args[1]).is_some_and(|mask| self.possible_bits(args[0]) & !mask == 0) {
+        let dfg = &self.builder.func.dfg;
+        let mask = constant_bits(dfg, args[1]);
+        if mask.is_some_and(|mask| possible_bits(dfg, args[0]) & !mask == 0) {
             return args[0];
         }
         self.two(Opcode::Band, args[0], args[1])
-    }
-
-    fn constant_of(&self, value: Value) -> Option<u64> {
-        match self.definition(value)? {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
-                Some(imm.bits().cast_unsigned())
-            }
-            _ => None,
-        }
-    }
-
-    /// The bits of a value that may be set.
-    fn possible_bits(&self, value: Value) -> u64 {
-        let dfg = &self.builder.func.dfg;
-        let all = u64::MAX >> (64 - dfg.value_type(value).bits());
-        match self.definition(value) {
-            Some(InstructionData::Load { opcode: Opcode::Uload8, .. }) => 0xff,
-            Some(InstructionData::Load { opcode: Opcode::Uload16, .. }) => 0xffff,
-            Some(InstructionData::Load { opcode: Opcode::Uload32, .. }) => 0xffff_ffff,
-            Some(InstructionData::Unary { opcode: Opcode::Uextend, arg }) => {
-                match self.definition(*arg) {
-                    Some(
-                        InstructionData::IntCompare { .. } | InstructionData::FloatCompare { .. },
-                    ) => 1,
-                    _ => u64::MAX >> (64 - dfg.value_type(*arg).bits()),
-                }
-            }
-            _ => all,
-        }
-    }
-
-    /// The instruction whose only result a value is.
-    fn definition(&self, value: Value) -> Option<&InstructionData> {
-        let dfg = &self.builder.func.dfg;
-        match dfg.value_def(dfg.resolve_aliases(value)) {
-            ValueDef::Result(inst, 0) => Some(&dfg.insts[inst]),
-            _ => None,
-        }
     }
 
     /// Sign extension of the low bits.
     fn int_extend(&mut self, args: &[Value], from: Type, to: Type) -> Value {
         let low = self.ins().ireduce(from, args[0]);
         self.ins().sextend(to, low)
+    }
+}
+
+/// The bits of an integer that may be set.
+fn possible_bits(dfg: &DataFlowGraph, value: Value) -> u64 {
+    let all = |value| u64::MAX >> (64 - dfg.value_type(value).bits());
+    match definition(dfg, value).map(|inst| dfg.insts[inst]) {
+        Some(InstructionData::Load { opcode: Opcode::Uload8, .. }) => 0xff,
+        Some(InstructionData::Load { opcode: Opcode::Uload16, .. }) => 0xffff,
+        Some(InstructionData::Load { opcode: Opcode::Uload32, .. }) => 0xffff_ffff,
+        Some(InstructionData::Unary { opcode: Opcode::Uextend, arg }) => {
+            match definition(dfg, arg).map(|inst| dfg.insts[inst]) {
+                Some(InstructionData::IntCompare { .. } | InstructionData::FloatCompare { .. }) => {
+                    1
+                }
+                _ => all(arg),
+            }
+        }
+        _ => all(value),
     }
 }

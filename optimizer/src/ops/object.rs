@@ -3,7 +3,7 @@
 use crate::memory_flags::Region;
 use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Type, Value, ValueDef, types};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Type, Value, types};
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::index::TypeIndex;
@@ -213,7 +213,7 @@ impl Translator<'_, '_> {
         let mut faults = faults;
         if let Some(reference) = old
             && cell == Cell::Ref
-            && !self.is_constant(value)
+            && self.constant(value).is_none()
         {
             self.write_barrier(reference, None, faults.take());
         }
@@ -248,16 +248,6 @@ impl Translator<'_, '_> {
                 ins.store(flags, stored, base, offset)
             }
         };
-    }
-
-    pub(crate) fn is_constant(&self, value: Value) -> bool {
-        let dfg = &self.builder.func.dfg;
-        match dfg.value_def(dfg.resolve_aliases(value)) {
-            ValueDef::Result(inst, 0) => {
-                dfg.insts[inst].opcode() == cranelift_codegen::ir::Opcode::Iconst
-            }
-            _ => false,
-        }
     }
 
     /// The position of a function record in the store's table, 0 for null.
