@@ -1,8 +1,8 @@
 //! What baseline code takes from the hotness counters.
 //!
 //! A unit is a byte of machine code that runs, by an estimate of how often each place is reached.
-//! Turns of loops take multiples of [`ENTRY_MODULUS`], an entry of a function with loops takes one more than such a multiple: the remainder of what was
-//! counted is how often the function was entered, up to the modulus, at no cost.
+//! Turns of loops take multiples of [`ENTRY_MODULUS`], an entry of a function with loops takes one
+//! more than such a multiple: the remainder of what was counted is how often the function was entered, up to the modulus, at no cost.
 //!
 //! # Budgets
 //! To find a counter takes two loads, and to count in memory takes four cycles at least, which

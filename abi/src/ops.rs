@@ -50,6 +50,46 @@ pub const fn wanted_frame(opcode: u8) -> FrameKind {
     }
 }
 
+/// What kind of block a control frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// The function's body.
+    Func,
+    /// A body in place of a call, where a tier has that.
+    Inlined,
+    /// `block`
+    Block,
+    /// `loop`
+    Loop,
+    /// `if` before its `else`
+    If,
+    /// `if` behind its `else`
+    Else,
+    /// `try_table`
+    TryTable,
+    /// `try` before its first clause
+    Try,
+    /// `catch`
+    Catch,
+    /// `catch_all`
+    CatchAll,
+}
+
+impl From<BlockKind> for FrameKind {
+    fn from(kind: BlockKind) -> Self {
+        match kind {
+            BlockKind::Func | BlockKind::Inlined | BlockKind::Block => Self::Block,
+            BlockKind::Loop => Self::Loop,
+            BlockKind::If => Self::If,
+            BlockKind::Else => Self::Else,
+            BlockKind::TryTable => Self::TryTable,
+            BlockKind::Try => Self::LegacyTry,
+            BlockKind::Catch => Self::LegacyCatch,
+            BlockKind::CatchAll => Self::LegacyCatchAll,
+        }
+    }
+}
+
 /// What an operator does with its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OpShape {

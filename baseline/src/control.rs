@@ -6,13 +6,15 @@
 
 mod frames;
 
-pub(crate) use frames::{Control, ControlStack, Kind, StateId};
+pub(crate) use frames::{Control, ControlStack, StateId};
+pub(crate) use upshift_abi::ops::BlockKind as Kind;
 
 use crate::compiler::FuncCompiler;
 use crate::handlers;
 use crate::masm::{Cond, Label, Width};
 use crate::value::{Operand, Ty, Value};
 use frames::BlockSig;
+use upshift_abi::hotness::{entry_cost, loop_cost};
 use wasmparser::BlockType;
 
 impl FuncCompiler<'_> {
@@ -23,8 +25,8 @@ impl FuncCompiler<'_> {
 
     /// `loop`
     pub(crate) fn loop_(&mut self, ty: BlockType) {
-        let index = self.open(Kind::Loop, ty);
         self.open_loops += 1;
+        let index = self.open(Kind::Loop, ty);
         self.asm.keeps_lines = self.src.input.config.slow_jumps;
         self.control.frames[index].outer_hot = self.regs.hot;
         let header = self.loop_header_state();
@@ -44,7 +46,7 @@ impl FuncCompiler<'_> {
 
     /// Notes where the cost of the loop at `index` is patched in.
     pub(crate) fn set_cost_place(&mut self, index: usize, at: u32) {
-        self.control.frames[index].cost_at = at;
+        self.control.frames[index].cost_at = Some(at);
     }
 
     /// `if`
@@ -128,7 +130,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn end(&mut self) {
         let index = self.control.frames.len() - 1;
         match self.control.frames[index].kind {
-            Kind::Func => return self.end_function(),
+            Kind::Func | Kind::Inlined => return self.end_function(),
             Kind::Loop => return self.end_loop(index),
             Kind::If | Kind::Block | Kind::Else | Kind::TryTable => {}
             Kind::Try | Kind::Catch | Kind::CatchAll => {}
@@ -189,7 +191,7 @@ impl FuncCompiler<'_> {
     fn end_loop(&mut self, index: usize) {
         let frame = self.control.frames[index];
         let turn = self.flow_out_of_loop(index);
-        self.patch_loop_cost(frame.cost_at, turn);
+        self.patch_cost(frame.cost_at, loop_cost(turn));
         if frame.pads != handlers::NONE {
             self.loop_landing_pads(index);
             self.skip_flow();
@@ -225,7 +227,8 @@ impl FuncCompiler<'_> {
             self.skip_flow();
         }
         self.finish_fuel();
-        self.patch_entry_cost();
+        let bytes = self.flow_of_entry();
+        self.patch_cost(self.entry_cost_at, entry_cost(bytes, self.has_loops()));
         self.control.frames.pop();
         self.dead = true;
     }

@@ -58,17 +58,14 @@ impl Flow {
     pub(crate) const fn at_entry(seen: u32) -> Self {
         Self { weight: 1.0, bytes: 0.0, seen }
     }
-
-    fn count(&mut self, size: u32) {
-        self.bytes += self.weight * (size - self.seen) as f32;
-        self.seen = size;
-    }
 }
 
 impl FuncCompiler<'_> {
     /// The code up to here has run as often as the place is reached.
     pub(crate) fn count_flow(&mut self) {
-        self.flow.count(self.asm.size());
+        let (size, flow) = (self.asm.size(), &mut self.flow);
+        flow.bytes += flow.weight * (size - flow.seen) as f32;
+        flow.seen = size;
     }
 
     /// A frame opens here.
@@ -82,7 +79,6 @@ impl FuncCompiler<'_> {
         self.count_flow();
         let frame = &mut self.control.frame_mut(index).flow;
         frame.outside = std::mem::take(&mut self.flow.bytes);
-        frame.loops = self.open_loops;
     }
 
     /// Bytes of a turn of the loop at `index`, which ends here.

@@ -19,7 +19,7 @@ use upshift_abi::builtin::Builtin;
 use upshift_abi::code::OsrEntry;
 use upshift_abi::hotness::{
     BUDGET_CHARGE, EXACT_ENTRY_COST, FRAME_BUDGET, LEAST_REFILL, REFILL_SHIFT, SEED_FACTOR,
-    SEED_STEP, entry_cost, loop_cost,
+    SEED_STEP,
 };
 use upshift_abi::layout::{Instance, ThreadContext};
 
@@ -58,7 +58,7 @@ impl FuncCompiler<'_> {
         }
     }
 
-    fn has_loops(&self) -> bool {
+    pub(crate) fn has_loops(&self) -> bool {
         let input = &self.src.input;
         !input.module.bodies[input.func.index()].loops.is_empty()
     }
@@ -112,18 +112,10 @@ impl FuncCompiler<'_> {
         self.hot_slow_path(budget, osr);
     }
 
-    /// Fills in the cost of a turn of so many bytes, when its place is known.
-    pub(crate) fn patch_loop_cost(&mut self, cost_at: u32, turn: u32) {
-        if cost_at != 0 {
-            self.asm.patch_i32(cost_at, loop_cost(turn));
-        }
-    }
-
-    /// Fills in the cost of an entry, when all was compiled.
-    pub(crate) fn patch_entry_cost(&mut self) {
-        let bytes = self.flow_of_entry();
-        if let Some(at) = self.entry_cost_at {
-            self.asm.patch_i32(at, entry_cost(bytes, self.has_loops()));
+    /// Fills in a cost when it is known, if it is counted.
+    pub(crate) fn patch_cost(&mut self, at: Option<u32>, cost: i32) {
+        if let Some(at) = at {
+            self.asm.patch_i32(at, cost);
         }
     }
 

@@ -53,13 +53,11 @@ impl Host {
         let imports_wasi = module.imports().any(|import| import.module().starts_with("wasi_"));
         let ctx =
             if imports_wasi { wasi.context(file, args)? } else { WasiCtxBuilder::new().build()? };
-        let (wasi, limits) = (Arc::new(ctx), limits.build());
-        Ok(Self { wasi, limits, bench: BenchRegion::default(), sampled: None })
+        Ok(Self::of_thread(Arc::new(ctx), limits.build()))
     }
 
-    /// The environment of another thread of the program.
-    fn of_thread(wasi: &Arc<WasiCtx>, limits: &StoreLimits) -> Self {
-        let (wasi, limits) = (Arc::clone(wasi), limits.clone());
+    /// The environment of one thread of a program.
+    fn of_thread(wasi: Arc<WasiCtx>, limits: StoreLimits) -> Self {
         Self { wasi, limits, bench: BenchRegion::default(), sampled: None }
     }
 
@@ -137,7 +135,8 @@ pub(crate) fn add_threads(
     let (engine, host) = (store.engine().clone(), store.data());
     let (wasi, limits) = (Arc::clone(&host.wasi), host.limits.clone());
     let make_store = move || {
-        let mut store = Host::of_thread(&wasi, &limits).into_store(&engine, fuel)?;
+        let host = Host::of_thread(Arc::clone(&wasi), limits.clone());
+        let mut store = host.into_store(&engine, fuel)?;
         if let Some(profiler) = &profiler {
             // One that cannot be sampled runs all the same.
             store.data_mut().sampled = profiler.attach(&store).ok();

@@ -15,51 +15,12 @@ use upshift_abi::builtin::Builtin;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::ThreadContext;
 use upshift_abi::module::Module;
+pub(crate) use upshift_abi::ops::BlockKind as Kind;
 use upshift_abi::types::ValType;
-use wasmparser::{BlockType, FrameKind};
+use wasmparser::BlockType;
 
 /// Marks the places of polls. Nothing else is marked.
 const POLL: DebugTag = DebugTag::User(0);
-
-/// What kind of block a control frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The function's body.
-    Func,
-    /// A body in place of a call.
-    Inlined,
-    /// `block`
-    Block,
-    /// `loop`
-    Loop,
-    /// `if` before its `else`
-    If,
-    /// `if` behind its `else`
-    Else,
-    /// `try_table`
-    TryTable,
-    /// `try` before its first clause
-    Try,
-    /// `catch`
-    Catch,
-    /// `catch_all`
-    CatchAll,
-}
-
-impl From<Kind> for FrameKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Func | Kind::Inlined | Kind::Block => Self::Block,
-            Kind::Loop => Self::Loop,
-            Kind::If => Self::If,
-            Kind::Else => Self::Else,
-            Kind::TryTable => Self::TryTable,
-            Kind::Try => Self::LegacyTry,
-            Kind::Catch => Self::LegacyCatch,
-            Kind::CatchAll => Self::LegacyCatchAll,
-        }
-    }
-}
 
 /// Types of values, whether each is a reference to an object, and what the type says of it.
 type Types = SmallVec<[(Type, bool, Fact); 4]>;

@@ -8,49 +8,12 @@ use crate::value::{Reg, Ty};
 use smallvec::SmallVec;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::module::Module;
-use wasmparser::{BlockType, FrameKind};
+use upshift_abi::ops::BlockKind as Kind;
+use wasmparser::BlockType;
 
 /// A saved register file state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StateId(u32);
-
-/// What kind of block a control frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The function's body.
-    Func,
-    /// `block`
-    Block,
-    /// `loop`
-    Loop,
-    /// `if` before its `else`
-    If,
-    /// `if` behind its `else`
-    Else,
-    /// `try_table`
-    TryTable,
-    /// `try` before its first clause
-    Try,
-    /// `catch`
-    Catch,
-    /// `catch_all`
-    CatchAll,
-}
-
-impl From<Kind> for FrameKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Func | Kind::Block => Self::Block,
-            Kind::Loop => Self::Loop,
-            Kind::If => Self::If,
-            Kind::Else => Self::Else,
-            Kind::TryTable => Self::TryTable,
-            Kind::Try => Self::LegacyTry,
-            Kind::Catch => Self::LegacyCatch,
-            Kind::CatchAll => Self::LegacyCatchAll,
-        }
-    }
-}
 
 /// A control frame.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +35,7 @@ pub(crate) struct Control {
     /// Registers of the header of the loop around this one.
     pub(super) outer_hot: u32,
     /// Where the hotness cost of the loop is patched in.
-    pub(crate) cost_at: u32,
+    pub(crate) cost_at: Option<u32>,
     /// How often it is reached.
     pub(crate) flow: FrameFlow,
     /// Marks the edge that the `br_table` at hand made for this frame.
@@ -102,7 +65,7 @@ impl Control {
             else_label: Label::new(),
             else_state: None,
             outer_hot: 0,
-            cost_at: 0,
+            cost_at: None,
             flow: FrameFlow::FUNCTION,
             table_edge: None,
             scope: handlers::NONE,
