@@ -24,6 +24,9 @@ pub struct CodegenConfig {
     /// Count entries of functions and turns of loops in the code of both tiers
     /// ([`crate::profile`]).
     pub turn_counts: bool,
+    /// Have tables lead from each instruction of baseline code to its operator, and not only from those
+    /// that call or trap. The optimising compiler's always do.
+    pub operator_offsets: bool,
     /// Bytes of inaccessible address space behind the 4 GiB of a 32-bit memory;
     /// 0 makes every memory [`MemoryStyle::Checked`].
     pub memory_guard_bytes: u64,
@@ -60,6 +63,7 @@ impl Default for CodegenConfig {
             counters: true,
             block_counts: false,
             turn_counts: false,
+            operator_offsets: false,
             memory_guard_bytes: 32 << 20,
             memory_may_move: true,
             zeal_spill: false,

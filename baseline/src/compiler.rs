@@ -229,6 +229,9 @@ impl<'a> FuncCompiler<'a> {
                 self.regs.locked = 0;
                 self.count_fuel();
                 self.count_operator();
+                if self.src.input.config.operator_offsets {
+                    self.note_operator();
+                }
                 operators.visit(self)?;
             }
         }
@@ -433,6 +436,16 @@ impl<'a> FuncCompiler<'a> {
         if self.tables.pcs.last().is_none_or(|last| last.1 != pc) {
             self.tables.pcs.push((self.asm.pos(), pc));
         }
+    }
+
+    /// Notes that what comes belongs to the operator at hand, and leaves out those before it that have
+    /// no code.
+    fn note_operator(&mut self) {
+        let at = self.asm.pos();
+        while self.tables.pcs.last().is_some_and(|last| last.0 == at) {
+            self.tables.pcs.pop();
+        }
+        self.note_pc();
     }
 
     /// Notes that the next instruction may fault with `trap`.

@@ -19,8 +19,10 @@ use page::{Column, Line, Page};
 use rustix::fs::Access;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use upshift::{ActivationProbe, CodeDump, Config, Engine, Module, Store, Tier};
-use upshift_profiler::{Recording, Sampler, sampler, symbols};
+use upshift::{CodeDump, Config, Engine, Module, Store, Tier};
+use upshift_profiler::profiler::Attached;
+use upshift_profiler::sampler::Source;
+use upshift_profiler::{Profiler, Recording, sampler, symbols};
 
 /// Options of `upshift explore`.
 #[derive(Debug, clap::Args)]
@@ -49,16 +51,16 @@ pub(crate) fn execute(mut args: Args) -> Result<i32> {
         return Err(UsageError("which function? explore FILE FUNCTION".to_owned()).into());
     };
     let function = function.to_string_lossy().into_owned();
-    let config = args.run.config();
-    let (out, rate) = (args.out.clone(), args.rate);
+    let mut config = args.run.config();
+    config.operator_offsets(true);
     let mut explorer = Explorer {
         function,
         config,
-        out,
-        rate,
+        out: args.out.clone(),
         stop: Stop::default(),
-        sampler: None,
-        recording: Recording::default(),
+        profiler: Profiler::with(Source::Auto, args.rate),
+        sampled: None,
+        recordings: Vec::new(),
     };
     // Before the program runs: the function may not exist, nor the page's folder.
     let engine = Engine::new(&explorer.config)?;
@@ -95,27 +97,36 @@ struct Explorer {
     function: String,
     config: Config,
     out: PathBuf,
-    rate: u32,
     stop: Stop,
-    sampler: Option<Sampler>,
-    recording: Recording,
+    profiler: Profiler,
+    /// While the program's first thread runs.
+    sampled: Option<Attached>,
+    /// What was noted of each thread.
+    recordings: Vec<Recording>,
 }
 
 impl Observer for Explorer {
+    fn configure(&mut self, config: &mut Config) {
+        config.operator_offsets(true);
+    }
+
     fn begin(&mut self, store: &Store<Host>) -> Result<()> {
         self.stop.watch(store.interrupt_handle())?;
-        self.sampler = Some(Sampler::start(self.rate, ActivationProbe::new(store))?);
+        self.sampled = Some(self.profiler.attach(store)?);
         Ok(())
+    }
+
+    fn of_threads(&self) -> Option<Profiler> {
+        Some(self.profiler.clone())
     }
 
     fn end(&mut self, _: &Store<Host>) {
         self.stop.program_ended();
-        if let Some(sampler) = self.sampler.take() {
-            self.recording = sampler.stop();
-        }
+        self.sampled = None;
     }
 
     fn finish(&mut self, _: &Events, module: &Module) -> Result<()> {
+        self.recordings = self.profiler.snapshot();
         let operators = Operators::read(module.bytes())?;
         let mut pages = String::new();
         for index in select(module, &self.function)? {
@@ -155,15 +166,23 @@ impl Explorer {
         });
         let wasm = Column { title: "wasm".to_owned(), lines: wasm.collect() };
         let columns = [wasm, intermediate(module, index)?].into_iter().chain(machine);
-        let sampled = self.recording.samples.len();
         Ok(Page {
             title: format!("function {index} {}", symbols::function_name(module, index)),
-            note: match &self.recording.source {
-                Some(source) => format!("{sampled} samples of the program by {source}"),
-                None => "the program did not run".to_owned(),
-            },
+            note: self.note(),
             columns: columns.collect(),
         })
+    }
+
+    /// What was sampled.
+    fn note(&self) -> String {
+        let Some(source) = self.recordings.iter().find_map(|recording| recording.source) else {
+            return "the program did not run".to_owned();
+        };
+        let samples: usize = self.recordings.iter().map(|recording| recording.samples.len()).sum();
+        match self.recordings.len() {
+            1 => format!("{samples} samples of the program by {source}"),
+            threads => format!("{samples} samples of the program's {threads} threads by {source}"),
+        }
     }
 
     /// The code that a tier makes of the function.
@@ -210,7 +229,7 @@ impl Explorer {
 
     /// Offsets in the code at which the program was interrupted.
     fn interrupted<'a>(&'a self, code: &'a CodeDump) -> impl Iterator<Item = usize> + 'a {
-        let samples = self.recording.samples.iter();
+        let samples = self.recordings.iter().flat_map(|recording| &recording.samples);
         let leaves = samples.filter_map(|sample| sample.interrupted());
         let inside = |address: usize| address.checked_sub(code.address);
         leaves.filter_map(inside).filter(|&offset| offset < code.bytes.len())

@@ -238,7 +238,7 @@ struct Session<'a> {
 
 impl Observer for Session<'_> {
     fn configure(&mut self, config: &mut Config) {
-        config.profiling(true);
+        config.profiling(true).operator_offsets(self.args.mode == Mode::Sample);
         config.exact_counts(self.args.mode == Mode::Exact).turn_counts(self.args.turns);
         if self.args.with_compilers && self.args.mode == Mode::Sample {
             config.event_observer(self.profiler.of_compilers());

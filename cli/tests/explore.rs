@@ -43,6 +43,31 @@ fn every_form_of_a_function_stands_beside_the_others() {
 }
 
 #[test]
+fn all_threads_of_a_program_count() {
+    let program = r#"(module
+        (import "env" "memory" (memory 1 1 shared))
+        (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+        (export "memory" (memory 0))
+        (func $hot (@name "hot") (param i32)
+            (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+        (func (export "wasi_thread_start") (param i32 i32)
+            (call $hot (i32.const 100_000_000))
+            (i32.atomic.store (i32.const 8) (i32.const 1))
+            (drop (memory.atomic.notify (i32.const 8) (i32.const 1))))
+        (func (export "_start")
+            (drop (call $spawn (i32.const 0)))
+            (drop (memory.atomic.wait32 (i32.const 8) (i32.const 0) (i64.const -1)))))"#;
+    let scratch = Scratch::new("explore-threads");
+    let file = scratch.file("program.wat", program);
+    let out = scratch.0.join("page.html").display().to_string();
+    let output = upshift(&["explore", "--out", &out, &file, "hot"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let page = std::fs::read_to_string(&out).expect("the page was written");
+    assert!(page.contains("samples of the program's 2 threads by"), "{page}");
+    assert!(samples(&page, "osr") > 0, "the first thread waits: {page}");
+}
+
+#[test]
 fn a_function_can_be_looked_at_without_a_run() {
     let scratch = Scratch::new("explore-static");
     let file = scratch.file("program.wat", PROGRAM);

@@ -500,6 +500,14 @@ impl Config {
         self
     }
 
+    /// Whether tables lead from each instruction of baseline code to its operator, and not only from those
+    /// that call or trap, so that samples are found to the instruction. The optimizing tier's always do.
+    /// Eight bytes for each operator that has code; the code stays the same. Off by default.
+    pub fn operator_offsets(&mut self, enable: bool) -> &mut Self {
+        self.codegen.operator_offsets = enable;
+        self
+    }
+
     /// Whether the engine keeps what happens to functions, collections, exceptions and traps for
     /// [`Engine::events`](crate::Engine::events). Off by default.
     pub fn profiling(&mut self, enable: bool) -> &mut Self {
