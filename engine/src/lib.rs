@@ -71,7 +71,7 @@ pub use api::module::{ExportType, ImportType, Module};
 pub use api::module_stats::{CodeDump, CompileStats, InlinedBody, ModuleStats};
 pub use api::profiling::{
     ActivationProbe, BlockCount, CodeLocation, CodeRange, ExceptionStats, ThrowSite, TurnCount,
-    is_machine_code,
+    is_machine_code, stub_name,
 };
 pub use api::shared_memory::{SharedMemory, WaitResult};
 pub use api::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};

@@ -28,17 +28,18 @@ struct HostFile {
 #[derive(Debug, Default)]
 struct Symbols {
     content: Option<ReadCache<File>>,
+    /// Whether they are from the table for the dynamic linker: there is no other.
+    dynamic: bool,
+    /// Where the address 0 of the file lies.
+    base: u64,
     places: Vec<Place>,
 }
 
-/// Where the code of a symbol is, and which one it is.
+/// Address in the file at which the code of a symbol begins, and which one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    start: u64,
-    size: u64,
-    /// In the table for the dynamic linker, or else in the one with all symbols.
-    dynamic: bool,
-    index: usize,
+    start: u32,
+    index: u32,
 }
 
 impl HostNames {
@@ -58,20 +59,23 @@ impl HostNames {
         let symbols = file
             .symbols
             .get_or_insert_with(|| Symbols::read(&file.path, file.range.start).unwrap_or_default());
-        symbols.name(find(&symbols.places, address)).map(|name| demangle(&name))
+        symbols.name(address).map(|name| demangle(&name))
     }
 }
 
-/// The symbols that an address is in, of those that begin last the largest ones.
-fn find(places: &[Place], address: u64) -> &[Place] {
+/// The symbols that begin last before an address.
+fn find(places: &[Place], address: u32) -> &[Place] {
     let after = places.partition_point(|place| place.start <= address);
     let Some(last) = places[..after].last() else { return &[] };
+    &places[places[..after].partition_point(|place| place.start < last.start)..after]
+}
+
+/// The name of the largest of these symbols, each with its size, when it has the byte at `distance`; of
+/// several the first in the order.
+fn choose(symbols: impl Iterator<Item = (u64, String)>, distance: u64) -> Option<String> {
+    let (size, name) = symbols.min_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)))?;
     // Code in assembly seldom says its size.
-    if last.size != 0 && address - last.start >= last.size {
-        return &[];
-    }
-    let same = |place: &Place| (place.start, place.size) < (last.start, last.size);
-    &places[places[..after].partition_point(same)..after]
+    (size == 0 || distance < size).then_some(name)
 }
 
 impl Symbols {
@@ -81,34 +85,40 @@ impl Symbols {
         let file = object::File::parse(&content).ok()?;
         // The first segment lies where the file begins.
         let base = start.wrapping_sub(file.segments().next()?.address());
-        let place = |symbol: &object::Symbol<'_, '_, &ReadCache<File>>, dynamic| Place {
-            start: base.wrapping_add(symbol.address()),
-            size: symbol.size(),
-            dynamic,
-            index: symbol.index().0,
-        };
-        // Libraries often have only those that others may use.
-        let all = file.symbols().map(|symbol| (symbol, false));
-        let all = all.chain(file.dynamic_symbols().map(|symbol| (symbol, true)));
-        let functions =
-            all.filter(|(symbol, _)| symbol.kind() == SymbolKind::Text && symbol.is_definition());
-        let mut places: Vec<Place> =
-            functions.map(|(symbol, dynamic)| place(&symbol, dynamic)).collect();
+        let mut places = places(file.symbols());
+        let dynamic = places.is_empty();
+        if dynamic {
+            places = self::places(file.dynamic_symbols());
+        }
         places.sort_unstable();
-        Some(Self { content: Some(content), places })
+        Some(Self { content: Some(content), dynamic, base, places })
     }
 
-    /// The name of these symbols, as the compiler wrote it; of several the first in the order.
-    fn name(&self, places: &[Place]) -> Option<String> {
+    /// The name of the symbol that an address is in, as the compiler wrote it.
+    fn name(&self, address: u64) -> Option<String> {
+        let address = address.wrapping_sub(self.base);
+        let found = find(&self.places, u32::try_from(address).ok()?);
         let file = object::File::parse(self.content.as_ref()?).ok()?;
-        let name = |place: &Place| {
-            let table =
-                if place.dynamic { file.dynamic_symbol_table() } else { file.symbol_table() };
-            let symbol = table?.symbol_by_index(SymbolIndex(place.index)).ok()?;
-            symbol.name().ok().filter(|name| !name.is_empty()).map(str::to_owned)
-        };
-        places.iter().filter_map(name).min()
+        let table = if self.dynamic { file.dynamic_symbol_table() } else { file.symbol_table() };
+        let table = table?;
+        let symbols = found.iter().filter_map(|place| {
+            let symbol = table.symbol_by_index(SymbolIndex(place.index as usize)).ok()?;
+            let name = symbol.name().ok().filter(|name| !name.is_empty())?;
+            Some((symbol.size(), name.to_owned()))
+        });
+        choose(symbols, address - u64::from(found.first()?.start))
     }
+}
+
+/// Where functions begin; those behind 4 GiB have no place.
+fn places<'a>(symbols: impl Iterator<Item = impl ObjectSymbol<'a>>) -> Vec<Place> {
+    let functions =
+        symbols.filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition());
+    let place = |symbol: &_| {
+        let (start, index) = (ObjectSymbol::address(symbol), ObjectSymbol::index(symbol).0);
+        Some(Place { start: start.try_into().ok()?, index: index.try_into().ok()? })
+    };
+    functions.filter_map(|symbol| place(&symbol)).collect()
 }
 
 #[cfg(test)]
@@ -132,21 +142,24 @@ mod tests {
     }
 
     #[test]
-    fn a_name_ends_where_its_code_does() {
-        let place = |start, size, index| Place { start, size, dynamic: false, index };
-        // At 20 one says no size, at 30 two are the same, and at 40 one is a part of the other.
-        let places = [
-            place(10, 5, 1),
-            place(20, 0, 2),
-            place(30, 2, 3),
-            place(30, 2, 4),
-            place(40, 1, 5),
-            place(40, 9, 6),
-        ];
+    fn symbols_that_begin_at_one_place_are_found_together() {
+        let place = |(start, index)| Place { start, index };
+        let places = [(10, 1), (20, 2), (30, 3), (30, 4), (40, 5)].map(place);
         let found = |address| find(&places, address).iter().map(|place| place.index).collect();
-        let all = [9, 10, 14, 15, 20, 29, 31, 32, 40, 48, 49].map(found);
-        let expected: [&[usize]; 11] =
-            [&[], &[1], &[1], &[], &[2], &[2], &[3, 4], &[], &[6], &[6], &[]];
-        assert_eq!(all.map(|found: Vec<usize>| found), expected.map(<[usize]>::to_vec));
+        let all = [9, 10, 19, 20, 39, u32::MAX].map(found);
+        let expected: [&[u32]; 6] = [&[], &[1], &[1], &[2], &[3, 4], &[5]];
+        assert_eq!(all.map(|found: Vec<u32>| found), expected.map(<[u32]>::to_vec));
+    }
+
+    #[test]
+    fn a_name_ends_where_its_code_does() {
+        let choose = |symbols: &[(u64, &str)], distance| {
+            choose(symbols.iter().map(|&(size, name)| (size, name.to_owned())), distance)
+        };
+        assert_eq!(choose(&[], 0), None);
+        assert_eq!([4, 5].map(|at| choose(&[(5, "a")], at)), [Some("a".to_owned()), None]);
+        assert_eq!(choose(&[(0, "no size")], 1000).as_deref(), Some("no size"));
+        assert_eq!(choose(&[(2, "b"), (2, "a")], 1).as_deref(), Some("a"));
+        assert_eq!(choose(&[(1, "a part"), (9, "the whole")], 8).as_deref(), Some("the whole"));
     }
 }

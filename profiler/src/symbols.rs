@@ -73,7 +73,11 @@ impl<'a> Symbols<'a> {
         }
         let (name, category) = if address >= KERNEL_START {
             ("the kernel".to_owned(), host)
-        } else if upshift::is_machine_code(address) || self.is_stub(address) {
+        } else if let Some(name) = upshift::stub_name(address) {
+            (format!("{name} (stub)"), Category::Stub)
+        } else if upshift::is_machine_code(address) {
+            ("calls through references (stubs)".to_owned(), Category::Stub)
+        } else if self.is_stub(address) {
             ("stubs of the engine".to_owned(), Category::Stub)
         } else {
             (self.host_name(address), host)

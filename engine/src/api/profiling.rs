@@ -3,6 +3,7 @@
 
 use super::module::Module;
 use super::store::{AsContext, AsContextMut, Store};
+use crate::code::common;
 use crate::code::observer::CodeKind;
 use crate::vm::{self, Probe, SiteCounts};
 use std::marker::PhantomData;
@@ -123,6 +124,13 @@ impl<T: 'static> Store<T> {
 #[must_use]
 pub fn is_machine_code(address: usize) -> bool {
     vm::is_machine_code(address)
+}
+
+/// What the stub at an address is for, one of those that all modules share: the name of a builtin function
+/// (`memory_copy`), or a few words (`calls of the host`). `None` when there is none.
+#[must_use]
+pub fn stub_name(address: usize) -> Option<&'static str> {
+    common::stub_name(address)
 }
 
 /// Where machine code of a store was left last, for a profiler that interrupts the thread which has

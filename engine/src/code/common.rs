@@ -3,8 +3,9 @@
 use super::stub_cache::{Kind, Stub, StubCache};
 use crate::vm::{CodePtr, Trampoline, shims, signals};
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use upshift_abi::builtin::BUILTIN_COUNT;
+use upshift_abi::builtin::{BUILTIN_COUNT, Builtin};
 use upshift_abi::types::FuncType;
 use upshift_baseline::stubs;
 
@@ -13,7 +14,7 @@ pub(crate) fn initialize() -> io::Result<()> {
     if COMMON.get().is_none() {
         let common = Common::new()?;
         let common = COMMON.get_or_init(|| common);
-        signals::install(common.trap_stub);
+        signals::install(common.trap_stub.start);
     }
     Ok(())
 }
@@ -25,7 +26,26 @@ pub(crate) fn builtin_table() -> [*const u8; BUILTIN_COUNT] {
 
 /// Address of the common part of all lazy stubs.
 pub(crate) fn lazy_common() -> usize {
-    common().lazy_common
+    common().lazy_common.start
+}
+
+/// What the stub at an address is for: a builtin's name, or a few words.
+pub(crate) fn stub_name(address: usize) -> Option<&'static str> {
+    let common = COMMON.get()?;
+    let last = common.builtins.partition_point(|&start| start <= address);
+    if let Some(builtin) = last.checked_sub(1)
+        && address < common.builtins_end
+    {
+        return Some(Builtin::ALL[builtin].name());
+    }
+    let others = [(&common.trap_stub, "traps"), (&common.lazy_common, "first calls")];
+    let other = others.into_iter().find(|(stub, _)| stub.contains(&address));
+    other.map(|(_, name)| name).or_else(|| {
+        Some(match stub_cache().kind_at(address)? {
+            Kind::Entry => "entry of WebAssembly code",
+            Kind::Host => "calls of the host",
+        })
+    })
 }
 
 /// An entry trampoline, kept as long as this.
@@ -84,18 +104,21 @@ fn cached(kind: Kind, ty: &FuncType, make: impl FnOnce() -> Vec<u8>) -> Arc<Stub
 }
 
 struct Common {
+    /// In ascending order.
     builtins: [usize; BUILTIN_COUNT],
-    trap_stub: usize,
-    lazy_common: usize,
+    builtins_end: usize,
+    trap_stub: Range<usize>,
+    lazy_common: Range<usize>,
 }
 
 impl Common {
     fn new() -> io::Result<Self> {
         let cache = stub_cache();
         let (code, offsets) = stubs::builtin_stubs(&shims::builtin_addresses());
-        let base = cache.place(&code)?;
+        let Range { start, end } = cache.place(&code)?;
         Ok(Self {
-            builtins: offsets.map(|offset| base + offset as usize),
+            builtins: offsets.map(|offset| start + offset as usize),
+            builtins_end: end,
             trap_stub: cache.place(&stubs::trap_stub(shims::raise_address()))?,
             lazy_common: cache.place(&stubs::lazy_common(shims::lazy_address()))?,
         })

@@ -9,6 +9,7 @@ use crate::vm::code_memory::{CodeArena, Span};
 use rustix::thread::{MembarrierCommand, membarrier};
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard, Weak};
 use upshift_abi::types::{FuncType, ValType};
 
@@ -115,9 +116,21 @@ impl StubCache {
         Ok(stub)
     }
 
-    /// Puts code somewhere for good: its address.
-    pub(super) fn place(&self, code: &[u8]) -> io::Result<usize> {
-        Ok(self.lock().place(code)?.1)
+    /// Puts code somewhere for good: its addresses.
+    pub(super) fn place(&self, code: &[u8]) -> io::Result<Range<usize>> {
+        let (_, start) = self.lock().place(code)?;
+        Ok(start..start + code.len())
+    }
+
+    /// What a stub in use that lies at an address is for.
+    pub(super) fn kind_at(&self, address: usize) -> Option<Kind> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let stubs: Vec<_> = state.known.values().filter_map(|known| known.stub.upgrade()).collect();
+        // To drop the last handle of a stub takes the lock.
+        drop(state);
+        let contains =
+            |stub: &&Arc<Stub>| (stub.address..stub.address + stub.piece.len).contains(&address);
+        stubs.iter().find(contains).map(|stub| stub.key.0)
     }
 
     fn lock(&self) -> RwLockWriteGuard<'_, State> {
@@ -195,6 +208,8 @@ mod tests {
         assert_eq!(kept[0], first);
         let loose = get(KEPT);
         assert_eq!(get(KEPT).address(), loose.address());
+        let kinds = [first, first + 99, loose.address()].map(|at| cache.kind_at(at));
+        assert_eq!((kinds, cache.kind_at(first - 1)), ([Some(Kind::Entry); 3], None));
         let address = loose.address();
         drop(loose);
         for i in KEPT + 1..KEPT + 1000 {
