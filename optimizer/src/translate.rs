@@ -16,6 +16,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use std::collections::BTreeMap;
 use upshift_abi::config::FunctionInput;
+use upshift_abi::conv::{CallLayout, ValueLoc};
 use upshift_abi::index::TypeIndex;
 use upshift_abi::types::{FuncType, ValType};
 use wasmparser::{BinaryReader, FunctionBody};
@@ -118,12 +119,24 @@ pub(crate) fn parser_type(ty: wasmparser::ValType) -> Type {
 
 /// The signature of functions of type `ty`: the vmctx, then the parameters.
 pub(crate) fn signature(ty: &FuncType) -> ir::Signature {
+    let layout = CallLayout::of(ty);
     let mut signature = ir::Signature::new(CallConv::Tail);
     signature.params.push(ir::AbiParam::new(types::I64));
-    let param = |ty: &ValType| ir::AbiParam::new(value_type(*ty));
-    signature.params.extend(ty.params.iter().map(param));
-    signature.returns.extend(ty.results.iter().map(param));
+    let params = ty.params.iter().zip(&layout.params);
+    signature.params.extend(params.map(|(&ty, &loc)| passed(ty, loc)));
+    let results = ty.results.iter().zip(&layout.results);
+    signature.returns.extend(results.map(|(&ty, &loc)| passed(ty, loc)));
     signature
+}
+
+/// A parameter or result of a type, which is passed there. An `i32` in memory is extended: both tiers read
+/// 64 bits, and where only 32 were written before, the processor waits until they are in the cache.
+fn passed(ty: ValType, loc: ValueLoc) -> ir::AbiParam {
+    let param = ir::AbiParam::new(value_type(ty));
+    match (ty, loc) {
+        (ValType::I32, ValueLoc::Memory(_)) => param.uext(),
+        _ => param,
+    }
 }
 
 /// Translates the function of `input` into `func`.
