@@ -161,10 +161,16 @@ builtins! {
     /// Replaces the function record in the low half of [`crate::layout::ThreadContext::value`] by the
     /// position that stands for it in objects, for one without [`crate::layout::FuncRef::heap_index`].
     func_heap_index(); conv = PreservesAll, traps = true, collects = false;
-    /// Notes a call in a profile ([`crate::profile`]), other than of its first function: of the site
-    /// that `r11` points to, whose record is in the low half of
-    /// [`crate::layout::ThreadContext::value`]. Preserves all registers but `r11`.
+    /// Notes a call in a profile ([`crate::profile`]): of the function whose record `r10` points to, at
+    /// the site that is `r11` bytes behind the start of the counters. Preserves all registers but `r11`.
     note_call_target(); conv = Leaf, traps = false, collects = false;
+    /// Refills the thread's budget, and charges the counter that is `r11` bytes behind the start of the
+    /// counters ([`crate::hotness`]). Below zero, it is a jump to [`Builtin::hot_function`]. Preserves
+    /// all registers but `r11`.
+    refill_budget(); conv = Leaf, traps = true, collects = false;
+    /// Charges the counter that is `r11` bytes behind the start of the counters with what a frame's
+    /// budget gets, and as [`Builtin::refill_budget`].
+    charge_budget(); conv = Leaf, traps = true, collects = false;
 }
 
 /// Number of builtins.

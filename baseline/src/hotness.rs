@@ -5,26 +5,22 @@
 //! [`work_budget`](upshift_abi::config::CodegenConfig::work_budget), only entries of functions with
 //! loops do. Those of other functions go down from the thread's budget, and turns of loops from the
 //! frame's, which is a local of its own behind those of the function: so it has a register where
-//! one is left, and joins take care of it. Below zero, a few instructions behind the function
-//! refill the budget and charge the counter.
+//! one is left, and joins take care of it. Below zero, a stub that a few instructions behind
+//! the function call refills the thread's budget, and charges the counter.
 
 use crate::compiler::FuncCompiler;
 use crate::frame::{VMCTX_SLOT, slot_addr};
-use crate::masm::{Addr, Cond, Gpr, Label, SCRATCH, THREAD, Width};
+use crate::masm::{Addr, Gpr, SCRATCH, THREAD, Width};
 use crate::outline::builtin_addr;
 use crate::regs::{Holder, regs_in};
 use crate::value::{Reg, Ty};
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::code::OsrEntry;
-use upshift_abi::hotness::{
-    BUDGET_CHARGE, EXACT_ENTRY_COST, FRAME_BUDGET, LEAST_REFILL, REFILL_SHIFT, SEED_FACTOR,
-    SEED_STEP,
-};
+use upshift_abi::hotness::{EXACT_ENTRY_COST, FRAME_BUDGET};
 use upshift_abi::layout::{Instance, ThreadContext};
 
 const THREAD_BUDGET: Addr = Addr::Base(THREAD, offset_of!(ThreadContext, work_budget) as i32);
-const SEED: Addr = Addr::Base(THREAD, offset_of!(ThreadContext, work_seed) as i32);
 
 /// Bytes that subtract a number of 32 bits from a register.
 const SUBTRACTION_BYTES: usize = 7;
@@ -139,43 +135,33 @@ impl FuncCompiler<'_> {
 
     /// The function's counter, when the scratch register has the counters' address.
     fn counter(&self) -> Addr {
-        Addr::Base(SCRATCH, self.src.input.func.0 as i32 * 4)
+        Addr::Base(SCRATCH, self.counter_distance())
+    }
+
+    /// Where the function's counter is, behind the start of the counters.
+    fn counter_distance(&self) -> i32 {
+        self.src.input.func.0 as i32 * size_of::<i32>() as i32
     }
 
     /// Out of line, where all registers but the scratch one are as they were at the site: charges the
     /// counter when a budget was used up, and reports the function when the counter is below zero.
-    pub(crate) fn emit_hot(&mut self, hot: HotSite, pc: u32, back: u32) {
-        let work = match hot.budget {
-            Budget::Counter => None,
-            Budget::Thread => {
-                self.refill_thread_budget();
-                Some(BUDGET_CHARGE)
-            }
+    pub(crate) fn emit_hot(&mut self, hot: HotSite, pc: u32) {
+        let builtin = match hot.budget {
+            Budget::Counter => Builtin::hot_function,
+            Budget::Thread => Builtin::refill_budget,
             Budget::Frame(place) => {
                 self.refill_frame_budget(place);
-                Some(FRAME_BUDGET)
+                Builtin::charge_budget
             }
         };
-        if let Some(work) = work {
-            self.load_counters(None);
-            self.asm.sub_mi_patchable(Width::W32, self.counter(), work);
-            self.asm.jcc(Cond::NS, &mut Label::at(back));
+        if !matches!(hot.budget, Budget::Counter) {
+            self.asm.mov_ri(SCRATCH, self.counter_distance().cast_unsigned().into());
         }
         self.tables.pcs.push((self.asm.pos(), pc));
-        self.asm.call_mem(builtin_addr(Builtin::hot_function));
+        self.asm.call_mem(builtin_addr(builtin));
         if let Some(osr) = hot.osr {
             self.tables.osr.push((self.asm.pos(), osr));
         }
-    }
-
-    fn refill_thread_budget(&mut self) {
-        self.asm.load_w(Width::W32, SCRATCH, SEED);
-        self.asm.imul_rri(Width::W32, SCRATCH, SCRATCH, SEED_FACTOR);
-        self.asm.add_ri(Width::W32, SCRATCH, SEED_STEP);
-        self.asm.store_w(Width::W32, SEED, SCRATCH);
-        self.asm.shr_ri(Width::W32, SCRATCH, REFILL_SHIFT);
-        self.asm.add_ri(Width::W32, SCRATCH, LEAST_REFILL);
-        self.asm.add_mr(Width::W32, THREAD_BUDGET, SCRATCH);
     }
 
     fn refill_frame_budget(&mut self, place: Option<Reg>) {

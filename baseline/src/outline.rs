@@ -104,13 +104,6 @@ pub(crate) enum Cold {
         /// The register that gets the position.
         position: Gpr,
     },
-    /// Notes a call in a profile, which the scratch register leads to.
-    CallTarget {
-        /// How far behind the site is.
-        site: i32,
-        /// The register with the record.
-        record: Gpr,
-    },
 }
 
 /// The end of a tail call, which must know which registers the prologue saves.
@@ -172,7 +165,7 @@ impl FuncCompiler<'_> {
                     self.tables.pcs.push((self.asm.pos(), slow.pc));
                     self.asm.call_mem(builtin_addr(builtin));
                 }
-                Slow::Hot(hot) => self.emit_hot(hot, slow.pc, slow.back),
+                Slow::Hot(hot) => self.emit_hot(hot, slow.pc),
             }
             self.asm.jmp(&mut Label::at(slow.back));
         }
@@ -195,7 +188,6 @@ impl FuncCompiler<'_> {
                 Cold::FillArray => self.emit_fill_array(),
                 Cold::Barrier { object, element } => self.emit_barrier(object, element, site.back),
                 Cold::FuncIndex { record, position } => self.emit_func_index(record, position),
-                Cold::CallTarget { site, record } => self.emit_call_target(site, record),
             }
             self.asm.jmp(&mut Label::at(site.back));
         }

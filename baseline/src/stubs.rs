@@ -18,6 +18,7 @@
 
 mod builtin;
 mod bulk;
+mod counting;
 mod emit;
 mod entry;
 mod host;

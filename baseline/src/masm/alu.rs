@@ -278,11 +278,6 @@ impl Asm {
         self.op_rri(w, Opcode::one(0x81), 5, d.0, Imm::I32(imm));
     }
 
-    /// `add [mem], s`
-    pub(crate) fn add_mr(&mut self, w: Width, mem: Addr, s: Gpr) {
-        self.op_rm(w, Opcode::one(0x01), s.0, mem);
-    }
-
     /// `test byte [mem], imm`
     pub(crate) fn test_mi8(&mut self, mem: Addr, imm: u8) {
         self.op_rmi(Width::W32, Opcode::one(0xf6), 0, mem, Imm::I8(imm.into()));

@@ -6,7 +6,7 @@ use crate::masm::{
     Addr, Cond, Gpr, Label, Prec, RAX, RBP, RDI, RSP, SCRATCH, THREAD, Width, XSCRATCH,
 };
 use crate::merge::Source;
-use crate::outline::{Cold, TailCall, builtin_addr};
+use crate::outline::{TailCall, builtin_addr};
 use crate::regs::CALLEE_SAVED_GPRS;
 use crate::value::{Operand, Reg, Ty, Value};
 use smallvec::SmallVec;
@@ -27,6 +27,11 @@ pub(crate) enum BuiltinArg {
     /// A popped operand.
     Operand(Operand),
 }
+
+/// Registers that no arguments are passed in.
+const CALLEES: u32 = 1 << 0 | 1 << 10 | CALLEE_SAVED_GPRS;
+/// The register of a record whose call is profiled.
+const PROFILED: Gpr = Gpr(10);
 
 /// Who is called.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +55,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) {
         self.zeal_exception();
         let record = self.indirect_callee(ty, table);
-        self.profile_call(record);
+        let record = self.profile_call(record);
         self.call_function(Callee::Record(record), ty);
     }
 
@@ -71,7 +76,7 @@ impl FuncCompiler<'_> {
         let index = self.pop();
         let index = self.read_gpr(index);
         let element = self.table_element(table, index, Trap::UndefinedElement);
-        let record = self.alloc(Reg::from(RAX).bit() | 1 << 10 | CALLEE_SAVED_GPRS).gpr();
+        let record = self.alloc_callee();
         self.asm.load_w(Width::W64, record, Addr::Base(element, 0));
         let vmctx = self.vmctx();
         let ids = Addr::Base(vmctx, offset_of!(Instance, type_ids) as i32);
@@ -109,40 +114,26 @@ impl FuncCompiler<'_> {
     pub(crate) fn call_ref(&mut self, ty: TypeIndex) {
         self.zeal_exception();
         let record = self.referred_callee();
-        self.profile_call(record);
+        let record = self.profile_call(record);
         self.call_function(Callee::Reference(record), ty);
     }
 
-    /// Notes in the profile of the call at hand whom it calls.
-    fn profile_call(&mut self, record: Gpr) {
+    /// Notes in the profile of the call at hand whom it calls. Gives the register that has the record then.
+    fn profile_call(&mut self, record: Gpr) -> Gpr {
         let module = self.src.input.module;
         if !self.src.input.config.counts_hotness() {
-            return;
+            return record;
         }
-        let Some(site) = module.call_site(self.src.pc) else { return };
-        let site = (site_word(module.bodies.len(), site) * size_of::<u32>()) as i32;
-        let distance = self.alloc_gpr();
-        self.asm.mov_rr(Width::W64, distance, record);
-        self.asm.load_w(Width::W64, SCRATCH, slot_addr(VMCTX_SLOT));
-        self.asm.sub_rr(Width::W32, distance, SCRATCH);
-        let counters = Addr::Base(SCRATCH, offset_of!(Instance, counters) as i32);
-        self.asm.load_w(Width::W64, SCRATCH, counters);
-        self.asm.cmp_rm(Width::W32, distance, Addr::Base(SCRATCH, site));
-        let mut label = Label::new();
-        self.asm.jcc(Cond::NE, &mut label);
-        let count = Addr::Base(SCRATCH, site + size_of::<u32>() as i32);
-        self.asm.sub_mi_patchable(Width::W32, count, -1);
-        let back = self.asm.pos();
-        self.add_cold(label, back, Cold::CallTarget { site, record: distance });
-        self.regs.locked = Reg::from(record).bit();
-    }
-
-    /// The cold path of [`Self::profile_call`].
-    pub(crate) fn emit_call_target(&mut self, site: i32, record: Gpr) {
-        self.asm.lea_disp(Width::W64, SCRATCH, SCRATCH, site);
-        let value = Addr::Base(THREAD, offset_of!(ThreadContext, value) as i32);
-        self.asm.store_w(Width::W32, value, record);
+        let Some(site) = module.call_site(self.src.pc) else { return record };
+        if record != PROFILED {
+            let profiled = self.alloc(Reg::from(PROFILED).bit());
+            self.asm.mov_rr(Width::W64, PROFILED, record);
+            self.regs.locked = profiled.bit();
+        }
+        let site = site_word(module.bodies.len(), site) * size_of::<u32>();
+        self.asm.mov_ri(SCRATCH, site as u64);
         self.asm.call_mem(builtin_addr(Builtin::note_call_target));
+        PROFILED
     }
 
     /// `return_call_ref`
@@ -154,10 +145,17 @@ impl FuncCompiler<'_> {
     /// Pops a function reference into a register that no arguments are passed in.
     fn referred_callee(&mut self) -> Gpr {
         let reference = self.pop();
-        let record = self.alloc(Reg::from(RAX).bit() | 1 << 10 | CALLEE_SAVED_GPRS);
-        self.load_into(record, reference);
-        self.regs.locked = record.bit();
-        record.gpr()
+        let record = self.alloc_callee();
+        self.load_into(record.into(), reference);
+        self.regs.locked = Reg::from(record).bit();
+        record
+    }
+
+    /// A register that no arguments are passed in, where there is a choice that for profiles.
+    fn alloc_callee(&mut self) -> Gpr {
+        let profiled = Reg::from(PROFILED).bit();
+        let free = self.regs.locked & profiled == 0;
+        self.alloc(if free { profiled } else { CALLEES }).gpr()
     }
 
     fn call_function(&mut self, callee: Callee, ty: TypeIndex) {

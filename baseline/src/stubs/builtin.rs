@@ -1,6 +1,7 @@
 //! Exit stubs of the runtime functions, and the trap stub.
 
 use super::bulk::{copy_small, fill_small};
+use super::counting::counting_stub;
 use super::emit::{
     Assembler, EXIT_FP, EXIT_PC, PENDING, call_engine, disp, finish, leave_to_landing, record_exit,
 };
@@ -8,8 +9,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use std::mem::offset_of;
 use upshift_abi::builtin::{BUILTIN_COUNT, Builtin, BuiltinConv};
 use upshift_abi::conv::CALLEE_SAVED;
-use upshift_abi::layout::{OsrTransfer, ThreadContext};
-use upshift_abi::profile::MAX_TARGETS;
+use upshift_abi::layout::OsrTransfer;
 
 /// The exit stubs of all builtins as one piece of code, and the offset of each.
 ///
@@ -33,7 +33,7 @@ pub fn builtin_stubs(implementations: &[u64; BUILTIN_COUNT]) -> (Vec<u8>, [u32; 
             BuiltinConv::PreservesAll => {
                 preserving_stub(address, builtin.traps(), builtin == Builtin::hot_function)
             }
-            BuiltinConv::Leaf => note_call_target(),
+            BuiltinConv::Leaf => counting_stub(builtin),
         });
     }
     (code, offsets)
@@ -137,38 +137,6 @@ fn finish_preserving(mut asm: Assembler, traps: bool, transfers: bool) -> Vec<u8
         ; ->out:
     );
     leave_to_landing(&mut asm);
-    finish(asm)
-}
-
-/// Notes a call at the site that r11 points to: counts it with its function, in the first free entry,
-/// or with those that found none.
-fn note_call_target() -> Vec<u8> {
-    let mut asm = Assembler::new(0);
-    dynasm!(asm
-        ; .arch x64
-        ; push rax
-        ; mov eax, [r15 + disp(offset_of!(ThreadContext, value))]
-    );
-    for _ in 0..MAX_TARGETS {
-        dynasm!(asm
-            ; .arch x64
-            ; cmp DWORD [r11 + 4], 0
-            ; je ->free
-            ; cmp [r11], eax
-            ; je ->found
-            ; add r11, 8
-        );
-    }
-    dynasm!(asm
-        ; .arch x64
-        ; jmp ->found
-        ; ->free:
-        ; mov [r11], eax
-        ; ->found:
-        ; add DWORD [r11 + 4], 1
-        ; pop rax
-        ; ret
-    );
     finish(asm)
 }
 

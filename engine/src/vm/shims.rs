@@ -511,8 +511,12 @@ extern "C" fn array_init_elem(
     });
 }
 
-/// Its stub does everything.
+/// Its stub does everything, as those of the next two.
 extern "C" fn note_call_target() {}
+
+extern "C" fn refill_budget() {}
+
+extern "C" fn charge_budget() {}
 
 extern "C" fn stack_check(thread: Thread, _registers: *mut SavedRegisters) {
     // SAFETY: `thread` is as the module head says.

@@ -24,19 +24,9 @@
 ;;    2e  mov rax, rdx
 ;;    31  leave
 ;;    32  ret
-;;    33  mov r11d, [r15+0x6c]
-;;    37  imul r11d, 0x19660d
-;;    3e  add r11d, 0x3c6ef35f
-;;    45  mov [r15+0x6c], r11d
-;;    49  shr r11d, 0x11
-;;    4d  add r11d, 0x8000
-;;    54  add [r15+0x68], r11d
-;;    58  mov r11, [rbp-8]
-;;    5c  mov r11, [r11+0x10]
-;;    60  sub dword ptr [r11], 0xc000
-;;    67  jns 0x1e
-;;    6d  call qword ptr [r15+0x110]
-;;    74  jmp 0x1e
+;;    33  mov r11d, 0
+;;    39  call qword ptr [r15+0x190]
+;;    40  jmp 0x1e
 ;; function 1 select
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -50,19 +40,9 @@
 ;;    27  cmova rax, rsi
 ;;    2b  leave
 ;;    2c  ret
-;;    2d  mov r11d, [r15+0x6c]
-;;    31  imul r11d, 0x19660d
-;;    38  add r11d, 0x3c6ef35f
-;;    3f  mov [r15+0x6c], r11d
-;;    43  shr r11d, 0x11
-;;    47  add r11d, 0x8000
-;;    4e  add [r15+0x68], r11d
-;;    52  mov r11, [rbp-8]
-;;    56  mov r11, [r11+0x10]
-;;    5a  sub dword ptr [r11+4], 0xc000
-;;    62  jns 0x1a
-;;    68  call qword ptr [r15+0x110]
-;;    6f  jmp 0x1a
+;;    2d  mov r11d, 4
+;;    33  call qword ptr [r15+0x190]
+;;    3a  jmp 0x1a
 ;; function 2 table
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -94,16 +74,6 @@
 ;;    6f  mov eax, 3
 ;;    74  leave
 ;;    75  ret
-;;    76  mov r11d, [r15+0x6c]
-;;    7a  imul r11d, 0x19660d
-;;    81  add r11d, 0x3c6ef35f
-;;    88  mov [r15+0x6c], r11d
-;;    8c  shr r11d, 0x11
-;;    90  add r11d, 0x8000
-;;    97  add [r15+0x68], r11d
-;;    9b  mov r11, [rbp-8]
-;;    9f  mov r11, [r11+0x10]
-;;    a3  sub dword ptr [r11+8], 0xc000
-;;    ab  jns 0x1c
-;;    b1  call qword ptr [r15+0x110]
-;;    b8  jmp 0x1c
+;;    76  mov r11d, 8
+;;    7c  call qword ptr [r15+0x190]
+;;    83  jmp 0x1c

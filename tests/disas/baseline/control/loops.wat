@@ -35,12 +35,9 @@
 ;;    5f  call qword ptr [r15+0x110]
 ;;    66  jmp 0x30
 ;;    6b  add r8d, 0x8000
-;;    72  mov r11, [rbp-8]
-;;    76  mov r11, [r11+0x10]
-;;    7a  sub dword ptr [r11], 0x8000
-;;    81  jns 0x49
-;;    87  call qword ptr [r15+0x110]
-;;    8e  jmp 0x49
+;;    72  mov r11d, 0
+;;    78  call qword ptr [r15+0x198]
+;;    7f  jmp 0x49
 ;; function 1 empty
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -59,9 +56,6 @@
 ;;    40  call qword ptr [r15+0x110]
 ;;    47  jmp 0x26
 ;;    4c  add ebx, 0x8000
-;;    52  mov r11, [rbp-8]
-;;    56  mov r11, [r11+0x10]
-;;    5a  sub dword ptr [r11+4], 0x8000
-;;    62  jns 0x3b
-;;    68  call qword ptr [r15+0x110]
-;;    6f  jmp 0x3b
+;;    52  mov r11d, 4
+;;    58  call qword ptr [r15+0x198]
+;;    5f  jmp 0x3b

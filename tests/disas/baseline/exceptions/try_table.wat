@@ -34,19 +34,9 @@
 ;;    23  div esi ; integer divide by zero
 ;;    26  leave
 ;;    27  ret
-;;    28  mov r11d, [r15+0x6c]
-;;    2c  imul r11d, 0x19660d
-;;    33  add r11d, 0x3c6ef35f
-;;    3a  mov [r15+0x6c], r11d
-;;    3e  shr r11d, 0x11
-;;    42  add r11d, 0x8000
-;;    49  add [r15+0x68], r11d
-;;    4d  mov r11, [rbp-8]
-;;    51  mov r11, [r11+0x10]
-;;    55  sub dword ptr [r11], 0xc000
-;;    5c  jns 0x1c
-;;    62  call qword ptr [r15+0x110]
-;;    69  jmp 0x1c
+;;    28  mov r11d, 0
+;;    2e  call qword ptr [r15+0x190]
+;;    35  jmp 0x1c
 ;; function 2 plain
 ;;     0  cmp rsp, [r15]
 ;;     3  jb 0x46
@@ -74,19 +64,9 @@
 ;;    4a  call qword ptr [r15+0x100]
 ;;    51  pop rbp
 ;;    53  jmp 9
-;;    58  mov r11d, [r15+0x6c]
-;;    5c  imul r11d, 0x19660d
-;;    63  add r11d, 0x3c6ef35f
-;;    6a  mov [r15+0x6c], r11d
-;;    6e  shr r11d, 0x11
-;;    72  add r11d, 0x8000
-;;    79  add [r15+0x68], r11d
-;;    7d  mov r11, [rbp-8]
-;;    81  mov r11, [r11+0x10]
-;;    85  sub dword ptr [r11+4], 0xc000
-;;    8d  jns 0x27
-;;    93  call qword ptr [r15+0x110]
-;;    9a  jmp 0x27
+;;    58  mov r11d, 4
+;;    5e  call qword ptr [r15+0x190]
+;;    65  jmp 0x27
 ;; function 3 try
 ;;     0  cmp rsp, [r15]
 ;;     3  jb 0x5f
@@ -119,19 +99,9 @@
 ;;    63  call qword ptr [r15+0x100]
 ;;    6a  pop rbp
 ;;    6c  jmp 9
-;;    71  mov r11d, [r15+0x6c]
-;;    75  imul r11d, 0x19660d
-;;    7c  add r11d, 0x3c6ef35f
-;;    83  mov [r15+0x6c], r11d
-;;    87  shr r11d, 0x11
-;;    8b  add r11d, 0x8000
-;;    92  add [r15+0x68], r11d
-;;    96  mov r11, [rbp-8]
-;;    9a  mov r11, [r11+0x10]
-;;    9e  sub dword ptr [r11+8], 0xc000
-;;    a6  jns 0x27
-;;    ac  call qword ptr [r15+0x110]
-;;    b3  jmp 0x27
+;;    71  mov r11d, 8
+;;    77  call qword ptr [r15+0x190]
+;;    7e  jmp 0x27
 ;; function 4 try_nothrow
 ;;     0  cmp rsp, [r15]
 ;;     3  jb 0x59
@@ -162,19 +132,9 @@
 ;;    5d  call qword ptr [r15+0x100]
 ;;    64  pop rbp
 ;;    66  jmp 9
-;;    6b  mov r11d, [r15+0x6c]
-;;    6f  imul r11d, 0x19660d
-;;    76  add r11d, 0x3c6ef35f
-;;    7d  mov [r15+0x6c], r11d
-;;    81  shr r11d, 0x11
-;;    85  add r11d, 0x8000
-;;    8c  add [r15+0x68], r11d
-;;    90  mov r11, [rbp-8]
-;;    94  mov r11, [r11+0x10]
-;;    98  sub dword ptr [r11+0xc], 0xc000
-;;    a0  jns 0x27
-;;    a6  call qword ptr [r15+0x110]
-;;    ad  jmp 0x27
+;;    6b  mov r11d, 0xc
+;;    71  call qword ptr [r15+0x190]
+;;    78  jmp 0x27
 ;; function 5 local
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -197,16 +157,6 @@
 ;;    4c  jmp 0x51
 ;;    51  leave
 ;;    52  ret
-;;    53  mov r11d, [r15+0x6c]
-;;    57  imul r11d, 0x19660d
-;;    5e  add r11d, 0x3c6ef35f
-;;    65  mov [r15+0x6c], r11d
-;;    69  shr r11d, 0x11
-;;    6d  add r11d, 0x8000
-;;    74  add [r15+0x68], r11d
-;;    78  mov r11, [rbp-8]
-;;    7c  mov r11, [r11+0x10]
-;;    80  sub dword ptr [r11+0x10], 0xc000
-;;    88  jns 0x1c
-;;    8e  call qword ptr [r15+0x110]
-;;    95  jmp 0x1c
+;;    53  mov r11d, 0x10
+;;    59  call qword ptr [r15+0x190]
+;;    60  jmp 0x1c

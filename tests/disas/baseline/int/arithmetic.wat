@@ -18,19 +18,9 @@
 ;;    1e  lea eax, [rsi+rdx]
 ;;    21  leave
 ;;    22  ret
-;;    23  mov r11d, [r15+0x6c]
-;;    27  imul r11d, 0x19660d
-;;    2e  add r11d, 0x3c6ef35f
-;;    35  mov [r15+0x6c], r11d
-;;    39  shr r11d, 0x11
-;;    3d  add r11d, 0x8000
-;;    44  add [r15+0x68], r11d
-;;    48  mov r11, [rbp-8]
-;;    4c  mov r11, [r11+0x10]
-;;    50  sub dword ptr [r11], 0xc000
-;;    57  jns 0x1e
-;;    5d  call qword ptr [r15+0x110]
-;;    64  jmp 0x1e
+;;    23  mov r11d, 0
+;;    29  call qword ptr [r15+0x190]
+;;    30  jmp 0x1e
 ;; function 1 add_constant
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -41,19 +31,9 @@
 ;;    1a  lea rax, [rsi+0x64]
 ;;    1e  leave
 ;;    1f  ret
-;;    20  mov r11d, [r15+0x6c]
-;;    24  imul r11d, 0x19660d
-;;    2b  add r11d, 0x3c6ef35f
-;;    32  mov [r15+0x6c], r11d
-;;    36  shr r11d, 0x11
-;;    3a  add r11d, 0x8000
-;;    41  add [r15+0x68], r11d
-;;    45  mov r11, [rbp-8]
-;;    49  mov r11, [r11+0x10]
-;;    4d  sub dword ptr [r11+4], 0xc000
-;;    55  jns 0x1a
-;;    5b  call qword ptr [r15+0x110]
-;;    62  jmp 0x1a
+;;    20  mov r11d, 4
+;;    26  call qword ptr [r15+0x190]
+;;    2d  jmp 0x1a
 ;; function 2 subtract_from_constant
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -68,19 +48,9 @@
 ;;    26  mov rax, rcx
 ;;    29  leave
 ;;    2a  ret
-;;    2b  mov r11d, [r15+0x6c]
-;;    2f  imul r11d, 0x19660d
-;;    36  add r11d, 0x3c6ef35f
-;;    3d  mov [r15+0x6c], r11d
-;;    41  shr r11d, 0x11
-;;    45  add r11d, 0x8000
-;;    4c  add [r15+0x68], r11d
-;;    50  mov r11, [rbp-8]
-;;    54  mov r11, [r11+0x10]
-;;    58  sub dword ptr [r11+8], 0xc000
-;;    60  jns 0x1c
-;;    66  call qword ptr [r15+0x110]
-;;    6d  jmp 0x1c
+;;    2b  mov r11d, 8
+;;    31  call qword ptr [r15+0x190]
+;;    38  jmp 0x1c
 ;; function 3 shift
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -93,19 +63,9 @@
 ;;    1e  shlx eax, esi, edx
 ;;    23  leave
 ;;    24  ret
-;;    25  mov r11d, [r15+0x6c]
-;;    29  imul r11d, 0x19660d
-;;    30  add r11d, 0x3c6ef35f
-;;    37  mov [r15+0x6c], r11d
-;;    3b  shr r11d, 0x11
-;;    3f  add r11d, 0x8000
-;;    46  add [r15+0x68], r11d
-;;    4a  mov r11, [rbp-8]
-;;    4e  mov r11, [r11+0x10]
-;;    52  sub dword ptr [r11+0xc], 0xc000
-;;    5a  jns 0x1e
-;;    60  call qword ptr [r15+0x110]
-;;    67  jmp 0x1e
+;;    25  mov r11d, 0xc
+;;    2b  call qword ptr [r15+0x190]
+;;    32  jmp 0x1e
 ;; function 4 divide
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -118,25 +78,15 @@
 ;;    1e  mov rcx, rdx
 ;;    21  mov rax, rsi
 ;;    24  test ecx, ecx
-;;    26  je 0x79
+;;    26  je 0x44
 ;;    2c  cdq
 ;;    2d  idiv ecx ; integer overflow
 ;;    30  leave
 ;;    31  ret
-;;    32  mov r11d, [r15+0x6c]
-;;    36  imul r11d, 0x19660d
-;;    3d  add r11d, 0x3c6ef35f
-;;    44  mov [r15+0x6c], r11d
-;;    48  shr r11d, 0x11
-;;    4c  add r11d, 0x8000
-;;    53  add [r15+0x68], r11d
-;;    57  mov r11, [rbp-8]
-;;    5b  mov r11, [r11+0x10]
-;;    5f  sub dword ptr [r11+0x10], 0xc000
-;;    67  jns 0x1e
-;;    6d  call qword ptr [r15+0x110]
-;;    74  jmp 0x1e
-;;    79  ud2 ; integer divide by zero
+;;    32  mov r11d, 0x10
+;;    38  call qword ptr [r15+0x190]
+;;    3f  jmp 0x1e
+;;    44  ud2 ; integer divide by zero
 ;; function 5 folded
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -147,16 +97,6 @@
 ;;    1a  mov eax, 0x2a
 ;;    1f  leave
 ;;    20  ret
-;;    21  mov r11d, [r15+0x6c]
-;;    25  imul r11d, 0x19660d
-;;    2c  add r11d, 0x3c6ef35f
-;;    33  mov [r15+0x6c], r11d
-;;    37  shr r11d, 0x11
-;;    3b  add r11d, 0x8000
-;;    42  add [r15+0x68], r11d
-;;    46  mov r11, [rbp-8]
-;;    4a  mov r11, [r11+0x10]
-;;    4e  sub dword ptr [r11+0x14], 0xc000
-;;    56  jns 0x1a
-;;    5c  call qword ptr [r15+0x110]
-;;    63  jmp 0x1a
+;;    21  mov r11d, 0x14
+;;    27  call qword ptr [r15+0x190]
+;;    2e  jmp 0x1a

@@ -18,19 +18,9 @@
 ;;    1e  vmovaps xmm0, xmm2
 ;;    23  leave
 ;;    24  ret
-;;    25  mov r11d, [r15+0x6c]
-;;    29  imul r11d, 0x19660d
-;;    30  add r11d, 0x3c6ef35f
-;;    37  mov [r15+0x6c], r11d
-;;    3b  shr r11d, 0x11
-;;    3f  add r11d, 0x8000
-;;    46  add [r15+0x68], r11d
-;;    4a  mov r11, [rbp-8]
-;;    4e  mov r11, [r11+0x10]
-;;    52  sub dword ptr [r11], 0xc000
-;;    59  jns 0x1a
-;;    5f  call qword ptr [r15+0x110]
-;;    66  jmp 0x1a
+;;    25  mov r11d, 0
+;;    2b  call qword ptr [r15+0x190]
+;;    32  jmp 0x1a
 ;; function 1 loaded
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -45,19 +35,9 @@
 ;;    28  vmovaps xmm0, xmm1
 ;;    2d  leave
 ;;    2e  ret
-;;    2f  mov r11d, [r15+0x6c]
-;;    33  imul r11d, 0x19660d
-;;    3a  add r11d, 0x3c6ef35f
-;;    41  mov [r15+0x6c], r11d
-;;    45  shr r11d, 0x11
-;;    49  add r11d, 0x8000
-;;    50  add [r15+0x68], r11d
-;;    54  mov r11, [rbp-8]
-;;    58  mov r11, [r11+0x10]
-;;    5c  sub dword ptr [r11+4], 0xc000
-;;    64  jns 0x1c
-;;    6a  call qword ptr [r15+0x110]
-;;    71  jmp 0x1c
+;;    2f  mov r11d, 4
+;;    35  call qword ptr [r15+0x190]
+;;    3c  jmp 0x1c
 ;; function 2 lane
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -69,19 +49,9 @@
 ;;    1f  vmovaps xmm0, xmm1
 ;;    24  leave
 ;;    25  ret
-;;    26  mov r11d, [r15+0x6c]
-;;    2a  imul r11d, 0x19660d
-;;    31  add r11d, 0x3c6ef35f
-;;    38  mov [r15+0x6c], r11d
-;;    3c  shr r11d, 0x11
-;;    40  add r11d, 0x8000
-;;    47  add [r15+0x68], r11d
-;;    4b  mov r11, [rbp-8]
-;;    4f  mov r11, [r11+0x10]
-;;    53  sub dword ptr [r11+8], 0xc000
-;;    5b  jns 0x1a
-;;    61  call qword ptr [r15+0x110]
-;;    68  jmp 0x1a
+;;    26  mov r11d, 8
+;;    2c  call qword ptr [r15+0x190]
+;;    33  jmp 0x1a
 ;; function 3 shuffle
 ;;     0  push rbp
 ;;     1  mov rbp, rsp
@@ -93,16 +63,6 @@
 ;;    1e  vmovaps xmm0, xmm2
 ;;    23  leave
 ;;    24  ret
-;;    25  mov r11d, [r15+0x6c]
-;;    29  imul r11d, 0x19660d
-;;    30  add r11d, 0x3c6ef35f
-;;    37  mov [r15+0x6c], r11d
-;;    3b  shr r11d, 0x11
-;;    3f  add r11d, 0x8000
-;;    46  add [r15+0x68], r11d
-;;    4a  mov r11, [rbp-8]
-;;    4e  mov r11, [r11+0x10]
-;;    52  sub dword ptr [r11+0xc], 0xc000
-;;    5a  jns 0x1a
-;;    60  call qword ptr [r15+0x110]
-;;    67  jmp 0x1a
+;;    25  mov r11d, 0xc
+;;    2b  call qword ptr [r15+0x190]
+;;    32  jmp 0x1a
