@@ -24,8 +24,7 @@ pub struct CodegenConfig {
     /// Count entries of functions and turns of loops in the code of both tiers
     /// ([`crate::profile`]).
     pub turn_counts: bool,
-    /// Have tables lead from each instruction of baseline code to its operator, and not only from those
-    /// that call or trap. The optimising compiler's always do.
+    /// Have tables lead from each instruction to its operator, and not only from those that call or trap.
     pub operator_offsets: bool,
     /// Bytes of inaccessible address space behind the 4 GiB of a 32-bit memory;
     /// 0 makes every memory [`MemoryStyle::Checked`].

@@ -106,8 +106,11 @@ fn bounded(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("code and modules are below 4 GiB")
 }
 
-/// Where code comes from. Code at the offset `slow`, and what Cranelift gives no location, comes from
-/// the function's start.
+/// Where code comes from. What comes before all instructions and at the offset `slow` is the function's
+/// start.
+///
+/// Instructions that the optimizer made have no location: they stand where their result is wanted, so they
+/// belong to what comes next, or to the one before when nothing does.
 fn locations(
     sources: &Sources,
     compiled: &CompiledCode,
@@ -123,10 +126,20 @@ fn locations(
             ranges.push((at, frame));
         }
     };
-    for loc in compiled.buffer.get_srclocs_sorted() {
-        let known = !loc.loc.is_default();
-        let place = if known { sources.resolve(loc.loc.bits()) } else { (start, None) };
-        add(loc.start + shift, place);
+    let locs = compiled.buffer.get_srclocs_sorted().iter().rev();
+    let mut next = None;
+    let mut places: Vec<_> = locs
+        .map(|loc| {
+            let own = (!loc.loc.is_default()).then(|| sources.resolve(loc.loc.bits()));
+            next = own.or(next);
+            (loc.start + shift, next)
+        })
+        .collect();
+    add(0, (start, None));
+    let mut before = (start, None);
+    while let Some((at, place)) = places.pop() {
+        before = place.unwrap_or(before);
+        add(at, before);
     }
     add(slow, (start, None));
     (PcMap::from_unsorted(pcs), InlineMap::new(sources.frames.clone(), &ranges))

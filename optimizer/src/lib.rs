@@ -24,6 +24,7 @@ mod lower;
 mod memory_flags;
 mod nothrow;
 mod ops;
+mod origins;
 mod osr;
 mod phis;
 mod placement;
@@ -34,8 +35,8 @@ mod testing;
 mod translate;
 mod visit;
 
-use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::{CodegenResult, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use isa::Goal;
 use upshift_abi::code::{CompileError, CompiledFunction};
@@ -168,12 +169,9 @@ impl Compiler {
         goal: Goal,
     ) -> Result<CompiledFunction, CompileError> {
         let translated = self.translate(input, entry, limits, goal)?;
-        let target = isa::target(goal, self.verify);
-        let result = self.context.compile(&**target, &mut ControlPlane::default());
-        if let Err(error) = result {
+        if let Err(error) = self.generate(goal, input.config.operator_offsets) {
             let func = input.module.func_index(input.func).0;
-            let message = format!("Cranelift: {:?}", error.inner);
-            return Err(CompileError::Malformed { func, message });
+            return Err(CompileError::Malformed { func, message: format!("Cranelift: {error:?}") });
         }
         let may_miss = !input.config.loop_polls && translated.has_loops;
         if may_miss && emit::misses_polls(&self.context.func) {
@@ -183,6 +181,24 @@ impl Compiler {
         }
         let compiled = self.context.compiled_code().expect("just compiled");
         emit::gather(input, entry, translated, &self.context.func, compiled)
+    }
+
+    /// Makes machine code of the intermediate code in the context, whose instructions keep their locations
+    /// when `located`.
+    fn generate(&mut self, goal: Goal, located: bool) -> CodegenResult<()> {
+        let context = &mut self.context;
+        let mut goal = goal;
+        if located && goal == Goal::Full {
+            let origins = origins::Origins::of(&context.func);
+            let target = isa::target(goal, self.verify);
+            context.optimize(&**target, &mut ControlPlane::default())?;
+            origins.restore(&mut context.func);
+            // It is optimised now, and the rest is the same.
+            goal = Goal::SmallFrame;
+        }
+        let target = isa::target(goal, self.verify);
+        context.compile(&**target, &mut ControlPlane::default()).map_err(|error| error.inner)?;
+        Ok(())
     }
 
     /// Puts the intermediate code of a function into the context.

@@ -39,7 +39,7 @@ const SLOT_BYTES: u32 = 8;
 const SLOT_ALIGN: u8 = 3;
 /// References that all stack maps of a function may have together: their number is otherwise the
 /// product of its references and its calls.
-const MAX_STORED: usize = 1 << 20;
+const MAX_STORED: usize = 1 << 22;
 /// What a reference counts for that is stored and loaded on a path aside: it has two values where
 /// that path joins.
 const ASIDE_WEIGHT: usize = 16;

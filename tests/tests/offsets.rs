@@ -1,10 +1,13 @@
-//! From instructions of baseline code to operators.
+//! From instructions to operators, when tables lead from all of them.
 
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use std::collections::BTreeMap;
 use upshift_abi::code::CompiledFunction;
 use upshift_abi::config::CodegenConfig;
-use upshift_tests::single::baseline_first;
+use upshift_abi::index::DefinedFuncIndex;
+use upshift_optimizer::{Effort, Entry, Request};
+use upshift_tests::corpus;
+use upshift_tests::single::{baseline_first, compile_first};
 use wasmparser::{Operator, Parser, Payload};
 
 const PROGRAM: &str = "(module (memory 1)
@@ -16,11 +19,34 @@ const PROGRAM: &str = "(module (memory 1)
             (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
         (i32.popcnt (local.get 1))))";
 
+/// The loop calls the second function four times.
+const INLINED: &str = "(module
+    (func (param i32) (result i32) (local i32)
+        (loop $l
+            (local.set 1 (call $tiny (call $tiny (call $tiny (call $tiny (local.get 1))))))
+            (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (local.get 1))
+    (func $tiny (param i32) (result i32)
+        (i32.rotl
+            (i32.mul (i32.xor (local.get 0) (i32.const 0x5bd1e995)) (i32.const 0x1b873593))
+            (i32.const 13))))";
+
+fn config(operator_offsets: bool) -> CodegenConfig {
+    CodegenConfig { operator_offsets, counters: false, ..CodegenConfig::default() }
+}
+
 fn compile(operator_offsets: bool) -> (Vec<u8>, CompiledFunction) {
     let bytes = wat::parse_str(PROGRAM).expect("well-formed");
-    let config = CodegenConfig { operator_offsets, counters: false, ..CodegenConfig::default() };
-    let compiled = baseline_first(&bytes, &config);
+    let compiled = baseline_first(&bytes, &config(operator_offsets));
     (bytes, compiled)
+}
+
+/// The first function by the optimizer; nothing when it has none of its own.
+fn optimize(bytes: &[u8], operator_offsets: bool) -> CompiledFunction {
+    let request = Request { entry: Entry::Function, effort: Effort::Full };
+    compile_first(bytes, &config(operator_offsets), |input| {
+        upshift_optimizer::Compiler::new().compile(input, request).expect("within all limits")
+    })
 }
 
 /// The operators of the module's function by their offset.
@@ -61,4 +87,54 @@ fn code_is_the_same_without_their_operators() {
     assert_eq!(with.code, without.code);
     let [with, without] = [with, without].map(|compiled| compiled.pcs.entries().len());
     assert!(with > without + 5, "{with} {without}");
+}
+
+#[test]
+fn optimized_instructions_lead_to_their_operators() {
+    let bytes = wat::parse_str(PROGRAM).expect("well-formed");
+    let (compiled, operators) = (optimize(&bytes, true), operators(&bytes));
+    let code = Decoder::new(64, &compiled.code, DecoderOptions::NONE);
+    let found = code.into_iter().filter_map(|instruction| {
+        let offset = u32::try_from(instruction.ip()).expect("small");
+        let operator = operators.get(&compiled.pcs.lookup(offset)?)?;
+        Some((instruction.mnemonic(), operator))
+    });
+    let found: Vec<_> = found.collect();
+    let has = |mnemonic, is: fn(&Operator<'_>) -> bool| {
+        found.iter().any(|&(found, operator)| found == mnemonic && is(operator))
+    };
+    assert!(has(Mnemonic::Imul, |operator| matches!(operator, Operator::I32Mul)), "{found:?}");
+    assert!(has(Mnemonic::Rorx, |operator| matches!(operator, Operator::I32Rotl)), "{found:?}");
+    assert!(has(Mnemonic::And, |operator| matches!(operator, Operator::I32And)), "{found:?}");
+    assert!(has(Mnemonic::Jne, |operator| matches!(operator, Operator::BrIf { .. })), "{found:?}");
+}
+
+#[test]
+fn what_is_computed_in_inlined_bodies_belongs_to_them() {
+    let bytes = wat::parse_str(INLINED).expect("well-formed");
+    let compiled = optimize(&bytes, true);
+    let code = Decoder::new(64, &compiled.code, DecoderOptions::NONE);
+    let products = code.into_iter().filter(|instruction| instruction.mnemonic() == Mnemonic::Imul);
+    let frames = products.map(|instruction| {
+        let offset = u32::try_from(instruction.ip()).expect("small");
+        compiled.frames_at(DefinedFuncIndex(0), offset).map(|frame| frame.0.0).collect()
+    });
+    let frames: Vec<Vec<u32>> = frames.collect();
+    assert_eq!(frames, vec![vec![1, 0]; 4]);
+}
+
+#[test]
+fn optimized_code_is_the_same_without_their_operators() {
+    let mut compared = 0;
+    for (name, bytes) in corpus::modules() {
+        let has_code = Parser::new(0)
+            .parse_all(&bytes)
+            .any(|payload| matches!(payload, Ok(Payload::CodeSectionEntry(_))));
+        if has_code {
+            let [with, without] = [true, false].map(|offsets| optimize(&bytes, offsets).code);
+            assert_eq!(with, without, "{name}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 10, "{compared}");
 }

@@ -500,9 +500,9 @@ impl Config {
         self
     }
 
-    /// Whether tables lead from each instruction of baseline code to its operator, and not only from those
-    /// that call or trap, so that samples are found to the instruction. The optimizing tier's always do.
-    /// Eight bytes for each operator that has code; the code stays the same. Off by default.
+    /// Whether tables lead from each instruction to its operator, and not only from those that call or trap,
+    /// so that samples are found to the instruction. Eight bytes for each operator that has code, which stays
+    /// the same. Off by default.
     pub fn operator_offsets(&mut self, enable: bool) -> &mut Self {
         self.codegen.operator_offsets = enable;
         self
