@@ -142,7 +142,7 @@ impl<'a> FuncCompiler<'a> {
                 input,
                 ty,
                 conv: input.layout.call(input.module.funcs[func_index.index()]),
-                pc: 0,
+                pc: input.module.bodies[input.func.index()].range.start,
                 next_loop: 0,
             },
             asm: take(&mut scratch.asm),

@@ -1,4 +1,4 @@
-//! A map of machine code for `perf report`: `/tmp/perf-PID.map`.
+//! A map of machine code for tools that look addresses up there: `/tmp/perf-PID.map`.
 
 use crate::symbols::function_name;
 use std::fmt::Write;

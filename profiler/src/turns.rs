@@ -24,6 +24,16 @@ use wasmparser::Operator;
 /// Samples that a time is told from at least: with fewer, chance has too much of a say.
 pub const MIN_SAMPLES: usize = 8;
 
+/// See [`TurnTimes::uneven`].
+const UNEVEN: f64 = 1.5;
+/// See [`TurnTimes::uneven`].
+const OTHER_PHASE: f64 = 3.0;
+/// Much of the time.
+const MUCH: f64 = 0.1;
+/// What the loops of a function account for by their own turns is preferred to what one of them does with
+/// all in it, unless that is so much more.
+const WHOLE_PREFERENCE: f64 = 1.25;
+
 /// Turns of a loop, or calls of a function, and their time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TurnTimes {
@@ -42,6 +52,11 @@ pub struct TurnTimes {
     /// Whether calls went over from one tier to the other, in a loop: then their time tells nothing of
     /// either.
     pub mixed: bool,
+    /// Whether the tiers did different work: a loop inside, where much of the time is, turned [`UNEVEN`]
+    /// times as often in each turn, or the loop itself [`OTHER_PHASE`] times as often each time. Then their
+    /// times cannot be compared.
+    #[serde(default)]
+    pub uneven: bool,
 }
 
 /// Turns in one tier.
@@ -105,6 +120,9 @@ impl TurnTimes {
     /// What its turns in optimised code took, and what they would have taken in the baseline.
     fn compared(&self) -> Option<Compared> {
         let (slow, fast) = (self.baseline_ns()?, self.optimized_ns()?);
+        if self.uneven {
+            return None;
+        }
         let ms = self.optimized.turns as f64 / 1e6;
         let samples = [&self.optimized, &self.baseline].map(|side| side.total_samples);
         Some(Compared::new((fast * ms, samples[0]), (slow * ms, samples[1])))
@@ -143,14 +161,21 @@ impl Compared {
     }
 
     /// Of a function's turns: what accounts for most of its time in optimised code, all its loops each by
-    /// its own turns, or one of them with all in it, or calls. None when there is nothing that tells.
+    /// its own turns, or else one of them with all in it, or calls. None when there is nothing that tells.
     pub(crate) fn of_function<'a>(turns: impl Iterator<Item = &'a TurnTimes>) -> Option<Self> {
         let turns: Vec<&TurnTimes> = turns.collect();
         let outside = turns.iter().filter_map(|of| of.compared_outside());
         let outside = outside.reduce(Self::plus);
         let wholes = turns.iter().filter_map(|of| of.compared());
-        let told = outside.into_iter().chain(wholes).filter(|of| of.took_ms > 0.0);
-        told.reduce(|best, next| if next.took_ms > best.took_ms { next } else { best })
+        let wholes = wholes.filter(|of| of.took_ms > 0.0);
+        let whole =
+            wholes.reduce(|best, next| if next.took_ms > best.took_ms { next } else { best });
+        match (outside.filter(|of| of.took_ms > 0.0), whole) {
+            (Some(outside), Some(whole)) if whole.took_ms > outside.took_ms * WHOLE_PREFERENCE => {
+                Some(whole)
+            }
+            (outside, whole) => outside.or(whole),
+        }
     }
 
     /// Of a program: all its functions together.
@@ -258,6 +283,7 @@ fn of_function(
                 baseline: side(count.baseline),
                 optimized: side(count.optimized),
                 mixed: count.loop_offset.is_none() && went_over,
+                uneven: false,
             },
         );
     }
@@ -280,7 +306,40 @@ fn of_function(
             }
         }
     }
+    let places = loops.iter().map(|&(start, end)| (Some(start), start..=end));
+    for (place, range) in std::iter::once((None, 0..=u32::MAX)).chain(places) {
+        let Some(outer) = found.get(&place) else { continue };
+        let inside = loops.iter().map(|&(start, _)| start);
+        let inside = inside.filter(|&start| range.contains(&start) && Some(start) != place);
+        let mut inner = inside.filter_map(|start| found.get(&Some(start)));
+        let around = loops
+            .iter()
+            .filter(|(start, end)| place.is_some_and(|place| *start < place && place <= *end));
+        let around = found.get(&around.last().map(|&(start, _)| start));
+        let uneven = inner.any(|inner| turns_unevenly(outer, inner))
+            || around
+                .is_some_and(|around| place.is_some() && unevenness(around, outer) > OTHER_PHASE);
+        found.entry(place).and_modify(|of| of.uneven = uneven);
+    }
     found.into_values().collect()
+}
+
+/// Whether a loop with much of the time of what is around it turned much more often there in one tier.
+fn turns_unevenly(outer: &TurnTimes, inner: &TurnTimes) -> bool {
+    let sides = [(&outer.baseline, &inner.baseline), (&outer.optimized, &inner.optimized)];
+    let matters = sides.iter().any(|(outer, inner)| inner.total_ms > outer.total_ms * MUCH);
+    matters && unevenness(outer, inner) > UNEVEN
+}
+
+/// How many times as often a loop turned, for each turn of what is around it, in one tier as in the other; 1
+/// when one of them had none.
+fn unevenness(outer: &TurnTimes, inner: &TurnTimes) -> f64 {
+    let sides = [(&outer.baseline, &inner.baseline), (&outer.optimized, &inner.optimized)];
+    if sides.iter().any(|(outer, _)| outer.turns == 0) {
+        return 1.0;
+    }
+    let [slow, fast] = sides.map(|(outer, inner)| inner.turns.max(1) as f64 / outer.turns as f64);
+    (slow / fast).max(fast / slow)
 }
 
 /// Where the loops of a function begin and end, outer ones before inner ones.
@@ -424,5 +483,28 @@ mod tests {
         };
         let outer = of(few(known.baseline), few(known.optimized));
         assert_eq!(times(factor(&[&outer])), Some(4.0));
+        // Loops by their own turns count, not what has most of the time with all in it.
+        let whole = of(few(side(100, 11)), few(side(100, 22)));
+        assert_eq!(times(factor(&[&whole, &known])), Some(4.0));
+    }
+
+    #[test]
+    fn turns_that_did_not_do_the_same_are_not_compared() {
+        let side = |turns, total_ms| TierTurns {
+            turns,
+            total_ms,
+            total_samples: 100,
+            ..TierTurns::default()
+        };
+        let of = |baseline, optimized| TurnTimes { baseline, optimized, ..TurnTimes::default() };
+        let outer = of(side(10, 100.0), side(1000, 1000.0));
+        // 30 turns in one, then 31; or 300, of which only the time of the second would matter.
+        let even = of(side(300, 90.0), side(31_000, 900.0));
+        let uneven = of(side(300, 9.0), side(300_000, 900.0));
+        let short = of(side(300, 9.0), side(300_000, 90.0));
+        let found = [&even, &uneven, &short].map(|inner| turns_unevenly(&outer, inner));
+        assert_eq!(found, [false, true, false]);
+        let marked = TurnTimes { uneven: true, ..outer.clone() };
+        assert!(outer.factor().is_some() && marked.factor().is_none());
     }
 }

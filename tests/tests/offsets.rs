@@ -2,6 +2,7 @@
 
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use upshift_abi::code::CompiledFunction;
 use upshift_abi::config::CodegenConfig;
 use upshift_abi::index::DefinedFuncIndex;
@@ -123,18 +124,38 @@ fn what_is_computed_in_inlined_bodies_belongs_to_them() {
     assert_eq!(frames, vec![vec![1, 0]; 4]);
 }
 
+/// Modules with functions, and where the body of the first is.
+fn modules() -> impl Iterator<Item = (String, Vec<u8>, Range<u64>)> {
+    corpus::modules().into_iter().filter_map(|(name, bytes)| {
+        let body = Parser::new(0).parse_all(&bytes).find_map(|payload| match payload {
+            Ok(Payload::CodeSectionEntry(body)) => Some(body.range()),
+            _ => None,
+        })?;
+        Some((name.to_string(), bytes, body))
+    })
+}
+
 #[test]
 fn optimized_code_is_the_same_without_their_operators() {
-    let mut compared = 0;
-    for (name, bytes) in corpus::modules() {
-        let has_code = Parser::new(0)
-            .parse_all(&bytes)
-            .any(|payload| matches!(payload, Ok(Payload::CodeSectionEntry(_))));
-        if has_code {
-            let [with, without] = [true, false].map(|offsets| optimize(&bytes, offsets).code);
-            assert_eq!(with, without, "{name}");
-            compared += 1;
+    let compared = modules().map(|(name, bytes, _)| {
+        let [with, without] = [true, false].map(|offsets| optimize(&bytes, offsets).code);
+        assert_eq!(with, without, "{name}");
+    });
+    assert!(compared.count() > 10);
+}
+
+#[test]
+fn all_offsets_lie_in_the_body() {
+    for (name, bytes, body) in modules() {
+        // With counters, whose slow paths belong to operators, too.
+        let config = CodegenConfig { operator_offsets: true, work_budget: true, ..config(true) };
+        let config = CodegenConfig { counters: true, ..config };
+        for compiled in [baseline_first(&bytes, &config), optimize(&bytes, true)] {
+            let own = compiled.pcs.entries().iter().map(|entry| u64::from(entry.1));
+            let outside: Vec<u64> = own.filter(|offset| !body.contains(offset)).collect();
+            // What is inlined has numbers of its own, behind the module.
+            let inlined = |offset: &u64| *offset >= bytes.len() as u64;
+            assert!(outside.iter().all(inlined), "{name}: {outside:?} in {body:?}");
         }
     }
-    assert!(compared > 10, "{compared}");
 }
