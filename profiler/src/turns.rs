@@ -288,7 +288,7 @@ fn of_function(
         );
     }
     for (&(offset, optimized), sampled) in times {
-        let around = loops.iter().filter(|(start, end)| (*start..=*end).contains(&offset));
+        let mut around = loops.iter().filter(|(start, end)| (*start..=*end).contains(&offset));
         let around: Vec<u32> = around.map(|&(start, _)| start).collect();
         let innermost = around.last().copied();
         for place in std::iter::once(None).chain(around.into_iter().map(Some)) {
@@ -315,7 +315,7 @@ fn of_function(
         let around = loops
             .iter()
             .filter(|(start, end)| place.is_some_and(|place| *start < place && place <= *end));
-        let around = found.get(&around.last().map(|&(start, _)| start));
+        let around = found.get(&around.next_back().map(|&(start, _)| start));
         let uneven = inner.any(|inner| turns_unevenly(outer, inner))
             || around
                 .is_some_and(|around| place.is_some() && unevenness(around, outer) > OTHER_PHASE);
