@@ -289,7 +289,7 @@ fn of_function(
     }
     for (&(offset, optimized), sampled) in times {
         let mut around = loops.iter().filter(|(start, end)| (*start..=*end).contains(&offset));
-        let around: Vec<u32> = around.map(|&(start, _)| start).collect();
+        let mut around: Vec<u32> = around.map(|&(start, _)| start).collect();
         let innermost = around.last().copied();
         for place in std::iter::once(None).chain(around.into_iter().map(Some)) {
             let Some(turns) = found.get_mut(&place) else { continue };
@@ -312,10 +312,10 @@ fn of_function(
         let inside = loops.iter().map(|&(start, _)| start);
         let inside = inside.filter(|&start| range.contains(&start) && Some(start) != place);
         let mut inner = inside.filter_map(|start| found.get(&Some(start)));
-        let around = loops
+        let mut around = loops
             .iter()
             .filter(|(start, end)| place.is_some_and(|place| *start < place && place <= *end));
-        let around = found.get(&around.next_back().map(|&(start, _)| start));
+        let mut around = found.get(&around.next_back().map(|&(start, _)| start));
         let uneven = inner.any(|inner| turns_unevenly(outer, inner))
             || around
                 .is_some_and(|around| place.is_some() && unevenness(around, outer) > OTHER_PHASE);
