@@ -52,8 +52,8 @@ pub struct TurnTimes {
     /// Whether calls went over from one tier to the other, in a loop: then their time tells nothing of
     /// either.
     pub mixed: bool,
-    /// Whether the tiers did different work: a loop inside, where much of the time is, turned [`UNEVEN`]
-    /// times as often in each turn, or the loop itself [`OTHER_PHASE`] times as often each time. Then their
+    /// Whether the tiers did different work: a loop inside, where much of the time is, turned 1.5
+    /// times as often in each turn, or the loop itself three times as often each time. Then their
     /// times cannot be compared.
     #[serde(default)]
     pub uneven: bool,
@@ -288,8 +288,8 @@ fn of_function(
         );
     }
     for (&(offset, optimized), sampled) in times {
-        let mut around = loops.iter().filter(|(start, end)| (*start..=*end).contains(&offset));
-        let mut around: Vec<u32> = around.map(|&(start, _)| start).collect();
+        let around = loops.iter().filter(|(start, end)| (*start..=*end).contains(&offset));
+        let around: Vec<u32> = around.map(|&(start, _)| start).collect();
         let innermost = around.last().copied();
         for place in std::iter::once(None).chain(around.into_iter().map(Some)) {
             let Some(turns) = found.get_mut(&place) else { continue };
@@ -315,7 +315,7 @@ fn of_function(
         let mut around = loops
             .iter()
             .filter(|(start, end)| place.is_some_and(|place| *start < place && place <= *end));
-        let mut around = found.get(&around.next_back().map(|&(start, _)| start));
+        let around = found.get(&around.next_back().map(|&(start, _)| start));
         let uneven = inner.any(|inner| turns_unevenly(outer, inner))
             || around
                 .is_some_and(|around| place.is_some() && unevenness(around, outer) > OTHER_PHASE);
