@@ -88,7 +88,7 @@ pub(crate) trait Observer {
     /// Adds settings to those of the command line.
     fn configure(&mut self, _config: &mut Config) {}
 
-    /// The program is about to run on this thread.
+    /// The program is about to be instantiated, which may run its start function, and to run on this thread.
     fn begin(&mut self, _store: &Store<Host>) -> Result<()> {
         Ok(())
     }
@@ -199,9 +199,11 @@ fn run(
     let threads = wasi_setup::add_threads(&mut linker, (&mut store, module), limits, sampled)?;
     let timeout = args.timeout.map(|timeout| Timeout::start(timeout, store.interrupt_handle()));
     let mut program = |store: &mut Store<Host>| {
-        let instance = linker.instantiate(&mut *store, module);
-        stats.instantiate_wall_ms = Some(milliseconds(watch.elapsed().wall));
+        let linked = watch.elapsed().wall;
         observer.begin(store)?;
+        let watch = Stopwatch::of_thread();
+        let instance = linker.instantiate(&mut *store, module);
+        stats.instantiate_wall_ms = Some(milliseconds(linked + watch.elapsed().wall));
         let watch = Stopwatch::of_thread();
         let result = instance.and_then(|instance| call(args, store, instance, stats));
         let Elapsed { wall, cpu } = watch.elapsed();

@@ -20,6 +20,17 @@ const ENDLESS: &str = r#"(module
         (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
         (call $forever)))"#;
 
+/// The same in a start function, which runs while the module is instantiated.
+const ENDLESS_START: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\05\00\00\00")
+    (data (i32.const 16) "runs\n")
+    (func $forever
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (loop (br 0)))
+    (start $forever))"#;
+
 /// CPU time, in hundredths of a second, after which samplers have samples.
 const ENOUGH_TICKS: u64 = 15;
 
@@ -54,15 +65,17 @@ fn interrupted(args: &[&str], signal: Signal) -> (Option<i32>, String) {
 #[test]
 fn a_program_that_is_interrupted_has_a_profile() {
     let scratch = Scratch::new("ends-signal");
-    let file = scratch.file("endless.wat", ENDLESS);
+    let endless = scratch.file("endless.wat", ENDLESS);
+    let start = scratch.file("start.wat", ENDLESS_START);
     let out = scratch.0.join("out").display().to_string();
     let modes = [
         ("sample", Signal::INT, 130, "profile.json"),
         ("tiers", Signal::TERM, 143, "profile.json"),
         ("exact", Signal::INT, 130, "counts.json"),
     ];
-    for (mode, signal, expected, name) in modes {
-        let args = ["profile", "--mode", mode, "--format", "all", "--out", &out, &file];
+    let of_both = |file| modes.map(|mode| (file, mode));
+    for (file, (mode, signal, expected, name)) in [&endless, &start].into_iter().flat_map(of_both) {
+        let args = ["profile", "--mode", mode, "--format", "all", "--out", &out, file];
         let (code, messages) = interrupted(&args, signal);
         assert_eq!(code, Some(expected), "{messages}");
         assert!(messages.contains("written to"), "{messages}");
@@ -73,10 +86,13 @@ fn a_program_that_is_interrupted_has_a_profile() {
         let functions = functions.as_array().expect("a list");
         assert!(functions.iter().any(|function| function["name"] == "forever"), "{mode}: {json}");
     }
-    let page = scratch.0.join("page.html").display().to_string();
-    let (code, messages) = interrupted(&["explore", "--out", &page, &file, "forever"], Signal::INT);
-    assert!(code == Some(130) && messages.contains("written"), "{messages}");
-    assert!(scratch.0.join("page.html").exists());
+    for (name, file) in [("page.html", &endless), ("start.html", &start)] {
+        let page = scratch.0.join(name).display().to_string();
+        let explore = ["explore", "--out", &page, file, "forever"];
+        let (code, messages) = interrupted(&explore, Signal::INT);
+        assert!(code == Some(130) && messages.contains("written"), "{messages}");
+        assert!(scratch.0.join(name).exists());
+    }
 }
 
 #[test]
@@ -123,6 +139,28 @@ fn what_cannot_be_written_hides_neither_the_rest_nor_how_the_program_ended() {
     let output = upshift(&[&all[..], &[&ends]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("tiers.csv"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_start_function_is_part_of_the_program() {
+    let scratch = Scratch::new("ends-start");
+    let program = r#"(module
+        (func $work (local i32)
+            (local.set 0 (i32.const 100_000_000))
+            (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+        (start $work))"#;
+    let file = scratch.file("start.wat", program);
+    let out = scratch.0.join("out").display().to_string();
+    let output = upshift(&["profile", "--format", "json", "--out", &out, &file]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let path = scratch.0.join("out/profile.json");
+    let profile: Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("it is there")).expect("JSON");
+    let functions = profile["functions"].as_array().expect("a list");
+    let of_work = functions.iter().filter(|row| row["name"] == "work");
+    let samples: u64 = of_work.filter_map(|row| row["samples"].as_u64()).sum();
+    assert!(samples > 0, "{profile}");
+    assert!(2 * samples > profile["samples"].as_u64().expect("a number"), "{profile}");
 }
 
 #[test]
