@@ -1,9 +1,10 @@
 //! Exact counts: how often functions were entered, loops turned, operators executed and functions
 //! called, from the counters of basic blocks.
 
+use crate::names::Names;
 use crate::printable;
 use crate::source::{SourceLine, SourceMap};
-use crate::symbols::{function_name, operators, unnamed};
+use crate::symbols::{operators, unnamed};
 use crate::table::quoted;
 use crate::text::shortened;
 use serde::Serialize;
@@ -74,11 +75,12 @@ impl ExactReport {
     /// Never in practice: the module was read before.
     pub fn new(module: &Module) -> anyhow::Result<Self> {
         let blocks = module.block_counts();
-        let source = SourceMap::new(module);
+        let (source, mut names) = (SourceMap::new(module), Names::new(module));
         let mut report = Self::default();
         let mut calls: BTreeMap<(u32, Option<u32>), u64> = BTreeMap::new();
         for blocks in blocks.chunk_by(|a, b| a.func == b.func) {
-            let function = count_function(module, blocks, &source, &mut calls)?;
+            let mut function = count_function(module, blocks, &source, &mut calls)?;
+            function.name = names.of(function.index);
             for (name, count) in &function.operators {
                 *report.operators.entry(name).or_default() += count;
             }
@@ -86,7 +88,7 @@ impl ExactReport {
         }
         report.functions.sort_by_key(|function| (u64::MAX - function.executed, function.index));
         let indices = calls.keys().flat_map(|&(caller, callee)| [Some(caller), callee]).flatten();
-        report.names = indices.map(|index| (index, function_name(module, index))).collect();
+        report.names = indices.map(|index| (index, names.of(index))).collect();
         let made = |((caller, callee), count)| Calls { caller, callee, count };
         report.calls = calls.into_iter().map(made).collect();
         report.calls.sort_by_key(|calls| u64::MAX - calls.count);
@@ -123,12 +125,8 @@ fn count_function(
     calls: &mut BTreeMap<(u32, Option<u32>), u64>,
 ) -> anyhow::Result<FunctionCounts> {
     let index = blocks[0].func;
-    let mut function = FunctionCounts {
-        index,
-        name: function_name(module, index),
-        entries: blocks[0].count,
-        ..FunctionCounts::default()
-    };
+    let mut function =
+        FunctionCounts { index, entries: blocks[0].count, ..FunctionCounts::default() };
     let mut blocks = blocks.iter().peekable();
     let mut block = None;
     for operator in operators(module, index)? {

@@ -1,6 +1,7 @@
 //! Exceptions: how many were thrown and caught, and in which functions.
 
-use crate::symbols::{function_name, operators, unnamed};
+use crate::names::Names;
+use crate::symbols::{operators, unnamed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -37,7 +38,11 @@ impl Exceptions {
     /// What a store has counted; none when nothing was thrown.
     #[must_use]
     pub fn new(stats: &ExceptionStats, module: &Module) -> Option<Self> {
+        if stats.thrown == 0 {
+            return None;
+        }
         let mut functions: BTreeMap<Option<u32>, FunctionExceptions> = BTreeMap::new();
+        let mut names = Names::new(module);
         let mut tries = Tries { module, known: HashMap::new() };
         for site in &stats.sites {
             let frames = module.code_frames(site.address);
@@ -47,7 +52,7 @@ impl Exceptions {
                 let index = frame.map(|frame| frame.func);
                 let function = functions.entry(index).or_insert_with(|| FunctionExceptions {
                     index,
-                    name: name(module, index),
+                    name: name(&mut names, index),
                     ..FunctionExceptions::default()
                 });
                 function.thrown += thrown;
@@ -56,7 +61,7 @@ impl Exceptions {
         }
         let mut functions: Vec<_> = functions.into_values().collect();
         functions.sort_by_key(|of| (u64::MAX - of.thrown, u64::MAX - of.caught, of.index));
-        (stats.thrown > 0).then(|| Self {
+        Some(Self {
             thrown: stats.thrown,
             caught: stats.caught,
             searching_ms: stats.searching.map(|time| time.as_secs_f64() * 1e3),
@@ -86,8 +91,8 @@ impl Exceptions {
     }
 }
 
-fn name(module: &Module, index: Option<u32>) -> String {
-    index.map_or_else(|| "other modules".to_owned(), |index| function_name(module, index))
+fn name(names: &mut Names<'_>, index: Option<u32>) -> String {
+    index.map_or_else(|| "other modules".to_owned(), |index| names.of(index))
 }
 
 /// Knows where exceptions are caught.

@@ -1,7 +1,8 @@
 //! What the program's threads did beside running code: collections, exceptions and traps, from the engine's
 //! events.
 
-use crate::symbols::{function_name, unnamed};
+use crate::names::Names;
+use crate::symbols::unnamed;
 use crate::table::quoted;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -60,13 +61,13 @@ fn ms(duration: Duration) -> f64 {
 
 impl Incident {
     /// What an event of a module tells, or one of no module; `None` for what happens to functions.
-    pub(crate) fn new(module: &Module, event: &Event) -> Option<Self> {
+    pub(crate) fn new((module, names): (&Module, &mut Names<'_>), event: &Event) -> Option<Self> {
         let (mut at, what) = (ms(event.at), What::new(&event.kind)?);
         if let What::Collection { pause_ms, .. } = what {
             at -= pause_ms;
         }
         let func = event.func.filter(|_| event.module == Some(module.id()));
-        let name = func.map(|func| function_name(module, func));
+        let name = func.map(|func| names.of(func));
         Some(Self { at_ms: at, thread: event.thread, func, name, what })
     }
 

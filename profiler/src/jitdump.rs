@@ -14,7 +14,7 @@
 
 use crate::perf_map::TierNames;
 use crate::sampler::clock::monotonic_ns;
-use crate::symbols::demangle;
+use crate::symbols::readable;
 use anyhow::{Context, Result};
 use memmap2::{Mmap, MmapOptions};
 use std::fs::File;
@@ -134,7 +134,7 @@ fn code_load(code: &PublishedCode<'_>, number: u64, names: TierNames) -> Vec<u8>
     for word in [address, address, size, number] {
         out.extend(word.to_le_bytes());
     }
-    let name = code.name.map_or_else(|| format!("func[{}]", code.func), demangle);
+    let name = readable(code.name.unwrap_or_default(), code.func);
     // `printable` leaves no zero byte.
     out.extend(names.of((&name, code.func), code.kind).bytes());
     out.push(0);

@@ -200,8 +200,12 @@ impl Profile {
         for recording in recordings {
             profile.add_thread(recording, start, &mut symbols);
         }
-        profile.lines = symbols.into_lines();
+        let (lines, mut names) = symbols.into_parts();
+        profile.lines = lines;
         profile.turns = turns::measure(module, &profile);
+        for turns in &mut profile.turns {
+            turns.name = names.of(turns.index);
+        }
         profile
     }
 

@@ -241,7 +241,7 @@ mod tests {
             })
             .collect();
         assert_eq!(names, [("min(int, int)", true, Some(0)), ("f", false, Some(0))]);
-        let lines = symbols.into_lines();
+        let lines = symbols.into_parts().0;
         let line = |at: usize| &lines[&(stack[at].module_offset.unwrap(), stack[at].function)];
         assert_eq!((line(0).line, line(1).line), (8, 70));
     }

@@ -2,6 +2,7 @@
 
 use crate::host_names::HostNames;
 use crate::maps::{self, Mapping};
+use crate::names::Names;
 use crate::profile::{Category, Frame, FunctionId, Functions};
 use crate::source::{SourceFrame, SourceLine, SourceMap};
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,7 @@ pub(crate) const KERNEL_START: usize = 1 << 63;
 #[derive(Debug)]
 pub struct Symbols<'a> {
     module: &'a Module,
+    names: Names<'a>,
     source: SourceMap<'a>,
     /// Lines of source of the frames that were found and have one.
     lines: BTreeMap<(u32, FunctionId), SourceLine>,
@@ -35,6 +37,7 @@ impl<'a> Symbols<'a> {
         let maps = maps::of_process();
         Self {
             module,
+            names: Names::new(module),
             source: SourceMap::new(module),
             lines: BTreeMap::new(),
             known: HashMap::new(),
@@ -112,11 +115,12 @@ impl<'a> Symbols<'a> {
                 });
             self.add_frame((function, module_offset), line, frames);
         }
-        let module = self.module;
+        let (module, names) = (self.module, &mut self.names);
         let function = *self.wasm.entry((index, category)).or_insert_with(|| {
-            let named = module.function_name(index).or(own.name.as_deref());
-            let name = named.map_or_else(|| unnamed(index), demangle);
-            functions.add(name, category, Some(index))
+            let named = module.function_name(index).filter(|name| !name.is_empty());
+            let named = named.or(own.name.as_deref());
+            let name = named.map_or_else(|| unnamed(index), |name| readable(name, index));
+            functions.add(names.distinct(name, index), category, Some(index))
         });
         self.add_frame((function, module_offset), own.line, frames);
     }
@@ -133,10 +137,9 @@ impl<'a> Symbols<'a> {
         frames.push(Frame { function, module_offset });
     }
 
-    /// The lines of all frames that were found, by offset and function.
-    #[must_use]
-    pub fn into_lines(self) -> BTreeMap<(u32, FunctionId), SourceLine> {
-        self.lines
+    /// The lines of all frames that were found, by offset and function, and the names of functions.
+    pub(crate) fn into_parts(self) -> (BTreeMap<(u32, FunctionId), SourceLine>, Names<'a>) {
+        (self.lines, self.names)
     }
 
     /// Whether it is code that all modules share.
@@ -180,10 +183,12 @@ pub(crate) fn operators(
 /// The name of a function of a module, readable, and no longer than `MOST_CHARS`.
 #[must_use]
 pub fn function_name(module: &Module, index: u32) -> String {
-    match module.function_name(index) {
-        Some(name) => demangle(name),
-        None => unnamed(index),
-    }
+    module.function_name(index).map_or_else(|| unnamed(index), |name| readable(name, index))
+}
+
+/// The name of a function as people read it. An empty one is none.
+pub(crate) fn readable(name: &str, index: u32) -> String {
+    if name.is_empty() { unnamed(index) } else { demangle(name) }
 }
 
 /// What stands for the name of a function that has none.

@@ -98,8 +98,19 @@ pub(crate) fn shortened(name: &str) -> String {
     let mut shown: String = name.chars().take(MOST_NAME).collect();
     if shown.len() < name.len() {
         shown.push('…');
+        shown.push_str(number(name));
     }
     printable(&shown)
+}
+
+/// What tells a function apart from others that are called so: `[3]`.
+fn number(name: &str) -> &str {
+    let found = name.rfind('[').map(|at| &name[at..]);
+    let digits = |of: &&str| {
+        let within = of.strip_prefix('[').and_then(|of| of.strip_suffix(']'));
+        within.is_some_and(|of| !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    found.filter(digits).unwrap_or_default()
 }
 
 /// A part of a whole in percent.
@@ -430,6 +441,14 @@ fn verdict(summary: &Summary, index: u32, compile_ms: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_are_cut_are_still_told_apart() {
+        let long = "x".repeat(MOST_NAME);
+        assert_eq!(shortened(&long), long);
+        assert_eq!(shortened(&format!("{long}y[12]")), format!("{long}…[12]"));
+        assert_eq!(shortened(&format!("{long}y[]")), format!("{long}…"));
+    }
     use crate::profile::{Frame, Profile, Sample};
     use crate::sampler::COUNTERS;
     use crate::{Reading, table};

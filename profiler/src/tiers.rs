@@ -1,7 +1,8 @@
 //! What the tiers did, from the engine's events.
 
 use crate::incidents::Incident;
-use crate::symbols::{function_name, unnamed};
+use crate::names::Names;
+use crate::symbols::unnamed;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,16 +164,17 @@ impl TierReport {
         let mut report = Self { lost, ..Self::default() };
         let mut functions: BTreeMap<u32, FunctionTiers> = BTreeMap::new();
         let mut open = Open::default();
+        let mut names = Names::new(module);
         let own = Some(module.id());
         for event in events.iter().filter(|event| event.module.is_none() || event.module == own) {
-            if let Some(incident) = Incident::new(module, event) {
+            if let Some(incident) = Incident::new((module, &mut names), event) {
                 report.incidents.push(incident);
                 continue;
             }
             let Some(index) = event.func else { continue };
             let function = functions.entry(index).or_insert_with(|| FunctionTiers {
                 index,
-                name: function_name(module, index),
+                name: names.of(index),
                 ..FunctionTiers::default()
             });
             function.steps.push(Step {

@@ -1,0 +1,47 @@
+//! What `upshift profile` leaves in its folder: files of one run, with the names that may be there, and options
+//! that it refuses.
+
+mod common;
+
+use common::{Scratch, stderr, stdout, upshift};
+use std::path::Path;
+
+/// A loop of so many turns in each of two functions that are called the same.
+fn twins(turns: u32) -> String {
+    let body = format!(
+        "(local i32) (local.set 0 (i32.const {turns}))
+         (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
+    );
+    format!(
+        r#"(module (func (@name "secret twin") {body}) (func (@name "secret twin") {body})
+            (func (@name "") {body})
+            (func (export "_start") (call 0) (call 1) (call 2)))"#
+    )
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn functions_that_are_called_the_same_are_told_apart() {
+    let scratch = Scratch::new("files-twins");
+    let file = scratch.file("twins.wat", &twins(60_000_000));
+    let folder = |name: &str| scratch.0.join(name).display().to_string();
+    let all = ["profile", "--format", "all", "--out"];
+    let first = upshift(&[&all[..], &[&folder("old"), &file]].concat());
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    assert!(stdout(&first).is_empty(), "that is the program's");
+    let diff = upshift(&[&all[..], &[&folder("new"), "--diff", &folder("old"), &file]].concat());
+    let report = stderr(&diff);
+    let (_, compared) = report.split_once("Compared with").expect("a comparison");
+    let files = ["functions.csv", "tiers.csv", "stacks.folded", "profile.json", "firefox.json"];
+    for shown in ["secret twin[0]", "secret twin[1]", "func[2]"] {
+        for name in files {
+            assert!(read(&scratch.0.join("new").join(name)).contains(shown), "{name}: {shown}");
+        }
+        assert!(compared.contains(shown), "{shown}: {compared}");
+    }
+    let exact = upshift(&["profile", "--mode", "exact", &file]);
+    assert!(stderr(&exact).contains("secret twin[1]"), "{}", stderr(&exact));
+}
