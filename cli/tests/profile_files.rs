@@ -45,3 +45,18 @@ fn functions_that_are_called_the_same_are_told_apart() {
     let exact = upshift(&["profile", "--mode", "exact", &file]);
     assert!(stderr(&exact).contains("secret twin[1]"), "{}", stderr(&exact));
 }
+
+#[test]
+fn too_few_samples_are_told_from_turns_that_were_not_counted() {
+    let scratch = Scratch::new("files-turns");
+    let file = scratch.file("twins.wat", &twins(60_000_000));
+    let report = |options: &[&str]| {
+        let output = upshift(&[&["profile", "--rate", "100"], options, &[&file]].concat());
+        stderr(&output)
+    };
+    let counted = report(&["--turns"]);
+    assert!(counted.contains("too few samples") && counted.contains("--rate"), "{counted}");
+    assert!(!counted.contains("--turns measures it"), "{counted}");
+    let not_counted = report(&[]);
+    assert!(not_counted.contains("--turns measures it"), "{not_counted}");
+}

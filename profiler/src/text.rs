@@ -377,6 +377,10 @@ fn times(Factor { times, error }: Factor) -> String {
 fn explanation(summary: &Summary) -> Option<&'static str> {
     let any = |basis| summary.repaid.iter().any(|repaid| repaid.basis == basis);
     match (any(Basis::Measured), any(Basis::Program), any(Basis::Assumed)) {
+        (_, _, true) if !summary.turns.is_empty() => Some(
+            "speed-up (in brackets): too few samples in one of the tiers to measure it, or turns that cannot \
+             be compared, so that of this project's benchmarks is assumed; a higher --rate takes more samples",
+        ),
         (_, _, true) => Some(
             "speed-up (in brackets): nothing was measured, so that of this project's benchmarks is \
              assumed; --turns measures it",
