@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use upshift::{CodeObserver, Config, ExceptionStats, Module, Store};
+use upshift_profiler::code_names::CodeNames;
 use upshift_profiler::jitdump::JitDump;
 use upshift_profiler::perf_map::TierNames;
 use upshift_profiler::profiler::Attached;
@@ -114,8 +115,10 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn tier_names(&self) -> TierNames {
-        if self.samply { TierNames::Samply } else { TierNames::Own }
+    /// What code is called in files for `perf`.
+    fn code_names(&self) -> CodeNames {
+        let tiers = if self.samply { TierNames::Samply } else { TierNames::Own };
+        CodeNames { tiers, redacted: self.redact }
     }
 }
 
@@ -194,7 +197,7 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
     };
     if session.wants(Format::Jitdump) {
         session.prepare_folder()?;
-        session.jitdump = Some(Arc::new(JitDump::create(&args.out, args.tier_names())?));
+        session.jitdump = Some(Arc::new(JitDump::create(&args.out, args.code_names())?));
     }
     let result = run::execute_observed(&args.run, &mut session);
     session.stop.exit_code(result)

@@ -19,8 +19,48 @@ fn twins(turns: u32) -> String {
     )
 }
 
+/// What is in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).expect("the folder is there");
+    let name = |file: std::io::Result<std::fs::DirEntry>| file.expect("readable").file_name();
+    let mut names: Vec<String> = files.map(|file| name(file).display().to_string()).collect();
+    names.sort();
+    names
+}
+
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn names_and_paths_are_kept_out_of_all_files() {
+    let scratch = Scratch::new("files-redacted");
+    let file = scratch.file("hidden.wat", &twins(30_000_000));
+    for (mode, samply) in [("sample", false), ("sample", true), ("tiers", false), ("exact", false)]
+    {
+        let out = scratch.0.join(format!("{mode}-{samply}"));
+        let folder = out.display().to_string();
+        let options = ["profile", "--mode", mode, "--format", "all", "--redact", "--out", &folder];
+        let samply: &[&str] = if samply { &["--samply"] } else { &[] };
+        let output = upshift(&[&options[..], samply, &[&file]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        for name in names(&out) {
+            let mut bytes = std::fs::read(out.join(&name)).expect("it can be read");
+            if name.ends_with(".gz") {
+                let mut unpacked = Vec::new();
+                let mut reader = flate2::read::GzDecoder::new(bytes.as_slice());
+                std::io::Read::read_to_end(&mut reader, &mut unpacked).expect("it is gzip");
+                bytes = unpacked;
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            for secret in ["secret", "hidden", "files-redacted"] {
+                assert!(!text.contains(secret), "{mode}: {secret} in {name}");
+            }
+            if name.starts_with("perf-") || name.starts_with("jit-") {
+                assert!(text.contains("func[0]") && text.contains("func[1]"), "{name}: {text}");
+            }
+        }
+    }
 }
 
 #[test]

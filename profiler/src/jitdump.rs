@@ -12,9 +12,8 @@
 //! Numbers are little-endian, the first four of the header and the first two of a record have four
 //! bytes, as have pid and tid; others have eight.
 
-use crate::perf_map::TierNames;
+use crate::code_names::CodeNames;
 use crate::sampler::clock::monotonic_ns;
-use crate::symbols::readable;
 use anyhow::{Context, Result};
 use memmap2::{Mmap, MmapOptions};
 use std::fs::File;
@@ -42,7 +41,7 @@ const MAP_BYTES: usize = 4096;
 #[derive(Debug)]
 pub struct JitDump {
     state: Mutex<State>,
-    names: TierNames,
+    names: CodeNames,
     _seen_by_perf: Mmap,
 }
 
@@ -59,7 +58,7 @@ impl JitDump {
     ///
     /// # Errors
     /// When the file cannot be made, or not be mapped: its file system allows no execution.
-    pub fn create(folder: &Path, names: TierNames) -> Result<Self> {
+    pub fn create(folder: &Path, names: CodeNames) -> Result<Self> {
         let path = folder.join(format!("jit-{}.dump", std::process::id()));
         let create = || -> io::Result<(File, Mmap)> {
             let mut file =
@@ -124,7 +123,7 @@ fn record(id: u32, fields: &[u8]) -> Vec<u8> {
     out
 }
 
-fn code_load(code: &PublishedCode<'_>, number: u64, names: TierNames) -> Vec<u8> {
+fn code_load(code: &PublishedCode<'_>, number: u64, names: CodeNames) -> Vec<u8> {
     let mut out = Vec::new();
     let thread = u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap_or(0);
     for word in [std::process::id(), thread] {
@@ -134,9 +133,8 @@ fn code_load(code: &PublishedCode<'_>, number: u64, names: TierNames) -> Vec<u8>
     for word in [address, address, size, number] {
         out.extend(word.to_le_bytes());
     }
-    let name = readable(code.name.unwrap_or_default(), code.func);
-    // `printable` leaves no zero byte.
-    out.extend(names.of((&name, code.func), code.kind).bytes());
+    // It is printable, so it has no zero byte.
+    out.extend(names.of((code.name, code.func), code.kind).bytes());
     out.push(0);
     out.extend(code.bytes);
     out
@@ -174,7 +172,7 @@ mod tests {
     fn code_of_each_tier_is_in_the_file_before_it_runs() {
         let folder = std::env::temp_dir().join(format!("upshift-jitdump-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let dump = Arc::new(JitDump::create(&folder, TierNames::Own).unwrap());
+        let dump = Arc::new(JitDump::create(&folder, CodeNames::default()).unwrap());
         let mut config = Config::new();
         config.code_observer(dump.clone()).deterministic_tiering(100);
         let engine = Engine::new(&config).unwrap();
@@ -207,7 +205,7 @@ mod tests {
         let ranges = module.code_ranges().into_iter();
         let expected: Vec<_> = ranges
             .map(|range| {
-                let name = TierNames::Own.of(("f\0\n", range.func), range.kind);
+                let name = CodeNames::default().of((Some("f\0\n"), range.func), range.kind);
                 (name, range.address, range.len)
             })
             .collect();

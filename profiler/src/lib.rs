@@ -12,6 +12,7 @@
 //! while the program runs. Names, tiers and offsets come afterwards from the module, whose code
 //! stays where it is ([`upshift::Module::code_location`]).
 
+pub mod code_names;
 pub mod counters;
 pub mod diff;
 pub mod exact;

@@ -11,8 +11,8 @@ use std::path::Path;
 use upshift::Module;
 use upshift_profiler::exceptions::Exceptions;
 use upshift_profiler::{
-    ExactReport, Profile, Summary, TierReport, diff, exact, firefox, flame, incidents, perf_map,
-    pprof, table, text, timeline, trace, turns,
+    ExactReport, Profile, Summary, TierReport, diff, exact, firefox, flame, incidents, pprof,
+    table, text, timeline, trace, turns,
 };
 
 impl Session<'_> {
@@ -59,15 +59,18 @@ impl Session<'_> {
         self.file(Format::Timeline, "timeline.html", || {
             Ok(timeline::html(profile, tiers, self.started_ms).into_bytes())
         })?;
-        let (map, names) = (format!("perf-{}.map", std::process::id()), self.args.tier_names());
-        self.file(Format::Perfmap, &map, || Ok(perf_map::perf_map(module, names).into_bytes()))?;
+        let (map, names) = (format!("perf-{}.map", std::process::id()), self.args.code_names());
+        self.file(Format::Perfmap, &map, || Ok(names.perf_map(module).into_bytes()))?;
         self.written("profile");
         Ok(())
     }
 
     /// Writes the formats that consist of samples.
     fn samples(&self, profile: &Profile, tiers: &TierReport) -> Result<()> {
-        let program = self.args.run.module().display().to_string();
+        let program = match self.args.redact {
+            true => "module".to_owned(),
+            false => self.args.run.module().display().to_string(),
+        };
         let lines = self.args.lines;
         let folded = flame::folded(profile, lines);
         self.file(Format::Folded, STACKS, || Ok(folded.clone().into_bytes()))?;
