@@ -14,7 +14,7 @@ use crate::run::{self, Observer};
 use crate::stop::Stop;
 use crate::tier_log::Events;
 use crate::wasi_setup::Host;
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use page::{Column, Line, Page};
 use rustix::fs::Access;
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ pub(crate) fn execute(mut args: Args) -> Result<i32> {
     select(&module, &explorer.function)?;
     check_writable(&explorer.out)?;
     if args.no_run {
-        return explorer.finish(&Events::take(&engine), &module).map(|()| 0);
+        return explorer.write(&module).map(|()| 0);
     }
     drop((module, engine));
     let result = run::execute_observed(&args.run, &mut explorer);
@@ -125,7 +125,13 @@ impl Observer for Explorer {
         self.sampled = None;
     }
 
-    fn finish(&mut self, _: &Events, module: &Module) -> Result<()> {
+    fn finish(&mut self, _: &Events, module: &Module) -> Vec<Error> {
+        self.write(module).err().into_iter().collect()
+    }
+}
+
+impl Explorer {
+    fn write(&mut self, module: &Module) -> Result<()> {
         self.recordings = self.profiler.snapshot();
         let operators = Operators::read(module.bytes())?;
         let mut pages = String::new();
@@ -138,9 +144,7 @@ impl Observer for Explorer {
         say(&format!("{} written\n", self.out.display()));
         Ok(())
     }
-}
 
-impl Explorer {
     fn page(&self, module: &Module, operators: &Operators, index: u32) -> Result<Page> {
         let mut codes = module.function_codes(index);
         let ran = codes.len();

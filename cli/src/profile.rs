@@ -1,6 +1,7 @@
 //! `upshift profile`: runs a program and says where its time went, in which tier.
 
 mod files;
+mod folder;
 mod format;
 mod stored;
 
@@ -10,7 +11,7 @@ use crate::run::{self, Observer};
 use crate::stop::Stop;
 use crate::tier_log::Events;
 use crate::wasi_setup::Host;
-use anyhow::Result;
+use anyhow::{Error, Result};
 use format::{Format, Mode};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,6 +121,16 @@ impl Args {
         let tiers = if self.samply { TierNames::Samply } else { TierNames::Own };
         CodeNames { tiers, redacted: self.redact }
     }
+
+    /// Whether `format` is written.
+    fn wants(&self, format: Format) -> bool {
+        self.mode.writes(format, &self.format)
+    }
+
+    /// Whether any file is.
+    fn has_files(&self) -> bool {
+        self.format != [Format::Text]
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -190,13 +201,13 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
         profiler: Profiler::with(args.source.into(), args.rate),
         sampled: None,
         jitdump: None,
-        counters: Counters::default(),
+        counters: None,
         readings: Vec::new(),
         collector: None,
         exceptions: ExceptionStats::default(),
     };
     if session.wants(Format::Jitdump) {
-        session.prepare_folder()?;
+        folder::prepare(&args.out)?;
         session.jitdump = Some(Arc::new(JitDump::create(&args.out, args.code_names())?));
     }
     let result = run::execute_observed(&args.run, &mut session);
@@ -216,8 +227,7 @@ impl Old {
             let problem = "--diff compares samples, which only --mode sample takes";
             return Err(UsageError(problem.to_owned()).into());
         }
-        let picture = args.mode.writes(Format::Svg, &args.format);
-        let stacks = picture.then(|| stored::stacks(folder)).transpose()?;
+        let stacks = args.wants(Format::Svg).then(|| stored::stacks(folder)).transpose()?;
         Ok(Self { summary: stored::summary(folder)?, stacks })
     }
 }
@@ -233,7 +243,8 @@ struct Session<'a> {
     profiler: Profiler,
     sampled: Option<Attached>,
     jitdump: Option<Arc<JitDump>>,
-    counters: Counters,
+    /// From when the program begins.
+    counters: Option<Counters>,
     readings: Vec<Reading>,
     collector: Option<Collector>,
     exceptions: ExceptionStats,
@@ -252,15 +263,19 @@ impl Observer for Session<'_> {
     }
 
     fn begin(&mut self, store: &Store<Host>) -> Result<()> {
-        self.prepare_folder()?;
+        if self.args.has_files() {
+            folder::prepare(&self.args.out)?;
+            folder::clear(&self.args.out)?;
+        }
         self.stop.watch(store.interrupt_handle())?;
         let now = store.engine().event_clock();
         self.engine_made = sampler::monotonic().saturating_sub(now);
         self.started_ms = milliseconds(now);
-        self.counters = Counters::start();
+        let counters = Counters::start();
         if self.args.mode == Mode::Sample {
             self.sampled = Some(self.profiler.attach(store)?);
         }
+        self.counters = Some(counters);
         Ok(())
     }
 
@@ -271,29 +286,32 @@ impl Observer for Session<'_> {
     fn end(&mut self, store: &Store<Host>) {
         self.stop.program_ended();
         self.sampled = None;
-        self.readings = self.counters.read();
+        self.readings = self.counters.as_mut().map(Counters::read).unwrap_or_default();
         let stats = store.gc_stats();
         let objects = stats.heap_peak_bytes > 0 || stats.minor + stats.major > 0;
         self.collector = objects.then(|| stats.into());
         self.exceptions = store.exception_stats();
     }
 
-    fn finish(&mut self, events: &Events, module: &Module) -> Result<()> {
+    fn finish(&mut self, events: &Events, module: &Module) -> Vec<Error> {
         let dumped = self.jitdump.as_ref().map_or(Ok(()), |jitdump| jitdump.finish());
-        let written = match self.args.mode {
+        let mut failures = match self.args.mode {
+            // There is nothing to tell of a program that did not begin.
+            _ if self.counters.is_none() => Vec::new(),
             Mode::Exact => self.write_exact(module),
             Mode::Sample | Mode::Tiers => self.write_profile(events, module),
         };
-        written.and(dumped)
+        failures.extend(dumped.err());
+        failures
     }
 }
 
 impl Session<'_> {
     fn wants(&self, format: Format) -> bool {
-        self.args.mode.writes(format, &self.args.format)
+        self.args.wants(format)
     }
 
-    fn write_profile(&mut self, events: &Events, module: &Module) -> Result<()> {
+    fn write_profile(&mut self, events: &Events, module: &Module) -> Vec<Error> {
         let progress = Progress::start("looking up what was sampled");
         let mut profile = Profile::new(&self.profiler.snapshot(), module);
         if profile.source.is_some() {

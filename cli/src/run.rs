@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
-use upshift::{Config, Engine, Func, Instance, InterruptHandle, Linker, Module, Store};
+use upshift::{Config, Engine, Error, Func, Instance, InterruptHandle, Linker, Module, Store};
 use upshift_profiler::Profiler;
 
 /// Options of `upshift run`.
@@ -101,9 +101,9 @@ pub(crate) trait Observer {
     /// It has ended.
     fn end(&mut self, _store: &Store<Host>) {}
 
-    /// Everything is over, and this happened; the module is still there.
-    fn finish(&mut self, _events: &Events, _module: &Module) -> Result<()> {
-        Ok(())
+    /// Everything is over, and this happened; the module is still there. What cannot be told of it.
+    fn finish(&mut self, _events: &Events, _module: &Module) -> Vec<Error> {
+        Vec::new()
     }
 }
 
@@ -131,14 +131,12 @@ pub(crate) fn execute_observed(args: &Args, observer: &mut dyn Observer) -> Resu
         result.with_context(|| format!("failed to run `{}`", args.module().display())).map(|()| 0);
     let events = Events::take(&engine);
     // What cannot be written keeps nothing else from being written.
-    let told = [
-        write_stats(args, &module, &mut stats),
-        args.engine.write_tier_log(&events, &module),
-        observer.finish(&events, &module),
-    ];
+    let told =
+        [write_stats(args, &module, &mut stats), args.engine.write_tier_log(&events, &module)];
+    let observed = observer.finish(&events, &module);
     // The process ends now; taking the module apart first would only cost time.
     std::mem::forget(module);
-    for error in told.into_iter().filter_map(Result::err) {
+    for error in told.into_iter().filter_map(Result::err).chain(observed) {
         if result.is_ok() {
             result = Err(error);
         } else {

@@ -99,6 +99,7 @@ fn a_program_that_is_interrupted_has_a_profile() {
 fn a_folder_that_cannot_be_written_to_is_told_of_before_the_program_runs() {
     let scratch = Scratch::new("ends-folder");
     let file = scratch.file("f.wat", r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
+    let start = scratch.file("start.wat", "(module (func $start (unreachable)) (start $start))");
     let inside = format!("{file}/out");
     for format in ["json", "jitdump"] {
         for out in [&file, &inside] {
@@ -107,6 +108,11 @@ fn a_folder_that_cannot_be_written_to_is_told_of_before_the_program_runs() {
             assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
             assert!(stderr(&output).contains(&format!("failed to write to {out}")));
             assert!(stdout(&output).is_empty(), "it ran");
+            // Nothing else is said, of a program that did not run.
+            assert!(!stderr(&output).contains("samples in"), "{}", stderr(&output));
+            assert_eq!(stderr(&output).matches("Error: ").count(), 1, "{}", stderr(&output));
+            let output = upshift(&["profile", "--format", format, "--out", out, &start]);
+            assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
         }
     }
     let page = ["explore", "--out", &inside, "--invoke", "f", &file, "0"];
@@ -139,6 +145,32 @@ fn what_cannot_be_written_hides_neither_the_rest_nor_how_the_program_ended() {
     let output = upshift(&[&all[..], &[&ends]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("tiers.csv"), "{}", stderr(&output));
+}
+
+#[test]
+fn every_file_is_tried_and_each_failure_told_once() {
+    let scratch = Scratch::new("ends-tried");
+    let file = scratch.file("f.wat", r#"(module (func (export "_start")))"#);
+    let out = scratch.0.join("out");
+    let missing = ["report.txt", "profile.json", "stacks.folded"];
+    for name in missing {
+        std::fs::create_dir_all(out.join(name)).expect("folders can be made");
+    }
+    let folder = out.display().to_string();
+    let output = upshift(&["profile", "--format", "all", "--out", &folder, &file]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    for name in missing {
+        let told = format!("failed to write {}", out.join(name).display());
+        assert_eq!(stderr(&output).matches(&told).count(), 1, "{}", stderr(&output));
+    }
+    assert!(stderr(&output).contains("but not all of it"), "{}", stderr(&output));
+    for name in ["tiers.csv", "firefox.json", "compile-trace.json", "profile.pb.gz"] {
+        assert!(out.join(name).exists(), "{name}");
+    }
+    let exact = ["profile", "--mode", "exact", "--format", "all", "--out", &folder, &file];
+    let output = upshift(&exact);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(out.join("counts.json").exists() && out.join("counts.csv").exists());
 }
 
 #[test]

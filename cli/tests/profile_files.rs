@@ -33,6 +33,54 @@ fn read(path: &Path) -> String {
 }
 
 #[test]
+fn a_folder_has_files_of_one_run() {
+    let scratch = Scratch::new("files-stale");
+    let file = scratch.file("twins.wat", &twins(30_000_000));
+    let throws = r#"(module (tag $t) (func $throws (throw $t)) (func (export "_start")
+        (block $b (try_table (catch_all $b) (call $throws)))))"#;
+    let throws = scratch.file("throws.wat", throws);
+    let out = scratch.0.join("out");
+    let folder = out.display().to_string();
+    let run = |options: &[&str]| {
+        let output = upshift(&[&["profile", "--out", &folder], options].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    run(&["--format", "all", &throws]);
+    assert!(out.join("exceptions.csv").exists());
+    for name in ["notes.txt", "perf-1x.map", "jit-.dump"] {
+        scratch.file(&format!("out/{name}"), "mine");
+    }
+    // A process that runs may still write its map.
+    let living = format!("perf-{}.map", std::process::id());
+    scratch.file(&format!("out/{living}"), "mine");
+    run(&["--format", "all", "--turns", &file]);
+    run(&["--mode", "exact", "--format", "all", &file]);
+    run(&["--format", "json,folded", &file]);
+    let mut expected =
+        ["jit-.dump", "notes.txt", "profile.json", "stacks.folded"].map(str::to_owned);
+    expected.sort();
+    let mut expected = expected.to_vec();
+    expected.extend(["perf-1x.map".to_owned(), living]);
+    expected.sort();
+    assert_eq!(names(&out), expected);
+    // The old profile is read before its files go.
+    let report = run(&["--format", "all", "--diff", &folder, &file]);
+    assert!(report.contains("Compared with the old profile"), "{report}");
+    assert!(out.join("flamegraph-diff.svg").exists());
+}
+
+#[test]
+fn no_samples_make_no_picture_and_that_is_told() {
+    let scratch = Scratch::new("files-picture");
+    let file = scratch.file("short.wat", r#"(module (func (export "_start")))"#);
+    let out = scratch.0.join("out").display().to_string();
+    let output = upshift(&["profile", "--rate", "1", "--format", "svg", "--out", &out, &file]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("there is no flamegraph.svg"), "{}", stderr(&output));
+}
+
+#[test]
 fn names_and_paths_are_kept_out_of_all_files() {
     let scratch = Scratch::new("files-redacted");
     let file = scratch.file("hidden.wat", &twins(30_000_000));

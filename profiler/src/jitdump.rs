@@ -81,7 +81,11 @@ impl JitDump {
     pub fn finish(&self) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.write(&record(CODE_CLOSE, &[]));
-        state.error.take().map_or(Ok(()), Err).context("failed to write the jitdump")
+        state
+            .error
+            .take()
+            .map_or(Ok(()), Err)
+            .context("failed to write all of the jitdump; what was written stays")
     }
 }
 
