@@ -52,8 +52,8 @@ pub(crate) fn run(args: RunArgs) -> Result<i32> {
         out: PathBuf::from(OUT),
         format: args.profile,
         mode: Mode::Sample,
-        rate: sampler::DEFAULT_RATE,
-        source: SourceName::Auto,
+        rate: None,
+        source: None,
         diff: None,
         with_compilers: false,
         turns: false,
@@ -80,14 +80,14 @@ pub(crate) struct Args {
     /// What to look at.
     #[arg(long, value_name = "MODE", default_value = "sample")]
     mode: Mode,
-    /// Samples per second.
-    #[arg(long, value_name = "HZ", default_value_t = sampler::DEFAULT_RATE,
+    /// Samples per second [default: 997].
+    #[arg(long, value_name = "HZ",
         value_parser = clap::value_parser!(u32).range(1..=i64::from(sampler::MAX_RATE)))]
-    rate: u32,
+    rate: Option<u32>,
     /// What interrupts the program: cycles where the machine counts them, the kernel's task clock
-    /// where that is permitted, else a timer.
-    #[arg(long, value_name = "SOURCE", default_value = "auto")]
-    source: SourceName,
+    /// where that is permitted, else a timer [default: auto].
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<SourceName>,
     /// Compare with the profile in this folder: a table in the report, and flamegraph-diff.svg when
     /// `svg` is asked for.
     #[arg(long, value_name = "OLD_DIR")]
@@ -130,6 +130,24 @@ impl Args {
     /// Whether any file is.
     fn has_files(&self) -> bool {
         self.format != [Format::Text]
+    }
+
+    /// Refuses formats and options that the mode does not have.
+    fn check(&self) -> Result<(), UsageError> {
+        self.mode.check(&self.format)?;
+        let of_samples = [
+            ("--rate", self.rate.is_some()),
+            ("--source", self.source.is_some()),
+            ("--diff", self.diff.is_some()),
+            ("--with-compilers", self.with_compilers),
+            ("--turns", self.turns),
+            ("--lines", self.lines),
+        ];
+        let given = of_samples.iter().find(|option| option.1 && self.mode != Mode::Sample);
+        given.map_or(Ok(()), |(option, _)| {
+            let problem = format!("{option} concerns samples, which only --mode sample takes");
+            Err(UsageError(problem))
+        })
     }
 }
 
@@ -187,18 +205,16 @@ pub(crate) fn execute(args: &Args) -> Result<i32> {
     if let Some(Command::Report(args)) = &args.command {
         return stored::execute(args);
     }
-    args.mode.check(&args.format)?;
-    if args.turns && args.mode != Mode::Sample {
-        let problem = "--turns measures by samples, which only --mode sample takes";
-        return Err(UsageError(problem.to_owned()).into());
-    }
+    args.check()?;
+    let source = args.source.unwrap_or(SourceName::Auto);
+    let rate = args.rate.unwrap_or(sampler::DEFAULT_RATE);
     let mut session = Session {
         args,
         old: args.diff.as_deref().map(|folder| Old::read(folder, args)).transpose()?,
         stop: Stop::default(),
         engine_made: Duration::ZERO,
         started_ms: 0.0,
-        profiler: Profiler::with(args.source.into(), args.rate),
+        profiler: Profiler::with(source.into(), rate),
         sampled: None,
         jitdump: None,
         counters: None,
@@ -223,10 +239,6 @@ struct Old {
 
 impl Old {
     fn read(folder: &Path, args: &Args) -> Result<Self> {
-        if args.mode != Mode::Sample {
-            let problem = "--diff compares samples, which only --mode sample takes";
-            return Err(UsageError(problem.to_owned()).into());
-        }
         let stacks = args.wants(Format::Svg).then(|| stored::stacks(folder)).transpose()?;
         Ok(Self { summary: stored::summary(folder)?, stacks })
     }

@@ -135,6 +135,27 @@ fn functions_that_are_called_the_same_are_told_apart() {
 }
 
 #[test]
+fn options_that_a_mode_ignores_are_refused_before_the_program_runs() {
+    let scratch = Scratch::new("files-options");
+    let file = scratch.file("f.wat", r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
+    let of_samples: [&[&str]; 5] = [
+        &["--rate", "10"],
+        &["--source", "auto"],
+        &["--lines"],
+        &["--with-compilers"],
+        &["--turns"],
+    ];
+    for mode in ["tiers", "exact"] {
+        for options in of_samples {
+            let args = [&["profile", "--mode", mode, "--invoke", "f"], options, &[&file]].concat();
+            let output = upshift(&args);
+            assert_eq!(output.status.code(), Some(2), "{mode} {options:?}: {}", stderr(&output));
+            assert!(stderr(&output).contains(options[0]) && stdout(&output).is_empty());
+        }
+    }
+}
+
+#[test]
 fn too_few_samples_are_told_from_turns_that_were_not_counted() {
     let scratch = Scratch::new("files-turns");
     let file = scratch.file("twins.wat", &twins(60_000_000));
