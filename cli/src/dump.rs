@@ -22,27 +22,47 @@ pub(crate) fn dump(module: &Module, bytes: &[u8], function: &str) -> Result<Stri
 }
 
 /// The functions with a body that `function` means: all, an index, or a name as the module has it or as
-/// reports show it.
+/// reports show it. Several may be called so.
 pub(crate) fn select(module: &Module, function: &str) -> Result<Vec<u32>> {
     let is_func = |import: &ImportType<'_>| matches!(import.ty(), ExternType::Func(_));
-    let imported = module.imports().filter(is_func).count();
-    let total = u32::try_from(imported + module.stats().functions)?;
-    let mut defined = u32::try_from(imported)?..total;
+    let imported = u32::try_from(module.imports().filter(is_func).count())?;
+    let total = imported + u32::try_from(module.stats().functions)?;
     if function == "all" {
-        return Ok(defined.collect());
+        return Ok((imported..total).collect());
     }
     let numbered = function.strip_prefix("func[").and_then(|rest| rest.strip_suffix(']'));
-    if let Ok(index) = numbered.unwrap_or(function).parse::<u32>() {
-        if !defined.contains(&index) {
-            bail!("function {index} has no body: those are {} to {}", defined.start, total - 1);
+    let found = match numbered.unwrap_or(function).parse() {
+        Ok(index) => vec![index],
+        Err(_) => named(module, function, 0..total),
+    };
+    let defined: Vec<u32> =
+        found.iter().copied().filter(|index| (imported..total).contains(index)).collect();
+    match (found.first(), defined.is_empty()) {
+        (_, false) => Ok(defined),
+        (None, _) => bail!("no function is called `{function}`"),
+        (Some(index), _) if *index < imported => {
+            bail!("function `{function}` is imported, so it has no body")
         }
-        return Ok(vec![index]);
+        _ if imported == total => bail!("the module has no functions of its own"),
+        _ => bail!("there is no function {function}: those are {imported} to {}", total - 1),
     }
-    let named = |index: &u32| module.function_name(*index) == Some(function);
+}
+
+/// Functions with this name as the module has it; else those that reports show so, or with their index behind
+/// it where others are called so, too.
+fn named(module: &Module, function: &str, all: Range<u32>) -> Vec<u32> {
+    let own = |index: &u32| module.function_name(*index) == Some(function);
     let shown = |index: &u32| function_name(module, *index) == function;
-    let found = defined.clone().find(named).or_else(|| defined.find(shown));
-    let found = found.with_context(|| format!("no function is called `{function}`"))?;
-    Ok(vec![found])
+    let told_apart = || {
+        let (name, index) = function.strip_suffix(']')?.rsplit_once('[')?;
+        let index = index.parse().ok().filter(|index| all.contains(index))?;
+        (function_name(module, index) == name).then_some(index)
+    };
+    let found: Vec<u32> = all.clone().filter(own).collect();
+    if !found.is_empty() {
+        return found;
+    }
+    told_apart().map_or_else(|| all.clone().filter(shown).collect(), |index| vec![index])
 }
 
 fn dump_function(

@@ -14,7 +14,7 @@ use crate::run::{self, Observer};
 use crate::stop::Stop;
 use crate::tier_log::Events;
 use crate::wasi_setup::Host;
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use page::{Column, Line, Page};
 use rustix::fs::Access;
 use std::collections::HashMap;
@@ -86,6 +86,9 @@ fn indented(text: &str) -> &str {
 
 /// Whether a file can be written.
 fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("failed to write {}: it is a folder", path.display());
+    }
     // The dot is in folders only.
     let folder = path.parent().unwrap_or(path).join(".");
     let written_to = if path.exists() { path } else { &folder };

@@ -83,6 +83,28 @@ fn a_function_can_be_looked_at_without_a_run() {
         let output = upshift(&["explore", "--no-run", "--out", &out, &mangled, function]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
+    // Reports show an index behind names that several functions have.
+    let two = r#"(module (import "m" "f" (func $imported))
+        (func (@name "same") (nop)) (func (@name "other") (nop)) (func (@name "same") (nop)))"#;
+    let two = scratch.file("two.wat", two);
+    for (function, sections) in [("same", 2), ("same[3]", 1), ("other", 1), ("all", 3)] {
+        let output = upshift(&["explore", "--no-run", "--out", &out, &two, function]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let page = std::fs::read_to_string(&out).expect("the page was written");
+        assert_eq!(page.matches("<section>").count(), sections, "{function}");
+    }
+    let nothing = scratch.file("nothing.wat", "(module)");
+    for (file, function, why) in [
+        (&nothing, "0", "the module has no functions of its own"),
+        (&two, "imported", "is imported"),
+        (&two, "func[0]", "is imported"),
+        (&two, "other[3]", "no function is called"),
+        (&two, "4", "there is no function 4: those are 1 to 3"),
+    ] {
+        let output = upshift(&["explore", "--no-run", "--out", &out, file, function]);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains(why), "{function}: {}", stderr(&output));
+    }
     for (function, code) in [(None, 2), (Some("nobody"), 1)] {
         let args = ["explore", "--invoke", "f", &file].into_iter().chain(function);
         let output = upshift(&args.collect::<Vec<_>>());

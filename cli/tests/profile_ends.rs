@@ -115,6 +115,9 @@ fn a_folder_that_cannot_be_written_to_is_told_of_before_the_program_runs() {
             assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
         }
     }
+    let folder = scratch.0.display().to_string();
+    let output = upshift(&["explore", "--out", &folder, "--invoke", "f", &file, "0"]);
+    assert!(stderr(&output).contains("it is a folder") && stdout(&output).is_empty());
     let page = ["explore", "--out", &inside, "--invoke", "f", &file, "0"];
     let output = upshift(&page);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
