@@ -45,7 +45,7 @@ pub fn json(
             out.sample(profile, sample, thread, start_ms);
         }
     }
-    out.tier_events(tiers, threads.first().copied());
+    out.tier_events(tiers, profile, &threads);
     out.incidents(&tiers.incidents, threads.first().copied());
     let mut json = serde_json::to_value(&out.profile)?;
     add_sources(&mut json, &out.sources);

@@ -131,6 +131,8 @@ pub struct ThreadProfile {
     pub name: String,
     /// The system's number of it.
     pub id: i32,
+    /// The number that events have of it, when it is one of an engine's threads that optimize.
+    pub compiler: Option<u32>,
     /// How many samples there are of it.
     pub samples: usize,
     /// Samples that were lost.
@@ -218,8 +220,8 @@ impl Profile {
             // The user's instruction stands behind one of the kernel.
             let exact = |i: usize| i == 0 || sample.addresses[i - 1] >= KERNEL_START;
             let host = match recording.compiler {
-                true => Category::Compiler,
-                false => Category::Host,
+                Some(_) => Category::Compiler,
+                None => Category::Host,
             };
             let frames = addresses
                 .flat_map(|(i, &at)| symbols.frames(&mut self.functions, at, (exact(i), host)));
@@ -235,6 +237,7 @@ impl Profile {
         self.threads.push(ThreadProfile {
             name: recording.thread.clone(),
             id: recording.thread_id,
+            compiler: recording.compiler,
             samples: recording.samples.len(),
             lost: recording.lost,
             cpu: recording.cpu,

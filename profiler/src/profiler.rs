@@ -53,7 +53,8 @@ struct Thread {
     track: Arc<Track>,
     /// What was taken so far.
     recording: Recording,
-    compiler: bool,
+    /// The number that events have of it, when it is one of an engine's threads that optimize.
+    compiler: Option<u32>,
 }
 
 impl Thread {
@@ -108,10 +109,10 @@ impl Profiler {
     }
 
     fn start(&self, probe: Option<ActivationProbe>) -> Result<Attached> {
-        self.start_as(probe, false)
+        self.start_as(probe, None)
     }
 
-    fn start_as(&self, probe: Option<ActivationProbe>, compiler: bool) -> Result<Attached> {
+    fn start_as(&self, probe: Option<ActivationProbe>, compiler: Option<u32>) -> Result<Attached> {
         let name = crate::sampler::thread_name();
         let sampler = Sampler::start_named(name, self.source, self.rate, probe)?;
         let track = Arc::clone(sampler.track());
@@ -157,7 +158,7 @@ impl EventObserver for OfCompilers {
         COMPILER.with_borrow_mut(|attached| {
             // A thread that cannot be sampled, or is by somebody else, compiles all the same.
             if attached.is_none() {
-                *attached = self.0.start_as(None, true).ok();
+                *attached = self.0.start_as(None, Some(event.thread)).ok();
             }
         });
     }

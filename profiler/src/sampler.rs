@@ -106,8 +106,8 @@ pub struct Recording {
     pub thread: String,
     /// The system's number of it.
     pub thread_id: i32,
-    /// Whether it is one of an engine's threads that optimize.
-    pub compiler: bool,
+    /// The number that events have of it, when it is one of an engine's threads that optimize.
+    pub compiler: Option<u32>,
     /// What interrupted the thread; nothing when no samples were asked for.
     pub source: Option<&'static str>,
     /// Samples per second that were asked for.

@@ -2,7 +2,7 @@
 
 use super::{Document, at_ms, field, name_and_category};
 use crate::printable;
-use crate::profile::Category;
+use crate::profile::{Category, Profile as Sampled};
 use crate::tiers::{Compilation, FunctionTiers, Step, TierReport};
 use fxprof_processed_profile::{
     CategoryHandle, GraphColor, MarkerFieldFormat, MarkerGraphType, MarkerTiming, Profile,
@@ -104,9 +104,18 @@ impl StaticSchemaMarker for QueueMarker {
 }
 
 impl Document {
-    /// Adds what the tiers did. Steps on threads that do not compile go to `program`.
-    pub(super) fn tier_events(&mut self, tiers: &TierReport, program: Option<ThreadHandle>) {
-        let compilers = self.compilers(tiers);
+    /// Adds what the tiers did; the profile's threads have tracks. Steps on threads that do not compile go to
+    /// the first.
+    pub(super) fn tier_events(
+        &mut self,
+        tiers: &TierReport,
+        profile: &Sampled,
+        tracks: &[ThreadHandle],
+    ) {
+        let program = tracks.first().copied();
+        let numbers = profile.threads.iter().zip(tracks);
+        let sampled = numbers.filter_map(|(thread, &track)| Some((thread.compiler?, track)));
+        let compilers = self.compilers(tiers, sampled.collect());
         for function in &tiers.functions {
             let moments = function.moments().map(|step| (None, step));
             let compiled = function.lazy_compilations().map(|(began, step)| (Some(began), step));
@@ -126,10 +135,16 @@ impl Document {
         self.code_bytes(tiers);
     }
 
-    /// A track for each thread that compiled.
-    fn compilers(&mut self, tiers: &TierReport) -> BTreeMap<u32, ThreadHandle> {
-        let mut handles = BTreeMap::new();
+    /// The track of each thread that compiled, by its number; those that were sampled have one.
+    fn compilers(
+        &mut self,
+        tiers: &TierReport,
+        mut handles: BTreeMap<u32, ThreadHandle>,
+    ) -> BTreeMap<u32, ThreadHandle> {
         for (place, number) in tiers.optimizers().into_iter().enumerate() {
+            if handles.contains_key(&number) {
+                continue;
+            }
             // The system's number of it is not known.
             let id = 1_000_000 + number;
             let handle = self.profile.add_thread(self.process, id, at_ms(0.0), false);

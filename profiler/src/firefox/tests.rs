@@ -131,6 +131,14 @@ fn what_the_tiers_did_is_marked() {
     compiler.sort_by(|a, b| a.0.cmp(&b.0));
     let expected = [("compilation", 1.5), ("queue", 1.5), ("tier step", 3.0)];
     assert_eq!(compiler, expected.map(|(name, at)| (name.to_owned(), at)));
+    // A compiler that was sampled has one track for all.
+    let mut profile = profile();
+    profile.threads[1].compiler = Some(5);
+    let text = json(&profile, &tiers(), "a.wasm", 10.0).unwrap();
+    let sampled: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(sampled["threads"].as_array().unwrap().len(), 2);
+    let track = thread(&sampled, "second");
+    assert_eq!((&track["markers"]["length"], &track["samples"]["length"]), (&json!(3), &json!(1)));
     let counter = &document["counters"][0];
     assert_eq!(counter["category"], "Memory");
     assert_eq!(counter["samples"]["count"], json!([0.0, 100.0]));
