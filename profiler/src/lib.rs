@@ -52,6 +52,10 @@ pub use tiers::TierReport;
 /// themselves, such as those that turn the direction of text, become `\u{…}`.
 #[must_use]
 pub fn printable(name: &str) -> String {
+    // Nearly all are, and some programs have a hundred thousand long ones.
+    if name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return name.to_owned();
+    }
     name.chars().flat_map(|c| escape(c).into_iter().flatten()).collect()
 }
 

@@ -39,6 +39,9 @@ impl Session<'_> {
             report
         };
         files.report(long, short);
+        if !self.args.has_files() {
+            return files.end("profile");
+        }
         files.add(Format::Json, SUMMARY, || Ok(summary.json()?.into_bytes()));
         self.tables(&summary, &mut files);
         self.samples(profile, &summary.tiers, &mut files);
@@ -54,6 +57,9 @@ impl Session<'_> {
     }
 
     fn tables(&self, summary: &Summary, files: &mut Files<'_>) {
+        if !self.wants(Format::Csv) {
+            return;
+        }
         let incidents = &summary.tiers.incidents;
         let tables = [
             ("functions.csv", summary.sampling.is_some().then(|| table::functions(summary))),
@@ -76,7 +82,8 @@ impl Session<'_> {
             false => self.args.run.module().display().to_string(),
         };
         let lines = self.args.lines;
-        let folded = flame::folded(profile, lines);
+        let wanted = [Format::Folded, Format::Svg].into_iter().any(|format| self.wants(format));
+        let folded = if wanted { flame::folded(profile, lines) } else { String::new() };
         files.add(Format::Folded, STACKS, || Ok(folded.clone().into_bytes()));
         let old = self.old.as_ref().and_then(|old| old.stacks.as_deref());
         if folded.is_empty() {
