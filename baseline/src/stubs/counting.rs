@@ -34,19 +34,14 @@ pub(super) fn counting_stub(builtin: Builtin) -> Vec<u8> {
 /// none; r11 is the distance of the site from the counters.
 fn note_call_target() -> Vec<u8> {
     let mut asm = Assembler::new(0);
+    dynasm!(asm; .arch x64; push rax);
+    find_counter(&mut asm);
     dynasm!(asm
         ; .arch x64
-        ; push rax
-        ; mov rax, [rbp - VMCTX]
-        ; add r11, [rax + COUNTERS]
         ; neg eax
         ; add eax, r10d
         ; cmp eax, [r11]
-        ; jne ->search
-        ; add DWORD [r11 + 4], 1
-        ; pop rax
-        ; ret
-        ; ->search:
+        ; je ->found
     );
     for _ in 0..MAX_TARGETS {
         dynasm!(asm
@@ -82,36 +77,38 @@ fn refill_budget() -> Vec<u8> {
         ; shr eax, REFILL_SHIFT.cast_signed()
         ; add eax, LEAST_REFILL
         ; add [r15 + BUDGET], eax
-        ; mov rax, [rbp - VMCTX]
-        ; add r11, [rax + COUNTERS]
-        ; pop rax
     );
-    charge(&mut asm, BUDGET_CHARGE);
-    finish(asm)
+    charge(asm, BUDGET_CHARGE)
 }
 
 fn charge_budget() -> Vec<u8> {
     let mut asm = Assembler::new(0);
-    dynasm!(asm
-        ; .arch x64
-        ; push rax
-        ; mov rax, [rbp - VMCTX]
-        ; add r11, [rax + COUNTERS]
-        ; pop rax
-    );
-    charge(&mut asm, FRAME_BUDGET);
-    finish(asm)
+    dynasm!(asm; .arch x64; push rax);
+    charge(asm, FRAME_BUDGET)
 }
 
-/// Takes work from the counter that r11 points to, and returns, or goes on in the stub for hot functions
-/// as if that had been called.
-fn charge(asm: &mut Assembler, work: i32) {
+/// Goes on, with rax on the stack: takes work from the counter, and returns, or goes on in the stub for hot
+/// functions as if that had been called.
+fn charge(mut asm: Assembler, work: i32) -> Vec<u8> {
+    find_counter(&mut asm);
     dynasm!(asm
         ; .arch x64
+        ; pop rax
         ; sub DWORD [r11], work
         ; js >hot
         ; ret
         ; hot:
         ; jmp QWORD [r15 + HOT_FUNCTION]
+    );
+    finish(asm)
+}
+
+/// Gets the caller's vmctx into rax, and the address of the counter that is r11 bytes behind its counters
+/// into r11.
+fn find_counter(asm: &mut Assembler) {
+    dynasm!(asm
+        ; .arch x64
+        ; mov rax, [rbp - VMCTX]
+        ; add r11, [rax + COUNTERS]
     );
 }
