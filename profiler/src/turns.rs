@@ -306,22 +306,37 @@ fn of_function(
             }
         }
     }
-    let places = loops.iter().map(|&(start, end)| (Some(start), start..=end));
-    for (place, range) in std::iter::once((None, 0..=u32::MAX)).chain(places) {
-        let Some(outer) = found.get(&place) else { continue };
-        let inside = loops.iter().map(|&(start, _)| start);
-        let inside = inside.filter(|&start| range.contains(&start) && Some(start) != place);
-        let mut inner = inside.filter_map(|start| found.get(&Some(start)));
-        let mut around = loops
-            .iter()
-            .filter(|(start, end)| place.is_some_and(|place| *start < place && place <= *end));
-        let around = found.get(&around.next_back().map(|&(start, _)| start));
-        let uneven = inner.any(|inner| turns_unevenly(outer, inner))
-            || around
-                .is_some_and(|around| place.is_some() && unevenness(around, outer) > OTHER_PHASE);
-        found.entry(place).and_modify(|of| of.uneven = uneven);
+    for place in uneven(&found, &loops) {
+        found.entry(place).and_modify(|of| of.uneven = true);
     }
     found.into_values().collect()
+}
+
+/// Which of a function's loops, and whether its calls, did different work in the tiers.
+fn uneven(found: &BTreeMap<Option<u32>, TurnTimes>, loops: &[(u32, u32)]) -> Vec<Option<u32>> {
+    let mut uneven = Vec::new();
+    // The calls, and the loops around the one at hand: where they begin and end.
+    let mut around = vec![(None, u32::MAX)];
+    for &(start, end) in loops {
+        while around.last().is_some_and(|&(_, end)| end < start) {
+            around.pop();
+        }
+        if let Some(inner) = found.get(&Some(start)) {
+            // One without time does not matter further out.
+            let reach = if inner.total_ms() > 0.0 { usize::MAX } else { 1 };
+            for (distance, &(place, _)) in around.iter().rev().take(reach).enumerate() {
+                let Some(outer) = found.get(&place) else { continue };
+                if distance == 0 && unevenness(outer, inner) > OTHER_PHASE {
+                    uneven.push(Some(start));
+                }
+                if turns_unevenly(outer, inner) {
+                    uneven.push(place);
+                }
+            }
+        }
+        around.push((Some(start), end));
+    }
+    uneven
 }
 
 /// Whether a loop with much of the time of what is around it turned much more often there in one tier.
@@ -506,5 +521,12 @@ mod tests {
         assert_eq!(found, [false, true, false]);
         let marked = TurnTimes { uneven: true, ..outer.clone() };
         assert!(outer.factor().is_some() && marked.factor().is_none());
+        // Calls with an outer loop, in which one loop is even and one is not, and a loop behind it.
+        let loops = [(10, 50), (20, 25), (30, 40), (60, 70)];
+        let of_loops = [outer.clone(), even, uneven, outer.clone()];
+        let places = loops.iter().map(|&(start, _)| Some(start));
+        let mut found: BTreeMap<_, _> = places.zip(of_loops).collect();
+        found.insert(None, outer);
+        assert_eq!(super::uneven(&found, &loops), [Some(30), Some(10), None]);
     }
 }
