@@ -1,9 +1,8 @@
 //! What machine code is called in files for `perf`.
 
-use crate::perf_map::{self, TierNames};
+use crate::perf_map::TierNames;
 use crate::symbols::{readable, unnamed};
-use std::fmt::Write;
-use upshift::{CodeKind, Module};
+use upshift::CodeKind;
 
 /// See the module head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,21 +14,6 @@ pub struct CodeNames {
 }
 
 impl CodeNames {
-    /// The map of a module's code for `perf report`.
-    #[must_use]
-    pub fn perf_map(self, module: &Module) -> String {
-        if !self.redacted {
-            return perf_map::perf_map(module, self.tiers);
-        }
-        let mut out = String::new();
-        for range in module.code_ranges() {
-            let name = self.of((None, range.func), range.kind);
-            writeln!(out, "{:x} {:x} {name}", range.address, range.len)
-                .expect("strings take anything");
-        }
-        out
-    }
-
     /// The name of code of a function, which may have a name and has an index.
     pub(crate) fn of(self, (name, index): (Option<&str>, u32), kind: CodeKind) -> String {
         let name = match name.filter(|_| !self.redacted) {

@@ -1,6 +1,6 @@
 //! A map of machine code for tools that look addresses up there: `/tmp/perf-PID.map`.
 
-use crate::symbols::function_name;
+use crate::code_names::CodeNames;
 use std::fmt::Write;
 use upshift::{CodeKind, Module};
 
@@ -18,10 +18,10 @@ pub enum TierNames {
 
 /// The map's text: address and length in hexadecimal, and a name that says the tier.
 #[must_use]
-pub fn perf_map(module: &Module, names: TierNames) -> String {
+pub fn perf_map(module: &Module, names: CodeNames) -> String {
     let mut out = String::new();
     for range in module.code_ranges() {
-        let function = (&*function_name(module, range.func), range.func);
+        let function = (module.function_name(range.func), range.func);
         let name = names.of(function, range.kind);
         writeln!(out, "{:x} {:x} {name}", range.address, range.len).expect("strings take anything");
     }

@@ -10,8 +10,8 @@ use std::path::Path;
 use upshift::Module;
 use upshift_profiler::exceptions::Exceptions;
 use upshift_profiler::{
-    ExactReport, Profile, Summary, TierReport, diff, exact, firefox, flame, incidents, pprof,
-    table, text, timeline, trace, turns,
+    ExactReport, Profile, Summary, TierReport, diff, exact, firefox, flame, incidents, perf_map,
+    pprof, table, text, timeline, trace, turns,
 };
 
 impl Session<'_> {
@@ -52,7 +52,7 @@ impl Session<'_> {
         });
         let map = format!("perf-{}.map", std::process::id());
         let names = self.args.code_names();
-        files.add(Format::Perfmap, &map, || Ok(names.perf_map(module).into_bytes()));
+        files.add(Format::Perfmap, &map, || Ok(perf_map::perf_map(module, names).into_bytes()));
         files.end("profile")
     }
 

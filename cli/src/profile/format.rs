@@ -23,7 +23,7 @@ pub(super) enum Format {
     Timeline,
     /// profile.pb.gz, for pprof.
     Pprof,
-    /// perf-PID.map, for `perf report`.
+    /// perf-PID.map, for tools that look addresses up there.
     Perfmap,
     /// jit-PID.dump, for `perf inject --jit`; written while the program runs.
     Jitdump,
