@@ -23,7 +23,9 @@ use super::controller::{Controller, Job, Mode};
 use super::cost::CostModel;
 use super::event::{EventKind, TierRejection};
 use super::module_tier::{ModuleTiering, Plan, Probe, Progress, ProgressCell};
-use super::policy::{FEW_ENTRIES, MAX_OSR_BODIES, MAX_POLL_SHIFT, POLL_UNITS, PROBE_FIRES};
+use super::policy::{
+    FEW_ENTRIES, MAX_OSR_BODIES, MAX_POLL_SHIFT, POLL_UNITS, PROBE_FIRES, RETURN_UNITS,
+};
 use crate::code::{ModuleCode, thread_cpu_ns};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -178,7 +180,7 @@ impl Site<'_> {
             return self.poll_units();
         }
         match inner {
-            Progress::Optimized => return POLL_UNITS,
+            Progress::Optimized => return RETURN_UNITS,
             Progress::Failed => return i32::MAX,
             // Loops are never deferred, and frames go over to them.
             Progress::Requested | Progress::Cold | Progress::Deferred | Progress::Transferred => {}

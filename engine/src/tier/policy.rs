@@ -92,6 +92,10 @@ const MAX_START_UNITS: u64 = 2_147_480_000;
 /// rare enough that the slow path (one or two microseconds) does not show, often enough that the
 /// code is used soon after it is there.
 pub(crate) const POLL_UNITS: i32 = 32_000_000;
+/// Units between two looks at a loop that has optimised code, some fifty microseconds: a function
+/// that comes back to it in the baseline is one that is called again, and shall neither wait long
+/// before it goes over nor before its own code is asked for.
+pub(crate) const RETURN_UNITS: i32 = 1 << 20;
 /// While a loop's code is being made each look doubles the time to the next, this often.
 pub(crate) const MAX_POLL_SHIFT: u8 = 5;
 /// How often the counter fires at each loop header that charges it, to find out which loops around

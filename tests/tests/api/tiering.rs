@@ -92,6 +92,34 @@ fn a_loop_that_runs_once_ends_up_in_optimised_code() {
 }
 
 #[test]
+fn a_function_that_comes_back_to_a_loop_with_code_is_asked_for_soon() {
+    let engine = engine(|_| {});
+    let kinds = |events: &[Event]| {
+        let events = events.iter().filter(|event| event.func == Some(1));
+        events.map(|event| (event.kind.name(), event.loop_offset.is_some())).collect::<Vec<_>>()
+    };
+    // The first call goes over to the loop's code, unless the compiler was slow.
+    for _ in 0..200 {
+        let module = Module::new(&engine, PROGRAM).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+        let once = instance.get_typed_func::<i32, i32>(&mut store, "once").unwrap();
+        assert_eq!(once.call(&mut store, 1_000_000).unwrap(), expected(1_000_000));
+        let first = kinds(engine.events().as_slice());
+        if !first.contains(&("osr-entered", true)) || first.contains(&("requested", false)) {
+            continue;
+        }
+        // Some 0.2 ms of the baseline.
+        assert_eq!(once.call(&mut store, 15_000).unwrap(), expected(15_000));
+        let second = kinds(engine.events().as_slice());
+        assert!(second.contains(&("osr-entered", true)), "{second:?}");
+        assert!(second.contains(&("requested", false)), "{second:?}");
+        return;
+    }
+    panic!("no loop got its code during its only call");
+}
+
+#[test]
 fn a_hot_function_is_asked_for_compiled_and_published() {
     let engine = engine(|config| {
         config.optimize_threads(1);
