@@ -16,6 +16,9 @@ impl From<OutOfMemory> for crate::Error {
     }
 }
 
+/// Room for so many elements is kept.
+const LEAST_SHRUNK: usize = 256;
+
 /// Fails when a test wants the request that follows refused.
 #[cfg(not(test))]
 pub(crate) const fn permit() -> Result<(), OutOfMemory> {
@@ -29,6 +32,20 @@ pub(crate) fn reserve<T>(vec: &mut Vec<T>, len: usize) -> Result<(), OutOfMemory
     }
     permit()?;
     vec.try_reserve(len - vec.len()).map_err(|_| OutOfMemory)
+}
+
+/// Gives back what a vector has no use for, when that is most of it and worth it. Without memory
+/// for the smaller one it stays as it is.
+pub(crate) fn shrink<T>(vec: &mut Vec<T>) {
+    let room = vec.len().saturating_mul(2).max(LEAST_SHRUNK);
+    if vec.capacity() / 2 <= room {
+        return;
+    }
+    let mut smaller = Vec::new();
+    if reserve(&mut smaller, room).is_ok() {
+        smaller.append(vec);
+        *vec = smaller;
+    }
 }
 
 /// Adds an element.

@@ -78,6 +78,22 @@ impl Owned {
         }
     }
 
+    /// Replaces every root by what `visit` returns for it. As it comes by all entries anyway, it ends
+    /// the table with the last root, and puts those that are free before it into order: the first
+    /// ones are used first, so that the table gets shorter when there are fewer roots.
+    fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
+        let used = self.entries.iter().rposition(|entry| matches!(entry, Entry::Root(..)));
+        self.entries.truncate(used.map_or(0, |at| at + 1));
+        fallible::shrink(&mut self.entries);
+        self.free = None;
+        for at in (0..self.entries.len()).rev() {
+            match &mut self.entries[at] {
+                Entry::Root(bits, _) => *bits = visit(*bits),
+                free @ Entry::Free(_) => *free = Entry::Free(self.free.replace(at)),
+            }
+        }
+    }
+
     fn release(&mut self, at: usize) {
         let (_, owners) = self.root(at);
         *owners -= 1;
@@ -168,13 +184,9 @@ impl Roots {
     /// Replaces every root by what `visit` returns for it.
     pub(crate) fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
         let scoped = self.scoped.get_mut().unwrap_or_else(PoisonError::into_inner);
+        fallible::shrink(&mut scoped.entries);
         scoped.entries.iter_mut().for_each(|(_, bits)| *bits = visit(*bits));
-        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in &mut owned.entries {
-            if let Entry::Root(bits, _) = entry {
-                *bits = visit(*bits);
-            }
-        }
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner).visit(visit);
     }
 }
 
@@ -213,7 +225,7 @@ mod tests {
             });
             visited
         };
-        assert_eq!(visited(&mut roots), [8, 16]);
+        assert_eq!(visited(&mut roots), [16, 8]);
         assert_eq!((clone.bits(), second.bits()), (9, 17));
         drop(clone);
         assert_eq!(visited(&mut roots), [17]);
@@ -221,7 +233,40 @@ mod tests {
         assert_eq!(places, [0, 2]);
         drop((second, own(&roots, 40)));
         assert!(visited(&mut roots).is_empty());
-        drop(roots.own(store, 48).unwrap());
-        assert_eq!(roots.owned.lock().unwrap().entries.len(), 3);
+    }
+
+    #[test]
+    fn tables_get_smaller_with_their_roots() {
+        let mut roots = Roots::default();
+        let store = StoreId::next();
+        let scope = roots.open_scope();
+        let mut owned: Vec<OwnedRoot> = Vec::new();
+        for bits in 0..10_000 {
+            roots.add(bits).unwrap();
+            owned.push(roots.own(store, bits).unwrap());
+        }
+        roots.close_scope(scope);
+        // One stays in the middle.
+        let kept = owned.swap_remove(5_000);
+        owned.clear();
+        roots.visit(&mut |bits| bits + 1);
+        assert_eq!(kept.bits(), 5_001);
+        let room = |roots: &mut Roots| {
+            let scoped = roots.scoped.get_mut().unwrap().entries.capacity();
+            let owned = roots.owned.lock().unwrap();
+            (scoped, owned.entries.len(), owned.entries.capacity())
+        };
+        let (scoped, entries, capacity) = room(&mut roots);
+        assert_eq!(entries, 5_001);
+        assert!(scoped <= 512 && (5_001..=16_384).contains(&capacity), "{scoped} {capacity}");
+        // New ones come before it, so that the table ends early when it is gone.
+        let first = roots.own(store, 7).unwrap();
+        let second = first.clone();
+        assert_eq!((first.at, roots.own(store, 9).unwrap().at), (0, 1));
+        drop((kept, first));
+        roots.visit(&mut |bits| bits + 1);
+        assert_eq!(second.bits(), 8);
+        let (_, entries, capacity) = room(&mut roots);
+        assert!(entries == 1 && capacity <= 512, "{entries} {capacity}");
     }
 }
