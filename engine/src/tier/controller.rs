@@ -286,7 +286,9 @@ impl Controller {
         tiering.progress(&code.source().module, job).set(Progress::Optimized);
         if job.subject.loop_offset.is_some() {
             // The next header finds the body, or its loop is watched for.
-            tiering.set_probe(&code.source().module, job.func, Probe::default());
+            let module = &code.source().module;
+            let waits = tiering.probe(module, job.func).waits;
+            tiering.set_probe(module, job.func, Probe { waits, ..Probe::default() });
             code.rearm(job.func, 0);
         }
         Ok(())

@@ -24,7 +24,8 @@ use super::cost::CostModel;
 use super::event::{EventKind, TierRejection};
 use super::module_tier::{ModuleTiering, Plan, Probe, Progress, ProgressCell};
 use super::policy::{
-    FEW_ENTRIES, MAX_OSR_BODIES, MAX_POLL_SHIFT, POLL_UNITS, PROBE_FIRES, RETURN_UNITS,
+    FEW_ENTRIES, MAX_OSR_BODIES, MAX_POLL_SHIFT, MAX_START_UNITS, POLL_UNITS, PROBE_FIRES,
+    RETURN_UNITS,
 };
 use crate::code::{ModuleCode, thread_cpu_ns};
 use std::cell::Cell;
@@ -116,15 +117,38 @@ impl Site<'_> {
         self.poll_units()
     }
 
-    /// How much longer the function shall run before anything is asked for; that is said once.
+    /// How much longer the function shall run before anything is asked for; that is said once, and as
+    /// often as it takes for one that needs more than fits into a counter.
     fn missing(&self, function: &ProgressCell) -> Option<i32> {
-        if function.get() != Progress::Cold {
+        let (model, bytes) = (self.controller().model(), self.body.range.len());
+        let more = self.tiering.rule().missing(model, bytes, self.counted())?;
+        let first = function.advance(Progress::Cold, Progress::Deferred);
+        if !self.starts_greatest() {
+            return first.then_some(more);
+        }
+        if function.get() != Progress::Deferred {
             return None;
         }
+        let probe = self.probe();
+        let waits = probe.waits.checked_add(1)?;
+        self.set_probe(Probe { waits, ..probe });
+        Some(more)
+    }
+
+    /// What was counted of the function, those units included after which its counter was armed again
+    /// because it fired too early.
+    fn counted(&self) -> u64 {
         let counted = self.code.counted(self.func);
-        let (model, bytes) = (self.controller().model(), self.body.range.len());
-        let more = self.tiering.rule().missing(model, bytes, counted)?;
-        function.advance(Progress::Cold, Progress::Deferred).then_some(more)
+        if !self.starts_greatest() {
+            return counted;
+        }
+        counted.saturating_add(u64::from(self.probe().waits) * MAX_START_UNITS)
+    }
+
+    /// Whether the function may need more than fits into a counter.
+    fn starts_greatest(&self) -> bool {
+        let start = u64::try_from(self.code.start_value(self.func)).unwrap_or(0);
+        start == MAX_START_UNITS
     }
 
     /// Whether the loop that runs now gets code before its function does: frames of the function
@@ -139,12 +163,12 @@ impl Site<'_> {
         self.osr(position).get() == Progress::Optimized
             || self.loops_that_are(Progress::Requested).next().is_some()
             || self.loops_that_are(Progress::Optimized).count() < MAX_OSR_BODIES
-                && entries(self.code.counted(self.func)) <= FEW_ENTRIES
+                && entries(self.counted()) <= FEW_ENTRIES
     }
 
     /// Asks for the function. When that cannot be now: what it shall run before the next try.
     fn ask_for_function(&self, function: &ProgressCell) -> Option<i32> {
-        let counted = self.code.counted(self.func);
+        let counted = self.counted();
         let model = self.controller().model();
         let bytes = self.body.range.len();
         let states = [Progress::Cold, Progress::Deferred, Progress::Transferred];
@@ -222,7 +246,7 @@ impl Site<'_> {
             // With the function's code there, only frames that stay long come here again.
             let over = self.tiering.function(self.func).get() == Progress::Optimized;
             if over {
-                self.set_probe(Probe::default());
+                self.set_probe(Probe { waits: probe.waits, ..Probe::default() });
             }
             return POLL_UNITS;
         }
@@ -234,7 +258,7 @@ impl Site<'_> {
                 return POLL_UNITS;
             }
         }
-        self.set_probe(Probe::default());
+        self.set_probe(Probe { waits: probe.waits, ..Probe::default() });
         let outermost = usize::try_from(probe.outermost).unwrap_or(position);
         let best =
             self.is_within(position, outermost) && self.osr(outermost).get() == Progress::Cold;
@@ -259,7 +283,7 @@ impl Site<'_> {
         let quick = cost_ns > QUICK_LOOP_NS && !self.controller().is_synchronous();
         let effort = if quick { Effort::Quick } else { Effort::Full };
         let entry = Entry::Loop { offset: self.body.loop_offset(position) };
-        let counted = self.code.counted(self.func);
+        let counted = self.counted();
         let sent = self.submit(self.job(Request { entry, effort }, false), counted, LOOP_WORTH);
         if !sent {
             cell.set(Progress::Cold);

@@ -117,21 +117,23 @@ pub(crate) struct Probe {
     pub(crate) entered: bool,
     /// How often its counter fired since.
     pub(crate) polls: u8,
+    /// How often its counter went down from the greatest start value before that.
+    pub(crate) waits: u8,
     /// Position in [`Body::loops`] of the outermost loop whose header was seen.
     pub(crate) outermost: u32,
 }
 
 impl Probe {
     fn unpack(word: u64) -> Self {
-        let [fires, flags, polls, _, a, b, c, d] = word.to_le_bytes();
+        let [fires, flags, polls, waits, a, b, c, d] = word.to_le_bytes();
         let outermost = u32::from_le_bytes([a, b, c, d]);
-        Self { fires, done: flags & 1 != 0, entered: flags & 2 != 0, polls, outermost }
+        Self { fires, done: flags & 1 != 0, entered: flags & 2 != 0, polls, waits, outermost }
     }
 
     fn pack(self) -> u64 {
         let flags = u8::from(self.done) | u8::from(self.entered) << 1;
         let [a, b, c, d] = self.outermost.to_le_bytes();
-        u64::from_le_bytes([self.fires, flags, self.polls, 0, a, b, c, d])
+        u64::from_le_bytes([self.fires, flags, self.polls, self.waits, a, b, c, d])
     }
 }
 
@@ -300,10 +302,10 @@ mod tests {
 
     #[test]
     fn probes_pack() {
-        let probe =
-            Probe { fires: 47, done: true, entered: false, polls: 255, outermost: u32::MAX };
+        let (fires, polls, waits) = (47, 255, 254);
+        let probe = Probe { fires, done: true, entered: false, polls, waits, outermost: u32::MAX };
         assert_eq!(Probe::unpack(probe.pack()), probe);
-        let other = Probe { entered: true, outermost: 1 << 20, ..Probe::default() };
+        let other = Probe { entered: true, waits: 1, outermost: 1 << 20, ..Probe::default() };
         assert_eq!(Probe::unpack(other.pack()), other);
         assert_eq!(Probe::unpack(0), Probe::default());
     }

@@ -40,7 +40,6 @@ impl Policy {
         //   pays no more than twice the best possible, whatever comes; the rent is what baseline
         //   code takes longer, a third to half of its time. Below it pays when another core is
         //   idle; above it when that core has other work.
-        //   Functions so large that their start value is the greatest there is are asked for earlier.
         // `full`: percent of the expected time of a full compilation from which on the time that
         //   the function ran promises that a full compilation pays. Below, a quick one is made.
         // `upgrade`: whether a full compilation is queued behind a quick one, with least priority.
@@ -85,9 +84,9 @@ pub(crate) struct Thresholds {
 /// Least start value: functions that are called a few times only are never worth a request, however
 /// small they are.
 const MIN_START_UNITS: u64 = 320_000;
-/// Largest start value, about a tenth of a second: an enormous function that runs for so long, and
-/// the same once more, gets a quick compilation rather than none.
-const MAX_START_UNITS: u64 = 2_147_480_000;
+/// Largest start value, about a tenth of a second: counters have no more bits. An enormous function
+/// runs for so long several times.
+pub(crate) const MAX_START_UNITS: u64 = 2_147_480_000;
 /// Units between two looks at a loop that waits for optimised code, a bit above a millisecond:
 /// rare enough that the slow path (one or two microseconds) does not show, often enough that the
 /// code is used soon after it is there.
@@ -127,7 +126,7 @@ impl StartRule {
     pub(crate) fn units(self, bytes: usize) -> i32 {
         match self {
             Self::Never => i32::MAX,
-            Self::Cost { percent, scale } => start_units(percent, scale, bytes),
+            Self::Cost { percent, scale } => start_value(needed_units(percent, scale, bytes)),
         }
     }
 
@@ -135,26 +134,26 @@ impl StartRule {
     /// costs now; [`None`] when it is worth the request.
     pub(crate) fn missing(self, model: &CostModel, bytes: usize, counted: u64) -> Option<i32> {
         let Self::Cost { percent, .. } = self else { return None };
-        let needed = start_units(percent, model.scale(), bytes);
-        let raised = u64::try_from(needed).unwrap_or(0) * 100 > counted * RAISED_PERCENT;
-        let missing = i64::from(needed) - i64::try_from(counted).unwrap_or(i64::MAX);
-        raised.then(|| multiple(i32::try_from(missing).unwrap_or(i32::MAX)))
+        let needed = needed_units(percent, model.scale(), bytes);
+        let raised = needed / RAISED_PERCENT * 100 > counted;
+        raised.then(|| start_value(needed - counted))
     }
 }
 
-fn start_units(percent: u32, scale: u32, bytes: usize) -> i32 {
+/// What a function has to run before it is asked for.
+fn needed_units(percent: u32, scale: u32, bytes: usize) -> u64 {
     if percent == 0 {
         return 0;
     }
     let ns = CostModel::expected_ns_at(scale, bytes).saturating_mul(u64::from(percent)) / 100;
-    let units = CostModel::units_of_ns(ns).clamp(MIN_START_UNITS, MAX_START_UNITS);
-    multiple(i32::try_from(units).unwrap_or(i32::MAX))
+    CostModel::units_of_ns(ns).max(MIN_START_UNITS)
 }
 
-/// Counters are armed with multiples of [`ENTRY_MODULUS`], so that what was counted since tells the
-/// entries.
-fn multiple(units: i32) -> i32 {
-    units - units % ENTRY_MODULUS
+/// What a counter starts from that fires after so many units. It is a multiple of [`ENTRY_MODULUS`],
+/// so that what was counted since tells the entries.
+fn start_value(units: u64) -> i32 {
+    let value = i32::try_from(units.min(MAX_START_UNITS)).expect("it has so many bits");
+    value - value % ENTRY_MODULUS
 }
 
 #[cfg(test)]
@@ -202,5 +201,11 @@ mod tests {
         assert!(rule.missing(&model, 1000, start).unwrap() > 0);
         assert_eq!(rule.missing(&model, 1000, start * 1000), None);
         assert_eq!(StartRule::Never.missing(&model, 1000, 0), None);
+        // What does not fit into a counter.
+        let start = rule.units(1 << 20);
+        let counted = u64::try_from(start).unwrap();
+        assert_eq!(counted, MAX_START_UNITS);
+        assert_eq!(rule.missing(&model, 1 << 20, counted), Some(start));
+        assert_eq!(rule.missing(&model, 1 << 20, counted * 1000), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of tiering with stand-ins for the optimising compiler. Most are the baseline compiler: its
 //! code is right, only never faster.
 
+use super::cost::CostModel;
 use crate::code::{OptimizeFn, compile_baseline};
 use crate::{
     Config, Engine, Event, EventKind, FunctionSet, Instance, Linker, Module, Policy, Store, Tier,
@@ -160,6 +161,41 @@ fn a_loop_of_a_function_that_is_entered_once_comes_first() {
         let events = setup.call_until("sum", turns, &["requested"]);
         assert!(first(&events).is_none(), "{turns}: {events:#?}");
     }
+}
+
+#[test]
+fn an_enormous_function_runs_as_long_as_its_cost_asks_for() {
+    let mut config = Config::new();
+    config.profiling(true);
+    let engine = Engine::with_optimizer(&config, stand_in).unwrap();
+    let step = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31)) (i32.const 7)))";
+    let text = format!(
+        "(module (func (export \"long\") (param i32) (result i32) {} (local.get 0)))",
+        step.repeat(12_000)
+    );
+    let module = Module::new(&engine, text).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+    let long = instance.get_typed_func::<i32, i32>(&mut store, "long").unwrap();
+    let requested = |event: &Event| match event.kind {
+        EventKind::Requested { counted, expected } => Some((counted, expected)),
+        _ => None,
+    };
+    let start = Instant::now();
+    let (counted, expected) = loop {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        for _ in 0..1000 {
+            long.call(&mut store, 1).unwrap();
+        }
+        if let Some(found) = engine.events().iter().find_map(requested) {
+            break found;
+        }
+    };
+    // Twice what it costs, less what may be a change of the estimate; a counter has 0.09 s.
+    let ran = Duration::from_nanos(CostModel::ns_of_units(counted));
+    assert!(expected > Duration::from_millis(150), "{expected:?}");
+    assert!(ran > expected * 3 / 2, "{ran:?} of {expected:?}");
+    assert!(ran < expected * 3, "{ran:?} of {expected:?}");
 }
 
 #[test]
