@@ -1,15 +1,12 @@
 //! What a program can import: WASI, and the two functions that mark a benchmark's kernel.
 
 use crate::stats::{Elapsed, Stopwatch};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use upshift::{
-    Caller, Engine, ExternType, JsString, Linker, Module, ResourceLimiter, Store, StoreLimits,
-    StoreLimitsBuilder,
-};
+use upshift::{Caller, Engine, JsString, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 use upshift_profiler::Profiler;
 use upshift_profiler::profiler::Attached;
 use upshift_wasi::{WasiCtx, WasiCtxBuilder, WasiThreads};
@@ -131,7 +128,6 @@ pub(crate) fn add_threads(
     if !WasiThreads::<Host>::are_imported_by(module) {
         return Ok(None);
     }
-    grant_shared_memories(module, &mut store.data_mut().limits)?;
     let (engine, host) = (store.engine().clone(), store.data());
     let (wasi, limits) = (Arc::clone(&host.wasi), host.limits.clone());
     let make_store = move || {
@@ -146,21 +142,6 @@ pub(crate) fn add_threads(
     let mut threads = WasiThreads::add_to_linker(linker, store, module, make_store)?;
     threads.stack_size(usize::try_from(max_stack)?.saturating_add(HOST_STACK_BYTES));
     Ok(Some(threads))
-}
-
-/// Asks the limits for the memories that threads will share: no store makes them.
-fn grant_shared_memories(module: &Module, limits: &mut StoreLimits) -> Result<()> {
-    for import in module.imports() {
-        if let ExternType::Memory(ty) = import.ty()
-            && ty.shared
-        {
-            let bytes = usize::try_from(ty.minimum.saturating_mul(1 << ty.page_size_log2))?;
-            if !limits.memory_growing(0, bytes, None)? {
-                bail!("memory minimum size of {} pages exceeds memory limits", ty.minimum);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Time between the calls of `bench.start` and `bench.end`; several regions add up.

@@ -39,7 +39,7 @@ const START: &str = "wasi_thread_start";
 /// upshift_wasi::add_to_linker(&mut linker, |wasi: &mut Arc<WasiCtx>| &**wasi)?;
 /// let mut store = Store::new(&engine, Arc::clone(&wasi));
 /// let make_store = move || Ok(Store::new(&engine, Arc::clone(&wasi)));
-/// let mut threads = WasiThreads::add_to_linker(&mut linker, &store, &module, make_store)?;
+/// let mut threads = WasiThreads::add_to_linker(&mut linker, &mut store, &module, make_store)?;
 /// threads.run(&mut store, |store| {
 ///     let instance = linker.instantiate(&mut *store, &module)?;
 ///     instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ())
@@ -103,11 +103,11 @@ impl<T: 'static> WasiThreads<T> {
     /// store of each other thread, on that thread.
     ///
     /// # Errors
-    /// When one of the names is defined already, when an import is missing, or when there is no
-    /// memory.
+    /// When one of the names is defined already, when an import is missing, when the store's limiter
+    /// refuses a memory, or when there is none.
     pub fn add_to_linker(
         linker: &mut Linker<T>,
-        store: &Store<T>,
+        store: &mut Store<T>,
         module: &Module,
         make_store: impl Fn() -> Result<Store<T>> + Send + Sync + 'static,
     ) -> Result<Self> {
@@ -117,8 +117,8 @@ impl<T: 'static> WasiThreads<T> {
                 && ty.shared
                 && defined.insert((import.module(), import.name()))
             {
-                let memory = SharedMemory::new(module.engine(), ty)?;
-                linker.define(store, import.module(), import.name(), memory)?;
+                let memory = SharedMemory::new_within_limits(&mut *store, ty)?;
+                linker.define(&*store, import.module(), import.name(), memory)?;
             }
         }
         let group = Arc::new(Group {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use std::sync::Arc;
-use upshift::{Config, Engine, Linker, Module, Store, Tier, Trap};
+use upshift::{Config, Engine, Linker, Module, Store, StoreLimitsBuilder, Tier, Trap};
 use upshift_wasi::{I32Exit, WasiCtx, WasiThreads};
 
 /// Threads at once.
@@ -34,7 +34,7 @@ fn run_in(config: &Config, text: &str) -> Result<i32> {
     assert!(WasiThreads::<Arc<WasiCtx>>::are_imported_by(&module));
     let mut store = Store::new(&engine, Arc::clone(&wasi));
     let make_store = move || Ok(Store::new(&engine, Arc::clone(&wasi)));
-    let mut threads = WasiThreads::add_to_linker(&mut linker, &store, &module, make_store)?;
+    let mut threads = WasiThreads::add_to_linker(&mut linker, &mut store, &module, make_store)?;
     threads.max_threads(MAX_THREADS).stack_size(1 << 20);
     threads.run(&mut store, |store| {
         let instance = linker.instantiate(&mut *store, &module)?;
@@ -190,11 +190,34 @@ fn a_store_that_cannot_be_made_ends_the_guest() {
             anyhow::bail!("no store today")
         };
         let mut threads =
-            WasiThreads::add_to_linker(&mut linker, &store, &module, make_store).unwrap();
+            WasiThreads::add_to_linker(&mut linker, &mut store, &module, make_store).unwrap();
         let instance = linker.instantiate(&mut store, &module).unwrap();
         let main = instance.get_typed_func::<(), i32>(&mut store, "main").unwrap();
         let error = threads.run(&mut store, |store| main.call(store, ())).unwrap_err();
         let expected = if panics { "panicked" } else { "no store today" };
         assert!(format!("{error:#}").contains(expected), "{error:?}");
+    }
+}
+
+#[test]
+fn shared_memories_are_within_the_limits_of_the_store() {
+    let engine = Engine::default();
+    let module = Module::new(&engine, program("(i32.const 9)", "")).unwrap();
+    for (pages, allowed) in [(1, true), (0, false)] {
+        let mut linker = Linker::new(&engine);
+        let limits = StoreLimitsBuilder::new().memory_size(pages << 16).build();
+        let wasi = Arc::new(WasiCtx::builder().build().unwrap());
+        let mut store = Store::new(&engine, (wasi, limits));
+        store.limiter(|(_, limits)| limits);
+        upshift_wasi::add_to_linker(&mut linker, |(wasi, _): &mut (Arc<WasiCtx>, _)| &**wasi)
+            .unwrap();
+        let make_store = || anyhow::bail!("no thread is started");
+        let made = WasiThreads::add_to_linker(&mut linker, &mut store, &module, make_store);
+        match made {
+            Ok(_) => assert!(allowed),
+            Err(error) => {
+                assert!(!allowed && error.to_string().contains("memory limits"), "{error:?}");
+            }
+        }
     }
 }

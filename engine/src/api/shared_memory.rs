@@ -2,9 +2,9 @@
 
 use super::engine::Engine;
 use crate::builtin::parking;
-use crate::instantiate::limits::memory_plan;
+use crate::instantiate::limits::{check_minimum, memory_plan};
 use crate::vm::{MemoryPtr, SharedLinearMemory};
-use crate::{Result, Trap};
+use crate::{AsContextMut, Result, Trap};
 use std::cell::UnsafeCell;
 use std::time::Duration;
 use upshift_abi::types::MemoryType;
@@ -42,6 +42,18 @@ impl SharedMemory {
         }
         let memory = SharedLinearMemory::new(memory_plan(engine, &ty))?;
         Ok(Self { engine: engine.clone(), memory })
+    }
+
+    /// The same when the limiter of a store, whose guest imports it, agrees. Memories that are made
+    /// otherwise are the host's, which has no limits.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when a limit forbids it.
+    pub fn new_within_limits(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
+        let mut store = store.as_context_mut();
+        let memory = Self::new(store.inner().engine(), ty)?;
+        check_minimum(store.store(), &ty)?;
+        Ok(memory)
     }
 
     /// The type as declared.

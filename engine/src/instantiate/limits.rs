@@ -35,21 +35,26 @@ pub(crate) fn check_instances(store: &mut dyn AnyStore) -> Result<()> {
     Ok(())
 }
 
-/// Makes a memory that the store owns.
-pub(crate) fn new_memory(store: &mut dyn AnyStore, ty: &MemoryType) -> Result<MemoryId> {
+/// Asks the store's limiter for the pages that a memory has from the start.
+pub(crate) fn check_minimum(store: &mut dyn AnyStore, ty: &MemoryType) -> Result<()> {
     let desired = pages_to_bytes(ty, ty.minimum);
     let maximum = ty.maximum.map(|maximum| pages_to_bytes(ty, maximum));
-    let (_, memories, _) = store.inner().entities.counts();
-    let limiter = store.limiter();
-    let limit = limiter.as_ref().map_or(DEFAULT_MEMORY_LIMIT, |limiter| limiter.memories());
-    if memories >= limit {
-        bail!("resource limit exceeded: the store may hold {limit} memories");
-    }
-    if let Some(limiter) = limiter
+    if let Some(limiter) = store.limiter()
         && !limiter.memory_growing(0, desired, maximum)?
     {
         bail!("memory minimum size of {} pages exceeds memory limits", ty.minimum);
     }
+    Ok(())
+}
+
+/// Makes a memory that the store owns.
+pub(crate) fn new_memory(store: &mut dyn AnyStore, ty: &MemoryType) -> Result<MemoryId> {
+    let (_, memories, _) = store.inner().entities.counts();
+    let limit = store.limiter().map_or(DEFAULT_MEMORY_LIMIT, |limiter| limiter.memories());
+    if memories >= limit {
+        bail!("resource limit exceeded: the store may hold {limit} memories");
+    }
+    check_minimum(store, ty)?;
     let memory = LinearMemory::new(memory_plan(store.inner().engine(), ty))?;
     Ok(store.inner_mut().entities.push_memory(StoreMemory::Owned(memory)))
 }
