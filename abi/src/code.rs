@@ -125,6 +125,14 @@ pub enum CompileError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// Calls and allocations would keep more references alive than stack maps may have.
+    #[error("function {func}: its stack maps exceed the limit of {limit} references in all")]
+    StackMapsTooLarge {
+        /// Function index.
+        func: u32,
+        /// References allowed.
+        limit: usize,
+    },
     /// The code of the whole module would exceed what was reserved for it.
     #[error(
         "function {func}: with it, the module's machine code exceeds the limit of {limit} bytes"

@@ -308,6 +308,9 @@ impl<'a> FuncCompiler<'a> {
     /// Writes epilogue, slow paths, pool and prologue, and gathers the result.
     fn finish(&mut self) -> Result<CompiledFunction, CompileError> {
         let func = self.func_index();
+        if self.has_too_many_slots() {
+            return Err(CompileError::StackMapsTooLarge { func, limit: MAX_REF_SLOTS });
+        }
         if self.is_too_large() {
             return Err(CompileError::CodeTooLarge { func, limit: MAX_CODE_BYTES as u64 });
         }

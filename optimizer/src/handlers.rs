@@ -167,6 +167,7 @@ impl Translator<'_, '_> {
         args: &[Value],
         (throws, collects): (bool, bool),
     ) -> SmallVec<[Value; 4]> {
+        self.run = None;
         let stored = if collects { self.store_references() } else { Stored::new() };
         let scope = if throws { self.scope() } else { NONE };
         let handlers = self.handlers.of_scope(scope);

@@ -14,6 +14,7 @@ mod counts;
 mod derived;
 mod emit;
 mod facts;
+mod fresh;
 mod fuel;
 mod handlers;
 mod inline;
@@ -234,6 +235,7 @@ impl Compiler {
             return Err(malformed(format!("no loop to enter: {entry:?}")));
         }
         phis::remove_redundant(&mut self.context.func);
+        fresh::remove_unused(&mut self.context.func, &translated.made);
         if goal == Goal::Full {
             latch::copy_latches(&mut self.context.func);
         }

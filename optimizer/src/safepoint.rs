@@ -43,6 +43,9 @@ const MAX_STORED: usize = 1 << 22;
 /// What a reference counts for that is stored and loaded on a path aside: it has two values where
 /// that path joins.
 const ASIDE_WEIGHT: usize = 16;
+/// References in variables that paths aside store and load: more would be more code, for each of them and
+/// each path, than one store and one load of each.
+const MOST_ASIDE: usize = 8;
 /// References that may be looked at where control branches, likewise.
 const MAX_MET: usize = 1 << 26;
 /// References that may wait at a time for the `else` or the label of the blocks around.
@@ -395,6 +398,26 @@ impl<'a> Translator<'a, '_> {
             } else {
                 let held = Held { only: true, before: before.into(), ..held };
                 self.safepoints.set(var, held);
+            }
+        }
+    }
+
+    /// Ahead of a path aside: with more references in variables than such a path shall store and load
+    /// again, all are left to their slots. So what many allocations in a row keep is stored once.
+    pub(crate) fn settle_references(&mut self) {
+        let live = self.live_below(self.stack.len());
+        let held = &self.safepoints.held;
+        if live.iter().filter(|&&var| !held[var].only).count() <= MOST_ASIDE {
+            return;
+        }
+        for var in live {
+            if self.safepoints.held[var].since == 0 {
+                self.store_slot(var);
+            }
+            let held = self.safepoints.held[var];
+            if !held.only {
+                let before = self.builder.use_var(var).into();
+                self.safepoints.set(var, Held { only: true, before, ..held });
             }
         }
     }

@@ -6,6 +6,7 @@
 use crate::Entry;
 use crate::control::{Control, Kind};
 use crate::facts::{Fact, Facts};
+use crate::fresh::{Made, Run};
 use crate::fuel::FuelState;
 use crate::handlers::{Clause, Handlers};
 use crate::inline::{Inlining, Sources, policy};
@@ -73,6 +74,9 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) has_loops: bool,
     /// The block that an OSR body's values are loaded in, until its loop is met.
     pub(crate) osr_block: Option<ir::Block>,
+    /// The objects that were made last, and all of them.
+    pub(crate) run: Option<Run>,
+    pub(crate) made: Made,
     pub(crate) refused: Option<(u64, &'static str)>,
 }
 
@@ -93,6 +97,8 @@ pub(crate) struct Translated {
     pub(crate) clauses: Vec<Clause>,
     /// What was inlined.
     pub(crate) sources: Sources,
+    /// The objects that are made inline.
+    pub(crate) made: Made,
 }
 
 /// Cranelift's type for values of a type.
@@ -174,6 +180,8 @@ pub(crate) fn translate<'a, 'b>(
         makes_calls: false,
         has_loops: false,
         osr_block: None,
+        run: None,
+        made: Made::default(),
         refused: None,
     };
     translator.body()?;
@@ -185,6 +193,7 @@ pub(crate) fn translate<'a, 'b>(
         vmctx: translator.note_vmctx(),
         clauses: std::mem::take(&mut translator.handlers.clauses),
         sources: std::mem::take(&mut translator.inlining.sources),
+        made: std::mem::take(&mut translator.made),
     };
     if translated.refused.is_none() {
         translator.builder.seal_all_blocks();

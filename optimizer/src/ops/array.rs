@@ -114,8 +114,8 @@ impl Translator<'_, '_> {
             return self.large_array_new_fixed(ty, length);
         }
         let (reference, address) = self.allocate_array(ty, length);
-        let values = self.pop_many(length as usize);
-        for (index, value) in (0..length).zip(values) {
+        for index in (0..length).rev() {
+            let value = self.pop();
             let place = Self::element_at(layout, address, index);
             self.set_cell((layout.element, place), value, None, None);
         }
@@ -129,11 +129,11 @@ impl Translator<'_, '_> {
         self.call_collecting(Builtin::array_alloc, &args);
         let reference = self.pop();
         let address = self.object_address(reference);
-        let values = self.pop_many(length as usize);
         if layout.element == Cell::Ref {
             self.write_barrier(reference, None, None);
         }
-        for (index, value) in (0..length).zip(values) {
+        for index in (0..length).rev() {
+            let value = self.pop();
             let place = Self::element_at(layout, address, index);
             self.set_cell((layout.element, place), value, None, None);
         }

@@ -1,7 +1,7 @@
 //! Arrays that hold the same value everywhere: short ones are filled inline, 16 bytes at a time, longer
 //! ones by the runtime.
 
-use super::object::{MAX_CLEARED_BYTES, NewObject, Place, Size};
+use super::object::{MAX_CLEARED_BYTES, NewObject, Place};
 use crate::lower::little_endian;
 use crate::memory_flags::Region;
 use crate::translate::Translator;
@@ -92,6 +92,7 @@ impl Translator<'_, '_> {
     /// runtime. Its elements are the value on top of the stack, which is popped, or 0 without `fills`.
     pub(crate) fn push_filled(&mut self, ty: TypeIndex, length: Value, fills: bool) {
         let layout = self.src.input.module.array(ty);
+        self.settle_references();
         if fills {
             // A reference is in its variable from here on, on both ways.
             self.peek();
@@ -147,7 +148,7 @@ impl Translator<'_, '_> {
         let bytes = self.builder.ins().ishl_imm_u(wide, i64::from(layout.element_shift()));
         let bytes = self.builder.ins().iadd_imm_s(bytes, i64::from(layout.first) + ALIGN - 1);
         let bytes = self.builder.ins().band_imm_s(bytes, -ALIGN);
-        let object = self.allocate_sized(ty, Size::Value(bytes));
+        let object = self.allocate_sized(ty, bytes);
         let lengths = self.regions.changing(self.builder.func, Region::Lengths);
         let place = crate::offset(offset_of!(ArrayHeader, length));
         self.builder.ins().store(lengths, length, object.address, place);

@@ -3,7 +3,7 @@
 use crate::memory_flags::Region;
 use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{Block, Inst, InstBuilder, MemFlagsData, Type, Value, types};
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::index::TypeIndex;
@@ -32,15 +32,6 @@ pub(crate) const fn cell_type(cell: Cell) -> Type {
     }
 }
 
-/// The size of a new object.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Size {
-    /// Known now.
-    Bytes(u32),
-    /// Known at run time, 64 bits.
-    Value(Value),
-}
-
 /// A new object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewObject {
@@ -48,6 +39,10 @@ pub(crate) struct NewObject {
     pub(crate) address: Value,
     /// The reference to what comes behind it.
     pub(crate) end: Value,
+    /// The branch to where room is made.
+    pub(crate) check: Inst,
+    /// Takes the room.
+    pub(crate) take: Inst,
 }
 
 /// A place in an object: the address of the object or of one of its elements, and how far behind.
@@ -79,24 +74,28 @@ impl Translator<'_, '_> {
     /// A new object of `bytes` bytes with its header: the reference and its address. No operand was
     /// popped yet: making room may collect.
     pub(crate) fn allocate(&mut self, ty: TypeIndex, bytes: u32) -> (Value, Value) {
-        let object = self.allocate_sized(ty, Size::Bytes(bytes));
-        (object.reference, object.address)
+        let (reference, address) = match self.allocate_in_run(bytes) {
+            Some(reference) => (reference, self.begin_object(ty, reference)),
+            None => {
+                self.settle_references();
+                let total = self.builder.ins().iconst(types::I64, i64::from(bytes));
+                let object = self.allocate_sized(ty, total);
+                self.begin_run((object.reference, total), bytes, (object.check, object.take));
+                (object.reference, object.address)
+            }
+        };
+        self.note_made(reference, address);
+        (reference, address)
     }
 
-    fn add_size(&mut self, cursor: Value, size: Size) -> Value {
-        match size {
-            Size::Bytes(bytes) => self.builder.ins().iadd_imm_s(cursor, i64::from(bytes)),
-            Size::Value(bytes) => self.builder.ins().iadd(cursor, bytes),
-        }
-    }
-
-    /// A new object with its header. No reference was popped yet: making room may collect.
-    pub(crate) fn allocate_sized(&mut self, ty: TypeIndex, size: Size) -> NewObject {
+    /// A new object of `bytes` bytes, a value of 64 bits, with its header. No reference was popped yet:
+    /// making room may collect.
+    pub(crate) fn allocate_sized(&mut self, ty: TypeIndex, bytes: Value) -> NewObject {
         let thread = self.thread();
         let (cursor_at, limit_at) =
             (offset_of!(ThreadContext, alloc_cursor), offset_of!(ThreadContext, alloc_limit));
         let cursor = self.load_changing(Region::Thread, types::I64, thread, cursor_at);
-        let end = self.add_size(cursor, size);
+        let end = self.builder.ins().iadd(cursor, bytes);
         let limit = self.load_changing(Region::Thread, types::I64, thread, limit_at);
         let over = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit);
         let cold = self.builder.create_block();
@@ -104,39 +103,41 @@ impl Translator<'_, '_> {
         let cursor_there = self.builder.append_block_param(next, types::I64);
         let end_there = self.builder.append_block_param(next, types::I64);
         self.builder.set_cold_block(cold);
-        self.builder.ins().brif(over, cold, &[], next, &[cursor.into(), end.into()]);
+        let check = self.builder.ins().brif(over, cold, &[], next, &[cursor.into(), end.into()]);
         self.builder.seal_block(cold);
         self.builder.switch_to_block(cold);
         self.aside(|this| {
             let thread = this.thread();
-            let request = match size {
-                Size::Bytes(bytes) => this.builder.ins().iconst(types::I64, i64::from(bytes)),
-                Size::Value(bytes) => bytes,
-            };
-            this.store_thread(thread, request, offset_of!(ThreadContext, alloc_request));
+            this.store_thread(thread, bytes, offset_of!(ThreadContext, alloc_request));
             this.call_stub(Builtin::gc_refill, &[]);
             let cursor = this.load_changing(Region::Thread, types::I64, thread, cursor_at);
-            let end = this.add_size(cursor, size);
+            let end = this.builder.ins().iadd(cursor, bytes);
             this.builder.ins().jump(next, &[cursor.into(), end.into()]);
         });
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
         self.join_carried();
         let thread = self.thread();
-        self.store_thread(thread, end_there, cursor_at);
-        let address = self.object_address(cursor_there);
+        let take = self.store_thread(thread, end_there, cursor_at);
+        let address = self.begin_object(ty, cursor_there);
+        NewObject { reference: cursor_there, address, end: end_there, check, take }
+    }
+
+    /// Writes the header of a new object; its address.
+    fn begin_object(&mut self, ty: TypeIndex, reference: Value) -> Value {
+        let address = self.object_address(reference);
         let id = self.type_id(ty);
         let header = self.builder.ins().uextend(types::I64, id);
         // The gc word of a new object is 0.
         let flags = self.regions.changing(self.builder.func, Region::Headers);
         self.builder.ins().store(flags, header, address, 0);
-        NewObject { reference: cursor_there, address, end: end_there }
+        address
     }
 
     /// Stores to a field of the thread's context.
-    pub(crate) fn store_thread(&mut self, thread: Value, value: Value, offset: usize) {
+    pub(crate) fn store_thread(&mut self, thread: Value, value: Value, offset: usize) -> Inst {
         let flags = self.regions.changing(self.builder.func, Region::Thread);
-        self.builder.ins().store(flags, value, thread, crate::offset(offset));
+        self.builder.ins().store(flags, value, thread, crate::offset(offset))
     }
 
     fn cell_flags(&mut self, region: Region, faults: Option<Trap>) -> MemFlagsData {

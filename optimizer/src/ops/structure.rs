@@ -5,10 +5,16 @@ use crate::facts::Fact;
 use crate::memory_flags::Region;
 use crate::translate::Translator;
 use cranelift_codegen::ir::Value;
+use smallvec::SmallVec;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::Cell;
 use upshift_abi::trap::Trap;
 use upshift_abi::types::{CompositeType, HeapType, RefType, StorageType, ValType};
+
+/// Whether what is stored in a cell and what is read from it are one value.
+const fn holds_itself(cell: Cell) -> bool {
+    matches!(cell, Cell::Ref | Cell::I32 | Cell::I64 | Cell::F32 | Cell::F64 | Cell::V128)
+}
 
 impl Translator<'_, '_> {
     fn field(&self, ty: TypeIndex, field: usize) -> (Cell, u32) {
@@ -46,11 +52,15 @@ impl Translator<'_, '_> {
         let layout = self.src.input.module.structure(ty);
         let (bytes, count) = (layout.size_bytes, layout.fields.len());
         let (reference, address) = self.allocate(ty, bytes);
-        let values = self.pop_many(count);
-        for (i, value) in values.into_iter().enumerate() {
+        let mut known = SmallVec::from_elem(None, count);
+        for i in (0..count).rev() {
+            let value = self.pop();
             let (cell, offset) = self.field(ty, i);
             self.set_cell((cell, Self::field_place(address, offset)), value, None, None);
+            self.note_field_store();
+            known[i] = holds_itself(cell).then_some(value);
         }
+        self.note_struct(ty, known);
         self.learn(reference, Self::object_fact(ty));
         self.push_ref(reference);
     }
@@ -60,12 +70,16 @@ impl Translator<'_, '_> {
         let layout = self.src.input.module.structure(ty);
         let (bytes, count) = (layout.size_bytes, layout.fields.len());
         let (reference, address) = self.allocate(ty, bytes);
+        let mut known = SmallVec::new();
         for i in 0..count {
             let (cell, offset) = self.field(ty, i);
             let zero = self.zero(cell_type(cell));
             // The position of null is 0, too.
             self.store_form(cell, Self::field_place(address, offset), zero, None);
+            self.note_field_store();
+            known.push(holds_itself(cell).then_some(zero));
         }
+        self.note_struct(ty, known);
         self.learn(reference, Self::object_fact(ty));
         self.push_ref(reference);
     }
@@ -74,6 +88,10 @@ impl Translator<'_, '_> {
     pub(crate) fn struct_get(&mut self, ty: TypeIndex, field: u32, signed: bool) {
         let (cell, offset) = self.field(ty, field as usize);
         let reference = self.pop();
+        if let Some(value) = self.known_field(reference, field) {
+            self.push_kind(value, cell == Cell::Ref);
+            return self.note_field(ty, field);
+        }
         let address = self.object_address(reference);
         let place = Self::field_place(address, offset);
         self.learn(reference, Self::object_fact(ty));
@@ -86,6 +104,12 @@ impl Translator<'_, '_> {
         let (cell, offset) = self.field(ty, field as usize);
         let value = self.pop();
         let reference = self.pop();
+        if let Some(address) = self.fresh_address(reference) {
+            self.set_cell((cell, Self::field_place(address, offset)), value, None, None);
+            let known = holds_itself(cell).then_some(value);
+            return self.note_fresh_store(reference, field, known);
+        }
+        self.forget_fields(offset);
         let address = self.object_address(reference);
         let place = Self::field_place(address, offset);
         let faults = Some(Trap::NullStructReference);

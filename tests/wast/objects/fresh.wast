@@ -1,0 +1,191 @@
+;; Structures that are made, written and read in straight-line code, and who else may see them.
+(module
+  (type $p (sub (struct (field $x (mut i32)) (field $y (mut i32)))))
+  (type $q (sub $p (struct (field $x (mut i32)) (field $y (mut i32)) (field $z (mut f64)))))
+  (type $bytes (struct (field (mut i8)) (field (mut i16))))
+  (type $link (struct (field $next (mut (ref null $link))) (field $p (mut (ref null $p)))))
+  (type $fn (func (param i32) (result i32)))
+  (type $holder (struct (field (mut (ref null $fn))) (field (mut v128)) (field i64)))
+  (type $refs (array (mut (ref null $p))))
+  (global $seen (mut (ref null $p)) (ref.null $p))
+  (global $list (mut (ref null $link)) (ref.null $link))
+  (elem declare func $double)
+
+  (func $double (type $fn) (i32.mul (local.get 0) (i32.const 2)))
+  ;; Collects under zeal.
+  (func $garbage (drop (array.new $refs (ref.null $p) (i32.const 3))))
+  (func $make (param i32 i32) (result (ref $p)) (struct.new $p (local.get 0) (local.get 1)))
+  (func $plus (param $a (ref $p)) (param $b (ref $p)) (result (ref $p))
+    (call $make
+      (i32.add (struct.get $p $x (local.get $a)) (struct.get $p $x (local.get $b)))
+      (i32.add (struct.get $p $y (local.get $a)) (struct.get $p $y (local.get $b)))))
+
+  (func (export "forgotten") (param i32) (result i32) (local $t (ref null $p))
+    (local.set $t (call $plus (call $make (local.get 0) (i32.const 1))
+                              (call $make (i32.const 10) (local.get 0))))
+    (i32.mul (struct.get $p $x (local.get $t)) (struct.get $p $y (local.get $t))))
+
+  (func (export "written") (param i32) (result i32) (local $a (ref null $p)) (local $b (ref null $p))
+    (local.set $a (struct.new $p (local.get 0) (i32.const 2)))
+    (local.set $b (struct.new_default $p))
+    (struct.set $p $x (local.get $b) (i32.const 7))
+    (struct.set $p $x (local.get $a) (i32.add (struct.get $p $x (local.get $a)) (i32.const 1)))
+    (i32.add (i32.mul (struct.get $p $x (local.get $a)) (i32.const 100))
+             (i32.add (struct.get $p $x (local.get $b)) (struct.get $p $y (local.get $b)))))
+
+  ;; Another reference to the same structure writes it.
+  (func (export "aliased") (param i32) (result i32) (local $a (ref null $p)) (local $b (ref null $p))
+    (local.set $a (struct.new $p (local.get 0) (i32.const 2)))
+    (global.set $seen (local.get $a))
+    (local.set $b (global.get $seen))
+    (struct.set $p $x (local.get $b) (i32.const 50))
+    (i32.add (struct.get $p $x (local.get $a)) (struct.get $p $y (local.get $a))))
+
+  (func $change (param $a (ref null $p)) (struct.set $p $y (local.get $a) (i32.const 9)) (call $garbage))
+  (func (export "passed") (param i32) (result i32) (local $a (ref null $p))
+    (local.set $a (struct.new $p (local.get 0) (i32.const 2)))
+    (call $change (local.get $a))
+    (i32.add (struct.get $p $x (local.get $a)) (struct.get $p $y (local.get $a))))
+
+  ;; One refers to another, and is forgotten or not.
+  (func (export "nested") (param i32) (result i32) (local $l (ref null $link))
+    (local.set $l (struct.new $link
+      (struct.new $link (ref.null $link) (struct.new $p (local.get 0) (i32.const 3)))
+      (struct.new $p (i32.const 4) (i32.const 5))))
+    (i32.add
+      (struct.get $p $x (struct.get $link $p (struct.get $link $next (local.get $l))))
+      (struct.get $p $y (struct.get $link $p (local.get $l)))))
+  (func (export "kept") (param i32) (result i32)
+    (global.set $list (struct.new $link
+      (struct.new $link (ref.null $link) (struct.new $p (local.get 0) (i32.const 3)))
+      (struct.new $p (i32.const 4) (i32.const 5))))
+    (call $garbage)
+    (i32.add
+      (struct.get $p $x (struct.get $link $p (struct.get $link $next (global.get $list))))
+      (struct.get $p $y (struct.get $link $p (global.get $list)))))
+  ;; The earlier one refers to the later one.
+  (func (export "backwards") (param i32) (result i32) (local $l (ref null $link))
+    (local.set $l (struct.new_default $link))
+    (struct.set $link $p (local.get $l) (struct.new $p (local.get 0) (i32.const 6)))
+    (call $garbage)
+    (i32.mul (struct.get $p $x (struct.get $link $p (local.get $l)))
+             (struct.get $p $y (struct.get $link $p (local.get $l)))))
+  (func (export "itself") (param i32) (result i32) (local $l (ref null $link))
+    (local.set $l (struct.new_default $link))
+    (struct.set $link $next (local.get $l) (local.get $l))
+    (ref.eq (struct.get $link $next (struct.get $link $next (local.get $l))) (local.get $l)))
+
+  (func (export "branches") (param i32) (result i32) (local $a (ref null $p))
+    (local.set $a (struct.new $p (local.get 0) (i32.const 2)))
+    (if (i32.and (local.get 0) (i32.const 1))
+      (then (struct.set $p $x (local.get $a) (i32.const 1000)))
+      (else (struct.set $p $y (local.get $a) (i32.const 2000))))
+    (i32.add (struct.get $p $x (local.get $a)) (struct.get $p $y (local.get $a))))
+
+  (func (export "leaves") (param i32) (result i32) (local $a (ref null $p))
+    (block $out
+      (local.set $a (struct.new $p (local.get 0) (i32.const 2)))
+      (br_if $out (i32.eqz (local.get 0)))
+      (struct.set $p $y (local.get $a) (i32.const 30))
+      (global.set $seen (struct.new $p (i32.const 8) (struct.get $p $y (local.get $a)))))
+    (i32.add (struct.get $p $x (local.get $a)) (struct.get $p $y (local.get $a))))
+
+  (func (export "turns") (param $n i32) (result i32) (local $a (ref null $p)) (local $s i32)
+    (local.set $a (struct.new $p (i32.const 1) (i32.const 1)))
+    (loop $l
+      (local.set $a (call $plus (ref.as_non_null (local.get $a)) (struct.new $p (i32.const 2) (i32.const 3))))
+      (local.set $s (i32.add (local.get $s) (struct.get $p $x (local.get $a))))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i32.add (local.get $s) (struct.get $p $y (local.get $a))))
+
+  (func (export "parts") (param i32) (result i32) (local $b (ref null $bytes))
+    (local.set $b (struct.new $bytes (local.get 0) (local.get 0)))
+    (i32.add (i32.add (struct.get_s $bytes 0 (local.get $b)) (struct.get_u $bytes 0 (local.get $b)))
+             (struct.get_s $bytes 1 (local.get $b))))
+
+  (func (export "kinds") (param i32) (result i32) (local $h (ref null $holder))
+    (local.set $h (struct.new $holder (ref.func $double) (i32x4.splat (local.get 0)) (i64.const 5)))
+    (i32.add
+      (call_ref $fn (i32x4.extract_lane 2 (struct.get $holder 1 (local.get $h)))
+        (struct.get $holder 0 (local.get $h)))
+      (i32.wrap_i64 (struct.get $holder 2 (local.get $h)))))
+
+  (func (export "supertype") (param i32) (result i32) (local $a (ref null $p)) (local $q (ref null $q))
+    (local.set $q (struct.new $q (local.get 0) (i32.const 2) (f64.const 3)))
+    (local.set $a (local.get $q))
+    (struct.set $p $y (local.get $a) (i32.const 20))
+    (i32.add (struct.get $p $x (local.get $a))
+      (i32.add (struct.get $q $y (local.get $q)) (i32.trunc_f64_s (struct.get $q $z (local.get $q))))))
+
+  ;; What is made before a trap stays behind.
+  (func (export "traps") (param i32) (result i32)
+    (global.set $seen (struct.new $p (i32.const 1) (i32.const 2)))
+    (struct.get $p $x (struct.new $p (i32.div_u (i32.const 7) (local.get 0)) (i32.const 0))))
+  (func (export "seen") (result i32) (call $garbage) (struct.get $p $y (global.get $seen)))
+
+  ;; Many references wait while an array is made, inline or by the runtime.
+  (func (export "array") (param $n i32) (result i32) (local $r (ref null $refs)) (local $s i32) (local $i i32)
+    (local.set $r (array.new_fixed $refs 12
+      (call $make (i32.const 1) (i32.const 0)) (call $make (i32.const 2) (i32.const 0))
+      (call $make (i32.const 3) (i32.const 0)) (call $make (i32.const 4) (i32.const 0))
+      (call $make (i32.const 5) (i32.const 0)) (call $make (i32.const 6) (i32.const 0))
+      (call $make (i32.const 7) (i32.const 0)) (call $make (i32.const 8) (i32.const 0))
+      (call $make (i32.const 9) (i32.const 0)) (call $make (i32.const 10) (i32.const 0))
+      (call $make (i32.const 11) (i32.const 0))
+      (array.get $refs (array.new $refs (call $make (i32.const 12) (i32.const 0)) (local.get $n))
+        (i32.const 1))))
+    (call $garbage)
+    (loop $l
+      (local.set $s (i32.add (i32.mul (local.get $s) (i32.const 3))
+        (struct.get $p $x (array.get $refs (local.get $r) (local.get $i)))))
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 12))))
+    (local.get $s))
+
+  ;; More than one check makes room for, and references that wait for each other.
+  (func (export "many") (param i32) (result i32) (local $r (ref null $refs)) (local $s i32) (local $i i32)
+    (local.set $r (array.new_fixed $refs 24
+      (struct.new $p (i32.const 0) (local.get 0)) (struct.new $p (i32.const 1) (local.get 0))
+      (struct.new $p (i32.const 2) (local.get 0)) (struct.new $p (i32.const 3) (local.get 0))
+      (call $make (i32.const 4) (local.get 0)) (struct.new $p (i32.const 5) (local.get 0))
+      (struct.new $p (i32.const 6) (local.get 0)) (struct.new $p (i32.const 7) (local.get 0))
+      (struct.new $p (i32.const 8) (local.get 0)) (block (result (ref null $p)) (call $garbage) (global.get $seen))
+      (struct.new $p (i32.const 10) (local.get 0)) (struct.new $p (i32.const 11) (local.get 0))
+      (struct.new $p (i32.const 12) (local.get 0)) (struct.new $p (i32.const 13) (local.get 0))
+      (struct.new $p (i32.const 14) (local.get 0)) (struct.new $p (i32.const 15) (local.get 0))
+      (block (result (ref null $p)) (call $garbage) (struct.new $p (i32.const 16) (local.get 0)))
+      (struct.new $p (i32.const 17) (local.get 0)) (struct.new $p (i32.const 18) (local.get 0))
+      (struct.new $p (i32.const 19) (local.get 0)) (struct.new $p (i32.const 20) (local.get 0))
+      (struct.new $p (i32.const 21) (local.get 0)) (struct.new $p (i32.const 22) (local.get 0))
+      (struct.new $p (i32.const 23) (local.get 0))))
+    (call $garbage)
+    (loop $l
+      (local.set $s (i32.add (i32.mul (local.get $s) (i32.const 3))
+        (struct.get $p $x (array.get $refs (local.get $r) (local.get $i)))))
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 24))))
+    (local.get $s))
+)
+
+(assert_return (invoke "forgotten" (i32.const 5)) (i32.const 90))
+(assert_return (invoke "written" (i32.const 5)) (i32.const 607))
+(assert_return (invoke "aliased" (i32.const 5)) (i32.const 52))
+(assert_return (invoke "passed" (i32.const 5)) (i32.const 14))
+(assert_return (invoke "nested" (i32.const 5)) (i32.const 10))
+(assert_return (invoke "kept" (i32.const 5)) (i32.const 10))
+(assert_return (invoke "backwards" (i32.const 5)) (i32.const 30))
+(assert_return (invoke "itself" (i32.const 5)) (i32.const 1))
+(assert_return (invoke "branches" (i32.const 5)) (i32.const 1002))
+(assert_return (invoke "branches" (i32.const 6)) (i32.const 2006))
+(assert_return (invoke "leaves" (i32.const 0)) (i32.const 2))
+(assert_return (invoke "leaves" (i32.const 5)) (i32.const 35))
+(assert_return (invoke "seen") (i32.const 30))
+(assert_return (invoke "parts" (i32.const 0x180ff)) (i32.const -32259))
+(assert_return (invoke "kinds" (i32.const 21)) (i32.const 47))
+(assert_return (invoke "supertype" (i32.const 5)) (i32.const 28))
+(assert_return (invoke "traps" (i32.const 7)) (i32.const 1))
+(assert_trap (invoke "traps" (i32.const 0)) "integer divide by zero")
+(assert_return (invoke "seen") (i32.const 2))
+(assert_return (invoke "turns" (i32.const 5)) (i32.const 51))
+(assert_return (invoke "many" (i32.const 5)) (i32.const 1849643620))
+(assert_return (invoke "array" (i32.const 2)) (i32.const 398574))
+(assert_return (invoke "array" (i32.const 40)) (i32.const 398574))
+(assert_return (invoke "array" (i32.const 100000)) (i32.const 398574))
