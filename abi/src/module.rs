@@ -64,8 +64,8 @@ pub struct Module {
     /// Functions that `ref.func` may name, or that exports, element segments and globals mention,
     /// and the start function: those that need a function record.
     pub escaping_funcs: Vec<FuncIndex>,
-    /// Offsets in the module of calls through references, ascending, as far as they have a profile
-    /// ([`crate::profile`]).
+    /// Offsets in the module of calls through references and of branches on casts, ascending, as far as
+    /// they have a profile ([`crate::profile`]).
     pub call_sites: Box<[u32]>,
 }
 
@@ -85,7 +85,8 @@ pub struct ImportCounts {
 }
 
 impl Module {
-    /// The number of the call through a reference at an offset in the module, if it has a profile.
+    /// The number of the call through a reference, or the branch on a cast, at an offset in the module,
+    /// if it has a profile.
     #[must_use]
     pub fn call_site(&self, offset: usize) -> Option<usize> {
         let offset = u32::try_from(offset).ok()?;

@@ -1,5 +1,5 @@
 //! Profiles of calls through references: whom each `call_ref` and `call_indirect` of baseline code
-//! has called, and how often.
+//! has called, and how often; and how often each `br_on_cast` and `br_on_cast_fail` goes where.
 //!
 //! Sites are numbered in the order in which they stand in the module. A site has [`MAX_TARGETS`]
 //! entries and one for what found no place, behind the hotness counters that an instance's `counters`
@@ -12,6 +12,12 @@
 //! `record` is the low half of the distance from the instance to the function's record, so that it
 //! means the same in all instances of a module. A record of another instance is at a distance that is
 //! most likely none of a record; whoever uses a profile compares with the record anyway.
+//!
+//! Branches on casts are sites, too, with two counts:
+//!
+//! ```text
+//! site:  [ unused | executed ] [ unused | not taken ] …
+//! ```
 //!
 //! Behind the sites, when [`turn_counts`](crate::config::CodegenConfig::turn_counts) asks for it, each
 //! function has one counter of its entries, and one for each of its loops, of their turns. Bodies
@@ -26,6 +32,8 @@ use crate::module::Module;
 use smallvec::SmallVec;
 use std::fmt;
 
+/// The words of the two counts of a branch on a cast in its site.
+pub const BRANCH_WORDS: [usize; 2] = [1, 3];
 /// Functions that are told apart at a site.
 pub const MAX_TARGETS: usize = 4;
 /// Sites of a module that have a profile, the first ones: all threads together may have 16 rows of
@@ -107,6 +115,9 @@ impl Targets {
 pub trait CallProfile: fmt::Debug + Sync {
     /// Whom a site has called so far.
     fn targets(&self, site: usize) -> Targets;
+
+    /// How often a branch on a cast was executed, and how often not taken, so far.
+    fn branches(&self, site: usize) -> [u64; 2];
 }
 
 #[cfg(test)]

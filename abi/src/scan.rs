@@ -253,7 +253,12 @@ impl LoopScanner {
         self.call_sites.push(self.start + offset);
     }
 
-    /// Offsets in the module of calls through references in all functions so far.
+    /// A `br_on_cast` or `br_on_cast_fail`, at `offset` from the start of the body.
+    pub fn branch_on_cast(&mut self, offset: u32) {
+        self.call_sites.push(self.start + offset);
+    }
+
+    /// Offsets in the module of calls through references and branches on casts in all functions so far.
     pub fn take_call_sites(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.call_sites)
     }

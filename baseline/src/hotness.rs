@@ -116,7 +116,7 @@ impl FuncCompiler<'_> {
     }
 
     /// The register that has the vmctx at this place.
-    fn cached_vmctx(&self) -> Option<Gpr> {
+    pub(crate) fn cached_vmctx(&self) -> Option<Gpr> {
         let state = &self.regs.state;
         let found = regs_in(state.used).find(|r| state.holders[r.index()] == Holder::VMCTX);
         found.map(Reg::gpr)

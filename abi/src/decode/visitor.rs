@@ -49,6 +49,12 @@ macro_rules! note {
     ($s:ident visit_call_ref $a:tt $b:tt) => {
         $s.scanner.call_through_reference($s.offset)
     };
+    ($s:ident visit_br_on_cast $a:tt $b:tt) => {
+        $s.scanner.branch_on_cast($s.offset)
+    };
+    ($s:ident visit_br_on_cast_fail $a:tt $b:tt) => {
+        $s.scanner.branch_on_cast($s.offset)
+    };
     ($s:ident visit_return_call $a:tt $b:tt) => {
         $s.scanner.call()
     };

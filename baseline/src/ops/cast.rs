@@ -4,12 +4,13 @@
 //! casts and branches share it.
 
 use crate::compiler::FuncCompiler;
-use crate::masm::{Addr, Cond, Gpr, RSP, ShortJump, Width};
+use crate::masm::{Addr, Cond, Gpr, RSP, SCRATCH, ShortJump, Width};
 use crate::value::Ty;
 use smallvec::SmallVec;
 use std::mem::offset_of;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{DISPLAY_LENGTH, FuncRef, HOST_BIT, I31_BIT, Instance, TypeDescriptor};
+use upshift_abi::profile::{BRANCH_WORDS, site_word};
 use upshift_abi::trap::Trap;
 use upshift_abi::types::{CompositeType, HeapType, RefType};
 
@@ -76,9 +77,23 @@ impl FuncCompiler<'_> {
         let r = self.own_gpr(reference);
         self.push_gpr(r, Ty::Ref);
         let heap = to.heap_type().into();
+        self.count_branch(BRANCH_WORDS[0]);
         self.test_type(r, RefType { nullable: to.is_nullable(), heap });
         self.branch_if(cond, depth);
+        self.count_branch(BRANCH_WORDS[1]);
         self.charge_fuel();
+    }
+
+    /// Counts in a word of the profile of the branch at hand.
+    fn count_branch(&mut self, word: usize) {
+        let module = self.src.input.module;
+        if !self.src.input.config.counts_hotness() {
+            return;
+        }
+        let Some(site) = module.call_site(self.src.pc) else { return };
+        self.load_counters(self.cached_vmctx());
+        let at = (site_word(module.bodies.len(), site) + word) * size_of::<u32>();
+        self.asm.sub_mi8(Width::W32, Addr::Base(SCRATCH, at as i32), -1);
     }
 
     /// Sets the zero flag exactly when the reference in `r` is of type `ty`.

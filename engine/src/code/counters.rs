@@ -8,7 +8,8 @@ use super::shards::Shards;
 use std::sync::atomic::{AtomicI32, Ordering};
 use upshift_abi::module::Module;
 use upshift_abi::profile::{
-    COUNTER_GROUP, CallProfile, MAX_TARGETS, SITE_WORDS, Targets, site_word, turn_words_end,
+    BRANCH_WORDS, COUNTER_GROUP, CallProfile, MAX_TARGETS, SITE_WORDS, Targets, site_word,
+    turn_words_end,
 };
 
 /// Two cache lines, as processors fetch them in pairs.
@@ -122,6 +123,16 @@ impl CallProfile for ModuleSource {
         });
         targets.sort();
         targets
+    }
+
+    fn branches(&self, site: usize) -> [u64; 2] {
+        let first = site_word(self.counters.functions, site);
+        let count = |at: usize| {
+            let shards = self.counters.shards.used();
+            let words = shards.map(|lines| word_of(lines, first + at).load(Ordering::Relaxed));
+            words.map(|word| u64::from(word.cast_unsigned())).sum()
+        };
+        BRANCH_WORDS.map(count)
     }
 }
 

@@ -15,6 +15,11 @@ use upshift_abi::types::{CompositeType, HeapType, RefType};
 /// The bits of a reference that are 0 for objects and null.
 const UNBOXED_BITS: i64 = (I31_BIT | HOST_BIT) as i64;
 
+/// Executions of a branch from which on its profile counts.
+const MIN_BRANCHES: u64 = 20;
+/// A way that less than one in this many executions of a branch takes is a cold one.
+const RARE_SHARE: u64 = 50;
+
 impl Translator<'_, '_> {
     /// `ref.eq`
     pub(crate) fn ref_eq(&mut self) {
@@ -193,6 +198,17 @@ impl Translator<'_, '_> {
         let (label, args) = self.branch_values(self.frame_at(depth));
         let taken = self.builder.create_block();
         let next = self.builder.create_block();
+        match self.branch_profile() {
+            Some([executed, others]) if others <= executed / RARE_SHARE => {
+                self.builder.set_cold_block(next);
+            }
+            Some([executed, others])
+                if executed.saturating_sub(others) <= executed / RARE_SHARE =>
+            {
+                self.builder.set_cold_block(taken);
+            }
+            _ => {}
+        }
         let (yes, no) = if on { (taken, next) } else { (next, taken) };
         self.branch_on_test((reference, ty), yes, no);
         self.builder.seal_block(taken);
@@ -202,6 +218,14 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(next);
         self.learn_condition(condition, !on);
         self.charge_fuel();
+    }
+
+    /// How often the baseline executed the branch at hand, and how often it was not taken, when that is
+    /// enough to tell.
+    fn branch_profile(&self) -> Option<[u64; 2]> {
+        let input = self.src.input;
+        let (profile, site) = input.calls.zip(input.module.call_site(self.src.pc))?;
+        Some(profile.branches(site)).filter(|counts| counts[0] >= MIN_BRANCHES)
     }
 
     /// Goes to `yes` when a reference is of a type, else to `no`.
@@ -339,5 +363,51 @@ impl Translator<'_, '_> {
         let at = crate::offset(module.supertype_depth(index) * size_of::<u32>());
         let found = self.builder.ins().load(types::I32, fixed, list, at);
         self.builder.ins().icmp(IntCC::Equal, found, expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::with_first_function;
+    use crate::{Compiler, Effort, Entry, Request};
+    use upshift_abi::config::{CodegenConfig, FunctionInput};
+    use upshift_abi::profile::{CallProfile, Targets};
+
+    /// Executions of each branch, and how many of them did not take it.
+    #[derive(Debug)]
+    struct Counted([u64; 2]);
+
+    impl CallProfile for Counted {
+        fn targets(&self, _: usize) -> Targets {
+            Targets::default()
+        }
+
+        fn branches(&self, _: usize) -> [u64; 2] {
+            self.0
+        }
+    }
+
+    #[test]
+    fn rare_ways_of_branches_on_casts_are_cold() {
+        let text = "(module (type $s (struct))
+            (func (param anyref) (result i32)
+                (block $is (result (ref $s))
+                    (br_on_cast $is anyref (ref $s) (local.get 0)) (drop) (return (i32.const 7)))
+                (drop) (i32.const 8)))";
+        let cold = |counts| {
+            with_first_function(text, &CodegenConfig::default(), |input| {
+                let profile = Counted(counts);
+                let input = FunctionInput { calls: Some(&profile), ..*input };
+                let request = Request { entry: Entry::Function, effort: Effort::Full };
+                let code = Compiler::new().intermediate_code(&input, request).unwrap();
+                // Which constant is in a cold block.
+                let block = code.split("\n\n").find(|block| block.contains(" cold:"));
+                block.map(|block| block.contains("iconst.i32 7"))
+            })
+        };
+        assert_eq!(cold([1000, 500]), None);
+        assert_eq!(cold([10, 0]), None);
+        assert_eq!(cold([1000, 3]), Some(true));
+        assert_eq!(cold([1000, 997]), Some(false));
     }
 }

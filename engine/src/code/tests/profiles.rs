@@ -55,3 +55,32 @@ fn nothing_is_noted_when_it_is_not_asked_for() {
     assert_eq!(store.run(5, &[2]).unwrap(), 12);
     assert_eq!(code.source().targets(0).total, 0);
 }
+
+#[test]
+fn branches_on_casts_are_counted() {
+    let value = "(select (result anyref) (ref.i31 (i32.const 1)) (ref.null any)
+        (i32.wrap_i64 (local.get 0)))";
+    let text = &format!(
+        "(module (elem declare func 0 1)
+            (func (param i64) (result i64)
+                (block $is (result (ref i31))
+                    (br_on_cast $is anyref (ref i31) {value}) (drop) (return (i64.const 0)))
+                (drop) (i64.const 1))
+            (func (param i64) (result i64)
+                (block $not (result anyref)
+                    (br_on_cast_fail $not anyref (ref i31) {value}) (drop) (return (i64.const 1)))
+                (drop) (i64.const 0)))"
+    );
+    for zeal_spill in [false, true] {
+        let config = CodegenConfig { zeal_spill, ..CodegenConfig::default() };
+        let code = baseline_code(text, config);
+        let mut store = TestStore::new(&code);
+        for i in 0..10 {
+            let is = u64::from(i % 5 == 0);
+            assert_eq!(store.run(0, &[is]).unwrap(), is);
+            assert_eq!(store.run(1, &[is]).unwrap(), is);
+        }
+        assert_eq!(code.source().branches(0), [10, 8]);
+        assert_eq!(code.source().branches(1), [10, 2]);
+    }
+}
