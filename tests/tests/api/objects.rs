@@ -355,9 +355,10 @@ fn converted_references_come_back_as_they_were() {
 const INTERRUPTED: &str = r#"(module
     (type $node (struct (field i32) (field (mut anyref))))
     (import "host" "tick" (func $tick))
+    (global $keep (mut anyref) (ref.null any))
     (func $churn (export "churn") (param i32)
         (loop $l
-            (drop (struct.new $node (local.get 0) (ref.null any)))
+            (global.set $keep (struct.new $node (local.get 0) (ref.null any)))
             (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
     (func (export "run") (result i32)
         (local $i i32) (local $s i32) (local $n (ref null $node))
