@@ -6,6 +6,7 @@ pub(crate) mod backtrace;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod engine;
+pub(crate) mod eqref;
 pub(crate) mod exception;
 pub(crate) mod externref;
 pub(crate) mod externs;

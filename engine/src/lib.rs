@@ -50,6 +50,7 @@ pub use api::backtrace::{FrameInfo, WasmBacktrace};
 pub use api::caller::Caller;
 pub use api::config::{Config, Tier, Zeal};
 pub use api::engine::{Engine, EngineWeak};
+pub use api::eqref::EqRef;
 pub use api::exception::{Exception, ExnRef, RootScope};
 pub use api::externref::ExternRef;
 pub use api::externs::{Extern, ExternType};

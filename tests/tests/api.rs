@@ -40,6 +40,8 @@ mod memory;
 mod object_graphs;
 #[path = "api/objects.rs"]
 mod objects;
+#[path = "api/references.rs"]
+mod references;
 #[path = "api/signals.rs"]
 mod signals;
 #[path = "api/threads.rs"]

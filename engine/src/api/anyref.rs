@@ -1,6 +1,7 @@
 //! [`AnyRef`]: references of the internal hierarchy, and [`I31`].
 
 use super::arrayref::ArrayRef;
+use super::eqref::EqRef;
 use super::externref::ExternRef;
 use super::store::{AsContext, AsContextMut};
 use super::structref::StructRef;
@@ -161,6 +162,12 @@ impl AnyRef {
     #[must_use]
     pub const fn is_eqref(&self) -> bool {
         !matches!(self.value, Rooted::Host(_))
+    }
+
+    /// The reference as one that `ref.eq` compares, if it is no value of the host.
+    #[must_use]
+    pub const fn as_eqref(&self) -> Option<EqRef> {
+        if self.is_eqref() { Some(EqRef::from_any(*self)) } else { None }
     }
 
     /// Whether both are the same reference.

@@ -1,7 +1,8 @@
 //! [`ArrayRef`] and [`ArrayType`]: arrays of the garbage-collected heap.
 
-use super::anyref::{AnyRef, with_heap, with_store};
+use super::anyref::{AnyRef, OwnedRef, with_heap, with_store};
 use super::engine::Engine;
+use super::eqref::EqRef;
 use super::store::{AsContext, AsContextMut};
 use super::structref::{check_field, value_of};
 use super::val::Val;
@@ -189,6 +190,22 @@ impl ArrayRef {
         self.0
     }
 
+    /// The reference as one that `ref.eq` compares.
+    #[must_use]
+    pub const fn to_eq_ref(self) -> EqRef {
+        EqRef::from_any(self.0)
+    }
+
+    /// A form that lasts until it is dropped; [`OwnedRef::to_any_ref`] and [`AnyRef::as_array`] lead back.
+    ///
+    /// # Panics
+    /// When the reference belongs to another store, its scope is over, or the system has no memory for
+    /// a handle.
+    pub fn to_owned_ref(&self, store: impl AsContext) -> OwnedRef {
+        self.0.to_owned_ref(store)
+    }
+
+    /// Of what is known to be one.
     pub(crate) const fn from_any(any: AnyRef) -> Self {
         Self(any)
     }
@@ -206,6 +223,12 @@ impl ArrayRef {
         }
         let place = element_place(ty.layout(), object, index);
         Ok((ty, place))
+    }
+}
+
+impl From<ArrayRef> for AnyRef {
+    fn from(value: ArrayRef) -> Self {
+        value.0
     }
 }
 

@@ -1,7 +1,8 @@
 //! [`StructRef`] and [`StructType`]: structures of the garbage-collected heap.
 
-use super::anyref::{AnyRef, with_heap, with_store};
+use super::anyref::{AnyRef, OwnedRef, with_heap, with_store};
 use super::engine::Engine;
+use super::eqref::EqRef;
 use super::store::{AsContext, AsContextMut};
 use super::val::{Val, low_u32};
 use crate::Result;
@@ -166,12 +167,34 @@ impl StructRef {
         self.0
     }
 
+    /// The reference as one that `ref.eq` compares.
+    #[must_use]
+    pub const fn to_eq_ref(self) -> EqRef {
+        EqRef::from_any(self.0)
+    }
+
+    /// A form that lasts until it is dropped; [`OwnedRef::to_any_ref`] and [`AnyRef::as_struct`] lead back.
+    ///
+    /// # Panics
+    /// When the reference belongs to another store, its scope is over, or the system has no memory for
+    /// a handle.
+    pub fn to_owned_ref(&self, store: impl AsContext) -> OwnedRef {
+        self.0.to_owned_ref(store)
+    }
+
+    /// Of what is known to be one.
     pub(crate) const fn from_any(any: AnyRef) -> Self {
         Self(any)
     }
 
     fn entry(&self, store: &StoreInner) -> TypeEntry {
         self.0.entry(store).expect("a structure")
+    }
+}
+
+impl From<StructRef> for AnyRef {
+    fn from(value: StructRef) -> Self {
+        value.0
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::anyref::{AnyRef, top_of};
 use super::arrayref::ArrayRef;
+use super::eqref::EqRef;
 use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
@@ -370,8 +371,12 @@ from_impls! {
     Option<ExnRef> => |v| Self::ExnRef(v);
     AnyRef => |v| Self::AnyRef(Some(v));
     Option<AnyRef> => |v| Self::AnyRef(v);
+    EqRef => |v| Self::AnyRef(Some(v.to_any_ref()));
+    Option<EqRef> => |v| Self::AnyRef(v.map(EqRef::to_any_ref));
     StructRef => |v| Self::AnyRef(Some(v.to_any_ref()));
+    Option<StructRef> => |v| Self::AnyRef(v.map(StructRef::to_any_ref));
     ArrayRef => |v| Self::AnyRef(Some(v.to_any_ref()));
+    Option<ArrayRef> => |v| Self::AnyRef(v.map(ArrayRef::to_any_ref));
 }
 
 impl From<Ref> for Val {
