@@ -29,6 +29,8 @@ pub(crate) mod store;
 pub(crate) mod structref;
 pub(crate) mod table;
 pub(crate) mod tag;
+pub(crate) mod type_mismatch;
+pub(crate) mod type_names;
 pub(crate) mod typed_func;
 pub(crate) mod val;
 pub(crate) mod wasm_ty;

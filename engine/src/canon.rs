@@ -94,6 +94,16 @@ impl TypeEntry {
         }
     }
 
+    /// Whether no type may be declared to be below it.
+    pub(crate) fn is_final(&self) -> bool {
+        self.group.types[self.position].is_final
+    }
+
+    /// The number of the type right above it.
+    pub(crate) fn supertype(&self) -> Option<CanonTypeId> {
+        self.group.types[self.position].supertype.map(|index| CanonTypeId(index.0))
+    }
+
     /// The numbers of its supertypes by depth, itself included.
     pub(crate) fn supertypes(&self) -> &Supertypes {
         &self.group.supertypes[self.position]
@@ -245,6 +255,11 @@ impl TypeRegistry {
     /// When nothing uses it.
     pub(crate) fn get(&self, id: CanonTypeId) -> TypeEntry {
         self.read().entry(id).expect("a type in use is registered")
+    }
+
+    /// The entry of a number, if something alive uses it.
+    pub(crate) fn find(&self, id: CanonTypeId) -> Option<TypeEntry> {
+        self.read().entry(id)
     }
 
     /// Whether values of type `sub` are values of type `of`, with numbers for concrete types

@@ -79,6 +79,7 @@ pub use api::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextM
 pub use api::structref::{StructRef, StructType};
 pub use api::table::Table;
 pub use api::tag::Tag;
+pub use api::type_mismatch::TypeMismatch;
 pub use api::typed_func::TypedFunc;
 pub use api::val::{Ref, V128, Val};
 pub use api::wasm_ty::{WasmParams, WasmResults, WasmRet, WasmTy};

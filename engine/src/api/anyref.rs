@@ -51,6 +51,16 @@ impl I31 {
         self.0
     }
 
+    /// The value of bits that are known to be an `i31` or null.
+    pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        let bits = u32::try_from(bits).expect("references have 32 bits");
+        match Reference::from_bits(bits) {
+            Reference::Null => None,
+            Reference::I31(value) => Some(Self::wrapping_i32(value)),
+            Reference::Object(_) | Reference::Host(_) => unreachable!("no i31"),
+        }
+    }
+
     /// The value, zero-extended.
     #[must_use]
     pub const fn get_u32(self) -> u32 {
@@ -200,27 +210,13 @@ impl AnyRef {
     }
 
     pub(crate) fn matches(&self, store: &StoreInner, ty: HeapType) -> bool {
-        let entry = self.entry(store);
-        let composite = entry.as_ref().map(TypeEntry::composite);
-        match ty {
-            HeapType::Any => true,
-            HeapType::Eq => self.is_eqref(),
-            HeapType::I31 => self.as_i31().is_some(),
-            HeapType::Struct => matches!(composite, Some(CompositeType::Struct(_))),
-            HeapType::Array => matches!(composite, Some(CompositeType::Array(_))),
-            HeapType::Concrete(id) => {
-                entry.is_some_and(|entry| entry.is_subtype_of(CanonTypeId(id.0)))
-            }
-            _ => false,
-        }
+        reference_matches(store, self.reference(store), ty)
     }
 
     /// The type of the object, if it is one.
     pub(crate) fn entry(&self, store: &StoreInner) -> Option<TypeEntry> {
         match self.reference(store) {
-            Reference::Object(object) => {
-                Some(store.engine().types().get(type_of(store.heap().memory(), object)))
-            }
+            Reference::Object(object) => Some(entry_of(store, object)),
             Reference::Null | Reference::I31(_) | Reference::Host(_) => None,
         }
     }
@@ -287,6 +283,28 @@ impl ExternRef {
         let (id, value) = value.parts();
         store.as_context().inner().check(id);
         Self::from_parts(id, value)
+    }
+}
+
+/// The type of an object.
+fn entry_of(store: &StoreInner, object: u32) -> TypeEntry {
+    store.engine().types().get(type_of(store.heap().memory(), object))
+}
+
+/// Whether a reference of the `any` hierarchy that is not null is a value of type `ty`.
+pub(crate) fn reference_matches(store: &StoreInner, reference: Reference, ty: HeapType) -> bool {
+    let Reference::Object(object) = reference else {
+        let is_i31 = matches!(reference, Reference::I31(_));
+        return ty == HeapType::Any || is_i31 && matches!(ty, HeapType::Eq | HeapType::I31);
+    };
+    match ty {
+        HeapType::Any | HeapType::Eq => true,
+        HeapType::Struct => {
+            matches!(entry_of(store, object).composite(), CompositeType::Struct(_))
+        }
+        HeapType::Array => matches!(entry_of(store, object).composite(), CompositeType::Array(_)),
+        HeapType::Concrete(id) => entry_of(store, object).is_subtype_of(CanonTypeId(id.0)),
+        _ => false,
     }
 }
 

@@ -177,7 +177,7 @@ impl ArrayRef {
             if !ty.element().mutable {
                 bail!("elements of the array may not be set");
             }
-            check_field(store, value, ty.element())?;
+            check_field(store, value, ty.element(), || format!("the value of element {index}"))?;
             let (slot, object) = (value.to_slot(store), self.0.object(store));
             store.note_write_elements(object, (index, 1));
             store.write_cell(ty.layout().element, place, slot)
@@ -240,8 +240,8 @@ fn make(
     elements: &[Val],
 ) -> Result<ArrayRef> {
     with_heap(store, ty.layout().size_bytes(length), |store| {
-        for &element in elements {
-            check_field(store, element, ty.element())?;
+        for (i, &element) in elements.iter().enumerate() {
+            check_field(store, element, ty.element(), || format!("element {i}"))?;
         }
         store.keep_type(&ty.entry)?;
         let layout = ty.layout();

@@ -6,6 +6,7 @@
 
 use super::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 use super::tag::Tag;
+use super::type_names::params_name;
 use super::val::Val;
 use crate::fallible::OutOfMemory;
 use crate::store::roots::{OwnedRoot, RootIndex, expect_handle};
@@ -40,9 +41,7 @@ impl ExnRef {
             bail!("expected {} fields, got {}", ty.params.len(), fields.len());
         }
         for (i, (field, &expected)) in fields.iter().zip(&*ty.params).enumerate() {
-            if !field.matches(inner, expected) {
-                bail!("field {i} has type {}, expected {expected}", field.ty());
-            }
+            field.check(inner, expected, || format!("field {i}"))?;
         }
         let slots: Vec<Slot> = fields.iter().map(|field| field.to_slot(inner)).collect();
         let identity = tag.ptr(inner);
@@ -125,8 +124,8 @@ pub struct Exception {
 impl Exception {
     pub(crate) fn new(store: &mut StoreInner, exn: ExnPtr) -> Result<Self, OutOfMemory> {
         let ty = store.exceptions.tag_of(exn).entry(store).ty();
-        let params: Vec<String> = ty.params.iter().map(ToString::to_string).collect();
-        let message = format!("uncaught exception with a tag of ({})", params.join(" ")).into();
+        let params = params_name(store.engine().types(), &ty.params);
+        let message = format!("uncaught exception with a tag of {params}").into();
         let id = store.id();
         Ok(Self { root: store.roots.own(id, exn.bits())?, message })
     }

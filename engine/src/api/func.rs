@@ -100,9 +100,7 @@ impl Func {
         }
         let mut slots: SmallVec<[Slot; 8]> = smallvec![[0; 2]; entry.slot_count()];
         for (i, (param, &expected)) in params.iter().zip(&*ty.params).enumerate() {
-            if !param.matches(store.inner(), expected) {
-                bail!("argument {i} has type {}, expected {expected}", param.ty());
-            }
+            param.check(store.inner(), expected, || format!("argument {i}"))?;
             slots[i] = param.to_slot(store.inner());
         }
         call_raw(store.store(), self.ptr, &entry, &mut slots)?;
@@ -209,9 +207,8 @@ pub(crate) fn untyped_parts<T: 'static>(
         let (arguments, returned) = values.split_at_mut(params.len());
         body(caller.reborrow(), arguments, returned)?;
         for (i, (value, &expected)) in returned.iter().zip(&**results).enumerate() {
-            if !value.matches(caller.inner(), expected) {
-                bail!("host function returned {} as result {i}, expected {expected}", value.ty());
-            }
+            let what = || format!("result {i} of a host function");
+            value.check(caller.inner(), expected, what)?;
             slots[i] = value.to_slot(caller.inner());
         }
         Ok(())

@@ -26,9 +26,7 @@ impl Global {
         let mut store = store.as_context_mut();
         let inner = store.inner_mut();
         inner.engine().types().check(ty.content)?;
-        if !value.matches(inner, ty.content) {
-            bail!("a global of type {} cannot start as {}", ty.content, value.ty());
-        }
+        value.check(inner, ty.content, || "the value of a global".to_owned())?;
         let global = GlobalBox::new(value.to_slot(inner));
         let ptr = inner.entities.push_global(ty.content, global);
         Ok(Self::from_ptr(inner, ptr, ty))
@@ -60,9 +58,7 @@ impl Global {
         if !self.ty.mutable {
             bail!("an immutable global cannot be set");
         }
-        if !value.matches(store.inner(), self.ty.content) {
-            bail!("a global of type {} cannot be set to {}", self.ty.content, value.ty());
-        }
+        value.check(store.inner(), self.ty.content, || "the value of a global".to_owned())?;
         ptr.set(value.to_slot(store.inner()));
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Instance {
         self.get_export(store, name)?.into_func()
     }
 
-    /// The exported function `name`, with its type checked.
+    /// The exported function `name`, with its type checked as by [`Func::typed`].
     ///
     /// # Errors
     /// When there is no such function or it has another type.

@@ -4,6 +4,7 @@ use super::anyref::{AnyRef, OwnedRef, with_heap, with_store};
 use super::engine::Engine;
 use super::eqref::EqRef;
 use super::store::{AsContext, AsContextMut};
+use super::type_mismatch::TypeMismatch;
 use super::val::{Val, low_u32};
 use crate::Result;
 use crate::canon::TypeEntry;
@@ -92,7 +93,7 @@ impl StructRef {
                 bail!("expected {} fields, got {}", types.len(), fields.len());
             }
             for (i, (field, ty)) in fields.iter().zip(types).enumerate() {
-                check_field(store, *field, *ty).with_context(|| format!("field {i}"))?;
+                check_field(store, *field, *ty, || format!("field {i}"))?;
             }
             let object = allocate(store, &ty.entry)?;
             // Values are read after the object was made: that may have moved what they refer to.
@@ -154,7 +155,7 @@ impl StructRef {
             if !ty.mutable {
                 bail!("field {index} may not be set");
             }
-            check_field(store, value, ty)?;
+            check_field(store, value, ty, || format!("the value of field {index}"))?;
             let (slot, object) = (value.to_slot(store), self.0.object(store));
             store.note_write(object);
             store.write_cell(cell, object + offset, slot)
@@ -224,15 +225,17 @@ fn allocate(store: &mut StoreInner, entry: &TypeEntry) -> Result<u32> {
 }
 
 /// Whether a field may hold a value.
-pub(crate) fn check_field(store: &StoreInner, value: Val, ty: FieldType) -> Result<()> {
+pub(crate) fn check_field(
+    store: &StoreInner,
+    value: Val,
+    ty: FieldType,
+    what: impl FnOnce() -> String,
+) -> Result<(), TypeMismatch> {
     let expected = match ty.storage {
         StorageType::I8 | StorageType::I16 => ValType::I32,
         StorageType::Val(ty) => ty,
     };
-    if !value.matches(store, expected) {
-        bail!("expected a value of type {expected}, got one of type {}", value.ty());
-    }
-    Ok(())
+    value.check(store, expected, what)
 }
 
 /// The value that a field holds.

@@ -1,6 +1,7 @@
 //! [`Table`]: a table of references.
 
 use super::store::{AsContext, AsContextMut};
+use super::type_mismatch::TypeMismatch;
 use super::val::Ref;
 use crate::Result;
 use crate::instantiate::limits;
@@ -8,7 +9,6 @@ use crate::store::entities::TableId;
 use crate::store::roots::expect_handle;
 use crate::store::{StoreId, StoreInner};
 use crate::vm::TablePtr;
-use anyhow::bail;
 use upshift_abi::types::{TableType, ValType};
 
 /// A table in a store.
@@ -100,7 +100,9 @@ impl Table {
         let inner = store.inner();
         let (to, from) = (dst_table.type_in(inner), src_table.type_in(inner));
         if to.element != from.element {
-            bail!("cannot copy elements of type {} to a table of {}", from.element, to.element);
+            let types = inner.engine().types();
+            let (from, to) = (ValType::Ref(from.element), ValType::Ref(to.element));
+            return Err(TypeMismatch::of_type(types, "the table copied from", from, to).into());
         }
         Ok(dst_table.ptr(inner).copy(dst, (src_table.ptr(inner), src), len)?)
     }
@@ -125,7 +127,8 @@ impl Table {
 
 fn element_bits(store: &StoreInner, ty: &TableType, value: Ref) -> Result<u64> {
     if !value.matches(store, ty.element) {
-        bail!("a table of {} cannot hold a value of type {}", ty.element, value.ty());
+        let expected = ValType::Ref(ty.element);
+        return Err(TypeMismatch::of_value(store, "the element", &value.into(), expected).into());
     }
     Ok(value.to_bits(store))
 }

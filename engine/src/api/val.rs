@@ -1,13 +1,15 @@
 //! [`Val`]: a WebAssembly value of any type, for calls whose signature is known at run time only.
 
-use super::anyref::{AnyRef, top_of};
+use super::anyref::{AnyRef, reference_matches, top_of};
 use super::arrayref::ArrayRef;
 use super::eqref::EqRef;
 use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
 use super::structref::StructRef;
+use super::type_mismatch::TypeMismatch;
 use crate::fallible::OutOfMemory;
+use crate::gc::access::Reference;
 use crate::store::{Slot, StoreInner};
 use upshift_abi::layout::CanonTypeId;
 use upshift_abi::types::{HeapType, RefType, ValType};
@@ -180,6 +182,19 @@ impl Val {
         }
     }
 
+    /// Checks that a variable of type `ty` can hold the value, which `what` names in the error.
+    pub(crate) fn check(
+        &self,
+        store: &StoreInner,
+        ty: ValType,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), TypeMismatch> {
+        if self.matches(store, ty) {
+            return Ok(());
+        }
+        Err(TypeMismatch::of_value(store, what(), self, ty))
+    }
+
     /// The value as it travels in a slot.
     ///
     /// # Panics
@@ -312,6 +327,24 @@ impl Ref {
             HeapType::Exn => matches!(self, Self::Exn(_)),
             HeapType::NoExn => matches!(self, Self::Exn(None)),
             HeapType::Cont | HeapType::NoCont => false,
+        }
+    }
+
+    /// Whether bits of a reference of the hierarchy of `ty` are of that type.
+    pub(crate) fn bits_match(store: &StoreInner, ty: RefType, bits: u64) -> bool {
+        if bits == 0 {
+            return ty.nullable;
+        }
+        match top_of(store, ty.heap).heap {
+            HeapType::Any => {
+                let bits = u32::try_from(bits).expect("references have 32 bits");
+                reference_matches(store, Reference::from_bits(bits), ty.heap)
+            }
+            HeapType::Func => {
+                Func::from_bits(store, bits).is_some_and(|func| Self::from(func).matches(store, ty))
+            }
+            // No types are defined there.
+            top => top == ty.heap,
         }
     }
 

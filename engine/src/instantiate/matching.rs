@@ -5,18 +5,19 @@ use super::Definition;
 use crate::api::engine::Engine;
 use crate::api::externs::Extern;
 use crate::api::module::Module;
-use crate::canon::TypeRegistry;
+use crate::api::type_names::Named;
+use crate::canon::{TypeEntry, TypeRegistry};
 use crate::store::StoreInner;
 use crate::store::entities::StoreMemory;
 use std::fmt::Display;
 use upshift_abi::module::ExternIndex;
-use upshift_abi::types::{GlobalType, MemoryType, TableType};
+use upshift_abi::types::{FuncType, GlobalType, MemoryType, TableType, ValType};
 
 /// The type of a definition with the sizes it has now.
 #[derive(Clone, Debug)]
 pub(crate) enum ProvidedType {
     /// A function: its canonical type.
-    Func(crate::canon::TypeEntry),
+    Func(TypeEntry),
     /// A global.
     Global(GlobalType),
     /// A table.
@@ -24,7 +25,7 @@ pub(crate) enum ProvidedType {
     /// A memory.
     Memory(MemoryType),
     /// A tag: its canonical type.
-    Tag(crate::canon::TypeEntry),
+    Tag(TypeEntry),
 }
 
 impl ProvidedType {
@@ -76,17 +77,19 @@ pub(crate) fn check(
     match (import, ty) {
         (ExternIndex::Func(index), ProvidedType::Func(found)) => {
             let wanted = module.func_type_entry(index);
-            equal(found.is_subtype_of(wanted.id()), "function type", wanted.ty(), found.ty())
+            let fits = found.is_subtype_of(wanted.id());
+            equal(fits, "function type", &named(types, wanted), &named(types, found))
         }
         (ExternIndex::Tag(index), ProvidedType::Tag(found)) => {
             let wanted = module.type_entry(declarations.tags[index.index()]);
-            equal(wanted.id() == found.id(), "tag type", wanted.ty(), found.ty())
+            let same = wanted.id() == found.id();
+            equal(same, "tag type", &named(types, wanted), &named(types, found))
         }
         (ExternIndex::Global(index), ProvidedType::Global(found)) => {
             global(types, &declarations.globals[index.index()].ty, found)
         }
         (ExternIndex::Table(index), ProvidedType::Table(found)) => {
-            table(&declarations.tables[index.index()].ty, found)
+            table(types, &declarations.tables[index.index()].ty, found)
         }
         (ExternIndex::Memory(index), ProvidedType::Memory(found)) => {
             memory(&declarations.memories[index.index()], found)
@@ -99,7 +102,17 @@ pub(crate) fn check(
 }
 
 fn equal(same: bool, what: &str, wanted: &dyn Display, found: &dyn Display) -> Result<(), String> {
-    if same { Ok(()) } else { Err(format!("expected {what} {wanted}, found {found}")) }
+    if same {
+        return Ok(());
+    }
+    let (wanted, found) = (wanted.to_string(), found.to_string());
+    // Types of one form differ by what they are declared to be below, or by their recursion groups.
+    let note = if wanted == found { " (another type of this form)" } else { "" };
+    Err(format!("expected {what} {wanted}, found {found}{note}"))
+}
+
+fn named<'a>(types: &'a TypeRegistry, entry: &'a TypeEntry) -> Named<'a, &'a FuncType> {
+    Named(types, entry.ty())
 }
 
 fn global(types: &TypeRegistry, wanted: &GlobalType, found: &GlobalType) -> Result<(), String> {
@@ -113,11 +126,12 @@ fn global(types: &TypeRegistry, wanted: &GlobalType, found: &GlobalType) -> Resu
     } else {
         types.is_subtype(found.content, wanted.content)
     };
-    equal(fits, "global type", &wanted.content, &found.content)
+    equal(fits, "global type", &Named(types, wanted.content), &Named(types, found.content))
 }
 
-fn table(wanted: &TableType, found: &TableType) -> Result<(), String> {
-    equal(wanted.element == found.element, "table of", &wanted.element, &found.element)?;
+fn table(types: &TypeRegistry, wanted: &TableType, found: &TableType) -> Result<(), String> {
+    let element = |ty: &TableType| Named(types, ValType::Ref(ty.element));
+    equal(wanted.element == found.element, "table of", &element(wanted), &element(found))?;
     same_width(wanted.is_64, found.is_64)?;
     limits("table", "elements", (wanted.minimum, wanted.maximum), (found.minimum, found.maximum))
 }
