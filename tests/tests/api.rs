@@ -50,6 +50,8 @@ mod threads;
 mod throw_counts;
 #[path = "api/tiering.rs"]
 mod tiering;
+#[path = "api/typed_references.rs"]
+mod typed_references;
 
 use upshift::{Engine, Instance, Linker, Module, Store};
 

@@ -110,21 +110,24 @@ impl Func {
         Ok(())
     }
 
-    /// The function with its types checked once, for fast calls.
+    /// The function with its types checked once, for fast calls. Arguments may have subtypes of what the
+    /// function takes, and results supertypes of what it gives: one that gives `(ref null $t)`, a
+    /// structure, is one to `Option<StructRef>` or `Option<AnyRef>`. Where it takes `(ref $t)`, a
+    /// [`StructRef`](crate::StructRef) is checked at each call.
     ///
     /// # Errors
-    /// When the function has another type.
+    /// When the function has another type; a [`TypeMismatch`](crate::TypeMismatch) says which parameter
+    /// or result differs.
+    ///
+    /// # Panics
+    /// When the function belongs to another store.
     pub fn typed<P: WasmParams, R: WasmResults>(
         &self,
         store: impl AsContext,
     ) -> Result<TypedFunc<P, R>> {
         let store = store.as_context();
         let entry = self.entry(store.inner());
-        let ty = entry.ty();
-        if !P::matches(&ty.params) || !R::matches(&ty.results) {
-            bail!("type mismatch: the function has type {ty}");
-        }
-        Ok(TypedFunc::new(*self, entry.trampoline()))
+        TypedFunc::new(store.inner().engine().types(), *self, &entry)
     }
 
     pub(crate) fn from_ptr(store: &StoreInner, ptr: FuncPtr) -> Self {

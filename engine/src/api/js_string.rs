@@ -12,11 +12,10 @@ use super::linker::Linker;
 use super::module::Module;
 use super::store::{AsContextMut, StoreContext};
 use super::val::Val;
-use super::wasm_ty::WasmTy;
 use crate::fallible;
 use crate::gc::access::{element_place, length_of};
+use crate::store::StoreInner;
 use crate::store::strings::{Charge, Strings};
-use crate::store::{Slot, StoreInner};
 use crate::{Result, Trap};
 use anyhow::bail;
 use std::cmp::Ordering;
@@ -111,23 +110,6 @@ impl Room {
     }
 }
 
-/// A string as a result that is not null.
-struct Made(ExternRef);
-
-impl WasmTy for Made {
-    fn val_type() -> ValType {
-        STRING
-    }
-
-    fn into_slot(self, store: &StoreInner) -> Slot {
-        [self.0.to_bits(store), 0]
-    }
-
-    fn from_slot(_store: &StoreInner, _slot: Slot) -> Result<Self> {
-        bail!("strings that are not null are results only")
-    }
-}
-
 impl<T: 'static> Linker<T> {
     /// Defines the functions of `wasm:js-string`, whose strings are [`JsString`]s.
     ///
@@ -135,7 +117,7 @@ impl<T: 'static> Linker<T> {
     /// When one of them is defined and shadowing is not allowed.
     pub fn js_string_builtins(&mut self) -> Result<&mut Self> {
         self.func_wrap(MODULE, "cast", |caller: Caller<'_, T>, value: Value| {
-            units(&caller, value).map(|_| value.map(Made).expect("a string"))
+            units(&caller, value).map(|_| value.expect("a string"))
         })?;
         self.func_wrap(MODULE, "test", |caller: Caller<'_, T>, value: Value| {
             i32::from(value.is_some_and(|value| JsString::of(&caller, &value).is_some()))
@@ -256,7 +238,7 @@ impl<T: 'static> Linker<T> {
                 array.now(caller.inner()).read(caller.inner(), start..end, units);
                 Ok(())
             })?;
-            results[0] = Val::ExternRef(Some(made.0));
+            results[0] = Val::ExternRef(Some(made));
             Ok(())
         })?;
         let into = FuncType::new([ValType::EXTERNREF, array, ValType::I32], [ValType::I32]);
@@ -308,10 +290,10 @@ fn make<T: 'static>(
     mut caller: Caller<'_, T>,
     length: usize,
     fill: impl FnOnce(&Caller<'_, T>, &mut Vec<u16>) -> Result<()>,
-) -> Result<Made> {
+) -> Result<ExternRef> {
     let mut room = Room::new(&mut caller, length)?;
     fill(&caller, &mut room.units)?;
-    room.finish(caller).map(Made)
+    room.finish(caller)
 }
 
 /// The code point at an index; that of a surrogate without its other half is itself.
@@ -322,7 +304,7 @@ fn code_point(units: &[u16], index: usize) -> Result<u32> {
     Ok(first.map_or_else(|lone| lone.unpaired_surrogate().into(), u32::from))
 }
 
-fn from_code_point<T: 'static>(caller: Caller<'_, T>, point: u32) -> Result<Made> {
+fn from_code_point<T: 'static>(caller: Caller<'_, T>, point: u32) -> Result<ExternRef> {
     let mut buffer = [0; 2];
     let encoded: &[u16] = match (char::from_u32(point), u16::try_from(point)) {
         (Some(char), _) => char.encode_utf16(&mut buffer),

@@ -4,14 +4,19 @@
 //! Values cross the border between host and wasm code in *slots* of 16 bytes, one per parameter or
 //! result, in order. A narrow value lies in the low bytes of its slot.
 
-use super::anyref::AnyRef;
+use super::anyref::{AnyRef, I31};
+use super::arrayref::ArrayRef;
+use super::eqref::EqRef;
 use super::exception::ExnRef;
 use super::externref::ExternRef;
 use super::func::Func;
+use super::structref::StructRef;
 use super::val::{V128, join_u128, low_u32, split_u128};
 use crate::Result;
+use crate::fallible::OutOfMemory;
+use crate::gc::access::Reference;
 use crate::store::{Slot, StoreInner};
-use upshift_abi::types::ValType;
+use upshift_abi::types::{HeapType, RefType, ValType};
 
 /// A Rust type that stands for one WebAssembly type.
 ///
@@ -21,10 +26,15 @@ use upshift_abi::types::ValType;
 /// | `i64`, `u64` | `i64` |
 /// | `f32`, `f64` | `f32`, `f64` |
 /// | [`V128`] | `v128` |
-/// | `Option<`[`Func`]`>` | `funcref` |
-/// | `Option<`[`ExternRef`]`>` | `externref` |
-/// | `Option<`[`AnyRef`]`>` | `anyref` |
-/// | `Option<`[`ExnRef`]`>` | `exnref` |
+/// | [`Func`] | `(ref func)` |
+/// | [`ExternRef`] | `(ref extern)` |
+/// | [`ExnRef`] | `(ref exn)` |
+/// | [`AnyRef`] | `(ref any)` |
+/// | [`EqRef`] | `(ref eq)` |
+/// | [`StructRef`] | `(ref struct)` |
+/// | [`ArrayRef`] | `(ref array)` |
+/// | [`I31`] | `(ref i31)` |
+/// | `Option` of one of these references | the same with null: `funcref`, `structref`, ... |
 pub trait WasmTy: Sized + Send {
     /// The WebAssembly type.
     #[doc(hidden)]
@@ -67,15 +77,84 @@ wasm_types! {
     f32: F32, |_s, v| [u64::from(v.to_bits()), 0], |_s, slot| Self::from_bits(low_u32(slot));
     f64: F64, |_s, v| [v.to_bits(), 0], |_s, slot| Self::from_bits(slot[0]);
     V128: V128, |_s, v| split_u128(v.as_u128()), |_s, slot| Self::from(join_u128(slot));
-    Option<Func>: FUNCREF,
-        |s, v| [v.map_or(0, |func| func.to_bits(s)), 0], |s, slot| Func::from_bits(s, slot[0]);
-    Option<ExternRef>: EXTERNREF,
-        |s, v| [v.map_or(0, |value| value.to_bits(s)), 0],
-        |s, slot| ExternRef::from_bits(s, slot[0])?;
-    Option<AnyRef>: ANYREF,
-        |s, v| [v.map_or(0, |any| any.to_bits(s)), 0], |s, slot| AnyRef::from_bits(s, slot[0])?;
-    Option<ExnRef>: EXNREF,
-        |s, v| [v.map_or(0, |exn| exn.to_bits(s)), 0], |s, slot| ExnRef::from_bits(s, slot[0])?;
+}
+
+/// A Rust type for references that are not null.
+trait WasmRef: Sized {
+    const HEAP: HeapType;
+    fn bits(self, store: &StoreInner) -> u64;
+    /// The reference in bits that are known to be of the type, or null.
+    fn of_bits(store: &StoreInner, bits: u64) -> Result<Option<Self>, OutOfMemory>;
+}
+
+macro_rules! reference_types {
+    ($($ty:ty: $heap:ident, |$store:ident, $v:ident| $bits:expr, |$from_store:ident, $b:ident| $from:expr;)*) => {$(
+        impl WasmRef for $ty {
+            const HEAP: HeapType = HeapType::$heap;
+
+            #[inline]
+            fn bits(self, $store: &StoreInner) -> u64 {
+                let $v = self;
+                $bits
+            }
+
+            #[inline]
+            fn of_bits($from_store: &StoreInner, $b: u64) -> Result<Option<Self>, OutOfMemory> {
+                $from
+            }
+        }
+
+        impl WasmTy for $ty {
+            #[inline]
+            fn val_type() -> ValType {
+                ValType::Ref(RefType { nullable: false, heap: Self::HEAP })
+            }
+
+            #[inline]
+            fn into_slot(self, store: &StoreInner) -> Slot {
+                [self.bits(store), 0]
+            }
+
+            #[inline]
+            fn from_slot(store: &StoreInner, slot: Slot) -> Result<Self> {
+                Ok(Self::of_bits(store, slot[0])?.expect("the type has no null"))
+            }
+        }
+
+        impl WasmTy for Option<$ty> {
+            #[inline]
+            fn val_type() -> ValType {
+                ValType::Ref(RefType { nullable: true, heap: <$ty>::HEAP })
+            }
+
+            #[inline]
+            fn into_slot(self, store: &StoreInner) -> Slot {
+                [self.map_or(0, |reference| reference.bits(store)), 0]
+            }
+
+            #[inline]
+            fn from_slot(store: &StoreInner, slot: Slot) -> Result<Self> {
+                Ok(<$ty>::of_bits(store, slot[0])?)
+            }
+        }
+    )*};
+}
+
+reference_types! {
+    Func: Func, |s, v| v.to_bits(s), |s, bits| Ok(Self::from_bits(s, bits));
+    ExternRef: Extern, |s, v| v.to_bits(s), |s, bits| Self::from_bits(s, bits);
+    ExnRef: Exn, |s, v| v.to_bits(s), |s, bits| Self::from_bits(s, bits);
+    AnyRef: Any, |s, v| v.to_bits(s), |s, bits| Self::from_bits(s, bits);
+    EqRef: Eq,
+        |s, v| v.to_any_ref().to_bits(s),
+        |s, bits| Ok(AnyRef::from_bits(s, bits)?.map(Self::from_any));
+    StructRef: Struct,
+        |s, v| v.to_any_ref().to_bits(s),
+        |s, bits| Ok(AnyRef::from_bits(s, bits)?.map(Self::from_any));
+    ArrayRef: Array,
+        |s, v| v.to_any_ref().to_bits(s),
+        |s, bits| Ok(AnyRef::from_bits(s, bits)?.map(Self::from_any));
+    I31: I31, |_s, v| Reference::I31(v.get_i32()).bits().into(), |_s, bits| Ok(Self::from_bits(bits));
 }
 
 /// Parameters of a [`TypedFunc`](crate::TypedFunc): one [`WasmTy`] or a tuple of up to 16.
@@ -83,9 +162,9 @@ pub trait WasmParams: Send {
     /// How many there are.
     #[doc(hidden)]
     const COUNT: usize;
-    /// Whether they are those of a function with these parameter types.
+    /// Calls `visit` with their types in order.
     #[doc(hidden)]
-    fn matches(types: &[ValType]) -> bool;
+    fn for_each_type(visit: &mut dyn FnMut(ValType));
     /// Writes them to the first slots.
     #[doc(hidden)]
     fn store(self, store: &StoreInner, slots: &mut [Slot]);
@@ -101,8 +180,8 @@ pub trait WasmResults: WasmParams + Sized {
 impl<T: WasmTy> WasmParams for T {
     const COUNT: usize = 1;
 
-    fn matches(types: &[ValType]) -> bool {
-        types == [T::val_type()]
+    fn for_each_type(visit: &mut dyn FnMut(ValType)) {
+        visit(T::val_type());
     }
 
     #[inline]
@@ -167,9 +246,7 @@ impl<T: WasmRet, E: Into<crate::Error>> WasmRet for std::result::Result<T, E> {
 impl WasmParams for () {
     const COUNT: usize = 0;
 
-    fn matches(types: &[ValType]) -> bool {
-        types.is_empty()
-    }
+    fn for_each_type(_visit: &mut dyn FnMut(ValType)) {}
 
     #[inline]
     fn store(self, _store: &StoreInner, _slots: &mut [Slot]) {}
@@ -201,8 +278,8 @@ macro_rules! tuples {
         impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
             const COUNT: usize = $n;
 
-            fn matches(types: &[ValType]) -> bool {
-                types == [$($name::val_type()),*] as [ValType; $n]
+            fn for_each_type(visit: &mut dyn FnMut(ValType)) {
+                $(visit($name::val_type());)*
             }
 
             #[inline]
