@@ -14,6 +14,7 @@ pub(crate) mod externs;
 pub(crate) mod gc;
 pub(crate) mod host_func;
 pub(crate) mod interrupt;
+mod kept_types;
 pub(crate) mod roots;
 pub(crate) mod strings;
 mod vm_host;
@@ -23,7 +24,6 @@ use crate::api::engine::Engine;
 use crate::api::interrupt::UpdateDeadline;
 use crate::api::limits::ResourceLimiter;
 use crate::api::store::StoreContextMut;
-use crate::canon::TypeEntry;
 use crate::gc::Heap;
 use crate::vm::{self, VmHost};
 use entities::Entities;
@@ -31,6 +31,7 @@ use events::Traps;
 use exceptions::Exceptions;
 use externs::ExternTable;
 use interrupt::InterruptState;
+use kept_types::KeptTypes;
 use roots::Roots;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -68,7 +69,7 @@ pub struct StoreInner {
     /// Objects, when there are any.
     heap: Option<Box<Heap>>,
     /// Types of objects that the host made.
-    kept_types: Vec<TypeEntry>,
+    kept_types: KeptTypes,
     /// Whether objects may hold exceptions.
     pub(crate) objects_hold_exceptions: bool,
     /// Whether references in frames can be found where machine code was left.
@@ -110,7 +111,7 @@ impl StoreInner {
             strings: Strings::default(),
             traps: Traps::default(),
             heap: None,
-            kept_types: Vec::new(),
+            kept_types: KeptTypes::default(),
             objects_hold_exceptions: false,
             may_collect: true,
         }

@@ -3,7 +3,6 @@
 use super::StoreInner;
 use crate::Result;
 use crate::Trap;
-use crate::canon::TypeEntry;
 use crate::fallible::OutOfMemory;
 use crate::gc::access::{Reference, Tables, read_cell, write_stored};
 use crate::gc::numbers::NumberSet;
@@ -14,7 +13,7 @@ use anyhow::Context as _;
 use std::any::Any;
 use std::ops::Range;
 use upshift_abi::index::{ElemIndex, GlobalIndex};
-use upshift_abi::layout::{CanonTypeId, Cell, ObjectLayout, TypeKind};
+use upshift_abi::layout::{CanonTypeId, Cell, TypeKind};
 use upshift_abi::types::{HeapType, RefType, ValType};
 
 /// What a collection is for.
@@ -189,23 +188,6 @@ impl StoreInner {
             return object.ok_or_else(|| Trap::AllocationTooLarge.into());
         }
         Err(Trap::AllocationTooLarge.into())
-    }
-
-    /// Keeps a type as long as the store: objects of it are about to be made by the host.
-    pub(crate) fn keep_type(&mut self, entry: &TypeEntry) -> Result<()> {
-        if !self.engine().types().owns(entry) {
-            anyhow::bail!("the type belongs to another engine");
-        }
-        if self.kept_types.iter().all(|kept| !kept.same(entry)) {
-            self.kept_types.push(entry.clone());
-        }
-        if let ObjectLayout::Struct(layout) = entry.layout() {
-            let holds = layout.fields.iter().any(|field| field.0 == Cell::Exn);
-            self.objects_hold_exceptions |= holds;
-        }
-        let array = matches!(entry.layout(), ObjectLayout::Array(ty) if ty.element == Cell::Exn);
-        self.objects_hold_exceptions |= array;
-        Ok(())
     }
 
     /// The value of a cell of an object.
