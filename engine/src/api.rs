@@ -23,6 +23,7 @@ pub(crate) mod linker;
 pub(crate) mod memory;
 pub(crate) mod module;
 pub(crate) mod module_stats;
+pub(crate) mod object_type;
 pub(crate) mod profiling;
 pub(crate) mod shared_memory;
 pub(crate) mod store;

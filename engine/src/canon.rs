@@ -35,6 +35,9 @@ use upshift_abi::layout::{
 use upshift_abi::module::Module;
 use upshift_abi::types::{CompositeType, FuncType, HeapType, RefType, SubType, ValType};
 
+/// Most types that a type is below.
+pub(crate) const MAX_DEPTH: usize = MAX_SUPERTYPES - 1;
+
 /// Marks an index relative to the group in its closed form; numbers of types leave this bit free.
 const RELATIVE: u32 = 1 << 31;
 
@@ -49,7 +52,7 @@ struct Group {
     layouts: Box<[ObjectLayout]>,
     trampolines: Box<[OnceLock<EntryStub>]>,
     /// Groups that the types name.
-    _named: Vec<Arc<Group>>,
+    named: Vec<Arc<Group>>,
 }
 
 /// A type with its number; keeps its group.
@@ -97,6 +100,22 @@ impl TypeEntry {
     /// Whether no type may be declared to be below it.
     pub(crate) fn is_final(&self) -> bool {
         self.group.types[self.position].is_final
+    }
+
+    /// The entry of the type right above it.
+    pub(crate) fn supertype_entry(&self) -> Option<Self> {
+        let above = self.supertype()?;
+        let groups = std::iter::once(&self.group).chain(&self.group.named);
+        let position = |group: &Arc<Group>| group.ids.iter().position(|&id| id == above);
+        let mut found = groups.filter_map(|group| Some((group, position(group)?)));
+        let (group, position) = found.next().expect("a type keeps what it names");
+        Some(Self { group: Arc::clone(group), position })
+    }
+
+    /// How many types it is below.
+    pub(crate) fn depth(&self) -> usize {
+        let used = self.supertypes().ids.iter().take_while(|&&id| id != CanonTypeId::NONE);
+        used.count() - 1
     }
 
     /// The number of the type right above it.
@@ -186,24 +205,42 @@ impl TypeRegistry {
     /// # Errors
     /// When it names a number that is not in use.
     pub(crate) fn register_composite(&self, composite: CompositeType) -> crate::Result<TypeEntry> {
+        self.register_sub(true, None, composite)
+    }
+
+    /// The entry of a type that stands alone and may be declared to be below one of the engine, which the
+    /// caller has found to be valid.
+    ///
+    /// # Errors
+    /// When it names a number that is not in use.
+    pub(crate) fn register_sub(
+        &self,
+        is_final: bool,
+        supertype: Option<&TypeEntry>,
+        composite: CompositeType,
+    ) -> crate::Result<TypeEntry> {
+        // Held until the group holds what it names.
+        let Some(_held) = self.hold(&composite) else {
+            anyhow::bail!("the engine has no such type");
+        };
         let closed = SubType {
-            is_final: true,
-            supertype: None,
+            is_final,
+            supertype: supertype.map(|entry| TypeIndex(entry.id().0)),
             composite,
             group_start: TypeIndex(0),
             group_len: 1,
         };
-        // Held until the group holds what it names.
-        let mut named = Vec::new();
-        let mut unknown = None;
-        for_each_type(&closed, &mut |index| match self.read().entry(CanonTypeId(index.0)) {
-            Some(entry) => named.push(entry),
-            None => unknown = Some(index),
-        });
-        if let Some(index) = unknown {
-            anyhow::bail!("the engine has no type {}", index.0);
-        }
         Ok(TypeEntry { group: self.register_group([closed].into()), position: 0 })
+    }
+
+    /// The entries of what a type names, if all of it is in use.
+    pub(crate) fn hold(&self, composite: &CompositeType) -> Option<Vec<TypeEntry>> {
+        let (types, mut named, mut unknown) = (self.read(), Vec::new(), false);
+        for_each_named(composite, &mut |index| match types.entry(CanonTypeId(index.0)) {
+            Some(entry) => named.push(entry),
+            None => unknown = true,
+        });
+        (!unknown).then_some(named)
     }
 
     /// Checks that a value type names no concrete type that is not in use.
@@ -214,7 +251,7 @@ impl TypeRegistry {
         if let ValType::Ref(RefType { heap: HeapType::Concrete(index), .. }) = ty
             && self.read().entry(CanonTypeId(index.0)).is_none()
         {
-            anyhow::bail!("the engine has no type {}", index.0);
+            anyhow::bail!("the engine has no such type");
         }
         Ok(())
     }
@@ -376,7 +413,7 @@ impl Types {
         let layouts = closed.iter().map(|ty| ObjectLayout::of(ty, |of| self.is_func(&closed, of)));
         let (layouts, supertypes) = (layouts.collect(), supertypes.into());
         let trampolines = types.iter().map(|_| OnceLock::new()).collect();
-        let group = Arc::new(Group { ids, types, supertypes, layouts, trampolines, _named: named });
+        let group = Arc::new(Group { ids, types, supertypes, layouts, trampolines, named });
         for (position, id) in group.ids.iter().enumerate() {
             let layout = &group.layouts[position];
             table.write(*id, layout.descriptor(&group.supertypes[position]));
@@ -442,6 +479,20 @@ fn below(above: Option<Supertypes>, id: CanonTypeId) -> Supertypes {
 
 /// A type with all indices that it has mapped.
 fn map_types(ty: &SubType, map: &impl Fn(TypeIndex) -> TypeIndex) -> SubType {
+    let composite = map_composite(&ty.composite, map);
+    SubType {
+        is_final: ty.is_final,
+        supertype: ty.supertype.map(map),
+        composite,
+        group_start: ty.group_start,
+        group_len: ty.group_len,
+    }
+}
+
+fn map_composite(
+    composite: &CompositeType,
+    map: &impl Fn(TypeIndex) -> TypeIndex,
+) -> CompositeType {
     let val = |ty: &ValType| map_val_type(*ty, map);
     let field = |field: &upshift_abi::types::FieldType| {
         use upshift_abi::types::{FieldType, StorageType};
@@ -451,7 +502,7 @@ fn map_types(ty: &SubType, map: &impl Fn(TypeIndex) -> TypeIndex) -> SubType {
         };
         FieldType { storage, ..*field }
     };
-    let composite = match &ty.composite {
+    match composite {
         CompositeType::Func(ty) => CompositeType::Func(FuncType {
             params: ty.params.iter().map(val).collect(),
             results: ty.results.iter().map(val).collect(),
@@ -459,17 +510,24 @@ fn map_types(ty: &SubType, map: &impl Fn(TypeIndex) -> TypeIndex) -> SubType {
         CompositeType::Struct(fields) => CompositeType::Struct(fields.iter().map(field).collect()),
         CompositeType::Array(element) => CompositeType::Array(field(element)),
         CompositeType::Cont(index) => CompositeType::Cont(map(*index)),
-    };
-    SubType { supertype: ty.supertype.map(map), composite, ..ty.clone() }
+    }
+}
+
+/// Calls `f` with all indices that a composite type has.
+fn for_each_named(composite: &CompositeType, f: &mut impl FnMut(TypeIndex)) {
+    let seen = std::cell::RefCell::new(f);
+    map_composite(composite, &|index| {
+        (seen.borrow_mut())(index);
+        index
+    });
 }
 
 /// Calls `f` with all indices that a type has.
 fn for_each_type(ty: &SubType, f: &mut impl FnMut(TypeIndex)) {
-    let seen = std::cell::RefCell::new(f);
-    map_types(ty, &|index| {
-        (seen.borrow_mut())(index);
-        index
-    });
+    if let Some(above) = ty.supertype {
+        f(above);
+    }
+    for_each_named(&ty.composite, f);
 }
 
 fn map_ref_type(ty: RefType, map: &impl Fn(TypeIndex) -> TypeIndex) -> RefType {

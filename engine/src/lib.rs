@@ -45,7 +45,7 @@ mod vm;
 
 pub use anyhow::{Error, Result};
 pub use api::anyref::{AnyRef, I31, OwnedRef};
-pub use api::arrayref::{ArrayRef, ArrayType};
+pub use api::arrayref::ArrayRef;
 pub use api::backtrace::{FrameInfo, WasmBacktrace};
 pub use api::caller::Caller;
 pub use api::config::{Config, Tier, Zeal};
@@ -70,13 +70,14 @@ pub use api::linker::Linker;
 pub use api::memory::{Memory, MemoryAccessError};
 pub use api::module::{ExportType, ImportType, Module};
 pub use api::module_stats::{CodeDump, CompileStats, InlinedBody, ModuleStats};
+pub use api::object_type::{ArrayType, Finality, StructType, TypeError};
 pub use api::profiling::{
     ActivationProbe, BlockCount, CodeLocation, CodeRange, ExceptionStats, ThrowSite, TurnCount,
     is_machine_code, stub_name,
 };
 pub use api::shared_memory::{SharedMemory, WaitResult};
 pub use api::store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
-pub use api::structref::{StructRef, StructType};
+pub use api::structref::StructRef;
 pub use api::table::Table;
 pub use api::tag::Tag;
 pub use api::type_mismatch::TypeMismatch;

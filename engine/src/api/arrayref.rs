@@ -1,79 +1,17 @@
-//! [`ArrayRef`] and [`ArrayType`]: arrays of the garbage-collected heap.
+//! [`ArrayRef`]: arrays of the garbage-collected heap.
 
 use super::anyref::{AnyRef, OwnedRef, with_heap, with_store};
-use super::engine::Engine;
 use super::eqref::EqRef;
+use super::object_type::ArrayType;
 use super::store::{AsContext, AsContextMut};
 use super::structref::{check_field, value_of};
 use super::val::Val;
 use crate::Result;
 use crate::builtin::object::new_array;
-use crate::canon::TypeEntry;
 use crate::fallible;
 use crate::gc::access::{element_place, length_of};
 use crate::store::StoreInner;
 use anyhow::{Context, bail};
-use std::fmt;
-use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{ArrayLayout, ObjectLayout};
-use upshift_abi::types::{CompositeType, FieldType, HeapType};
-
-/// An array type of an engine. It keeps the types that it names.
-#[derive(Clone)]
-pub struct ArrayType {
-    entry: TypeEntry,
-}
-
-impl fmt::Debug for ArrayType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ArrayType").field(&self.element()).finish()
-    }
-}
-
-/// Types are equal when the specification says so.
-impl PartialEq for ArrayType {
-    fn eq(&self, other: &Self) -> bool {
-        self.entry.same(&other.entry)
-    }
-}
-
-impl Eq for ArrayType {}
-
-impl ArrayType {
-    /// A final type with these elements that stands alone.
-    ///
-    /// # Errors
-    /// When elements are of a concrete type that is not one of the engine's.
-    pub fn new(engine: &Engine, element: FieldType) -> Result<Self> {
-        let entry = engine.types().register_composite(CompositeType::Array(element))?;
-        Ok(Self { entry })
-    }
-
-    /// The type as one of references, for fields, elements and signatures. It is good as long as something
-    /// keeps this type: this, or a type that names it.
-    #[must_use]
-    pub fn heap_type(&self) -> HeapType {
-        HeapType::Concrete(TypeIndex(self.entry.id().0))
-    }
-
-    /// The elements.
-    #[must_use]
-    pub fn element(&self) -> FieldType {
-        match self.entry.composite() {
-            CompositeType::Array(element) => *element,
-            CompositeType::Func(_) | CompositeType::Struct(_) | CompositeType::Cont(_) => {
-                unreachable!("an array type")
-            }
-        }
-    }
-
-    fn layout(&self) -> ArrayLayout {
-        match self.entry.layout() {
-            ObjectLayout::Array(layout) => *layout,
-            ObjectLayout::Struct(_) | ObjectLayout::None => unreachable!("an array type"),
-        }
-    }
-}
 
 /// A reference to an array; valid as an [`AnyRef`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

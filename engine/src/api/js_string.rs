@@ -3,13 +3,14 @@
 //! A string is a value of the host: any number of 16-bit code units, which need not be valid UTF-16. See the
 //! [proposal](https://github.com/WebAssembly/js-string-builtins).
 
-use super::arrayref::{ArrayRef, ArrayType};
+use super::arrayref::ArrayRef;
 use super::caller::Caller;
 use super::externref::ExternRef;
 use super::externs::ExternType;
 use super::global::Global;
 use super::linker::Linker;
 use super::module::Module;
+use super::object_type::ArrayType;
 use super::store::{AsContextMut, StoreContext};
 use super::val::Val;
 use crate::fallible;

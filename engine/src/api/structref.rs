@@ -1,8 +1,8 @@
-//! [`StructRef`] and [`StructType`]: structures of the garbage-collected heap.
+//! [`StructRef`]: structures of the garbage-collected heap.
 
 use super::anyref::{AnyRef, OwnedRef, with_heap, with_store};
-use super::engine::Engine;
 use super::eqref::EqRef;
+use super::object_type::StructType;
 use super::store::{AsContext, AsContextMut};
 use super::type_mismatch::TypeMismatch;
 use super::val::{Val, low_u32};
@@ -10,68 +10,8 @@ use crate::Result;
 use crate::canon::TypeEntry;
 use crate::store::StoreInner;
 use anyhow::{Context, bail};
-use std::fmt;
-use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{Cell, ObjectLayout};
-use upshift_abi::types::{CompositeType, FieldType, HeapType, StorageType, ValType};
-
-/// A structure type of an engine. It keeps the types that it names.
-#[derive(Clone)]
-pub struct StructType {
-    entry: TypeEntry,
-}
-
-impl fmt::Debug for StructType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("StructType").field(&self.fields()).finish()
-    }
-}
-
-/// Types are equal when the specification says so.
-impl PartialEq for StructType {
-    fn eq(&self, other: &Self) -> bool {
-        self.entry.same(&other.entry)
-    }
-}
-
-impl Eq for StructType {}
-
-impl StructType {
-    /// A final type with these fields that stands alone.
-    ///
-    /// # Errors
-    /// When there are more than 10,000 fields, or one is of a concrete type that is not one of the
-    /// engine's.
-    pub fn new(engine: &Engine, fields: impl IntoIterator<Item = FieldType>) -> Result<Self> {
-        let fields: Box<[FieldType]> = fields.into_iter().collect();
-        if fields.len() > MAX_FIELDS {
-            bail!("a structure has {MAX_FIELDS} fields at most");
-        }
-        let entry = engine.types().register_composite(CompositeType::Struct(fields))?;
-        Ok(Self { entry })
-    }
-
-    /// The type as one of references, for fields, elements and signatures. It is good as long as something
-    /// keeps this type: this, or a type that names it.
-    #[must_use]
-    pub fn heap_type(&self) -> HeapType {
-        HeapType::Concrete(TypeIndex(self.entry.id().0))
-    }
-
-    /// The fields.
-    #[must_use]
-    pub fn fields(&self) -> &[FieldType] {
-        match self.entry.composite() {
-            CompositeType::Struct(fields) => fields,
-            CompositeType::Func(_) | CompositeType::Array(_) | CompositeType::Cont(_) => {
-                unreachable!("a structure type")
-            }
-        }
-    }
-}
-
-/// Most fields of a structure.
-const MAX_FIELDS: usize = 10_000;
+use upshift_abi::types::{FieldType, StorageType, ValType};
 
 /// A reference to a structure; valid as an [`AnyRef`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -55,17 +55,25 @@ pub(crate) fn params_name(types: &TypeRegistry, params: &[ValType]) -> String {
     name.text
 }
 
+/// The name of what is declared to be a field, or the elements of an array.
+pub(crate) fn field_name(types: &TypeRegistry, field: FieldType) -> String {
+    let mut name = Name { types, text: String::new() };
+    name.field(field, Detail::Full);
+    name.text
+}
+
+/// The name of a defined type, without that it is one of references.
+pub(crate) fn definition_name(types: &TypeRegistry, entry: &TypeEntry) -> String {
+    let mut name = Name { types, text: String::new() };
+    name.definition(entry, Detail::Full);
+    name.text
+}
+
 /// The name of the type that a value has now: of an object it is the object's own.
 pub(crate) fn value_type_name(store: &StoreInner, value: &Val) -> String {
     let types = store.engine().types();
     let reference = |nullable, heap| type_name(types, ValType::Ref(RefType { nullable, heap }));
-    let object = |entry: &TypeEntry| {
-        let mut name = Name { types, text: String::new() };
-        name.push("(ref ");
-        name.definition(entry, Detail::Full);
-        name.push(")");
-        name.text
-    };
+    let object = |entry: &TypeEntry| format!("(ref {})", definition_name(types, entry));
     match value.as_ref() {
         None => type_name(types, value.ty()),
         Some(Ref::Func(Some(func))) => object(&func.entry(store)),
@@ -146,7 +154,7 @@ impl Name<'_> {
             CompositeType::Struct(fields) if detail == Detail::Full => self.fields(fields),
             CompositeType::Array(element) if detail == Detail::Full => {
                 self.push(" ");
-                self.field(*element);
+                self.field(*element, Detail::Kind);
             }
             _ => self.push(" ..."),
         }
@@ -180,17 +188,17 @@ impl Name<'_> {
                 return self.push(" ...");
             }
             self.push(" (field ");
-            self.field(field);
+            self.field(field, Detail::Kind);
             self.push(")");
         }
     }
 
-    fn field(&mut self, field: FieldType) {
+    fn field(&mut self, field: FieldType, detail: Detail) {
         self.push(if field.mutable { "(mut " } else { "" });
         match field.storage {
             StorageType::I8 => self.push("i8"),
             StorageType::I16 => self.push("i16"),
-            StorageType::Val(ty) => self.value(ty, Detail::Kind),
+            StorageType::Val(ty) => self.value(ty, detail),
         }
         self.push(if field.mutable { ")" } else { "" });
     }
