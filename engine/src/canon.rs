@@ -3,49 +3,56 @@
 //!
 //! Types are equal when their recursion groups are, position by position. A group is looked up in
 //! a *closed* form: what it says of its own types is relative to the group, what it says of others
-//! are their numbers, which are canonical already.
+//! are their names, which are canonical already.
 //!
 //! ```text
-//! (rec (type $a (func (param (ref $b) (ref $x)))) (type $b (func)))      $x has number 7
-//! closed:  [ func (ref REL+1) (ref 7) | func ]        registered as, say, numbers 12 and 13
+//! (rec (type $a (func (param (ref $b) (ref $x)))) (type $b (func)))      $x has name 7
+//! closed:  [ func (ref REL+1) (ref 7) | func ]          registered as, say, names 12 and 13
 //! ```
 //!
-//! `call_indirect` compares these numbers ([`CanonTypeId`]), imports are matched by them, and what
-//! depends on a signature alone (the trampoline that enters functions of the type) hangs off the
-//! group. Modules, host functions and tags hold groups, and groups hold those that they name; the
-//! numbers of a group are used again only when nobody holds it any more. The registry is locked
-//! while a module is made or a host function defined, never while code runs or instances are made.
+//! Machine code compares these numbers ([`CanonTypeId`]), which say where the engine's table has the
+//! types' descriptors; imports are matched by them, and what depends on a signature alone (the
+//! trampoline that enters functions of the type) hangs off the group. Modules, host functions, tags and
+//! variables of the host hold groups, and groups hold those that they name; the numbers of a group are
+//! used again only when nobody holds it any more. The registry is locked while a module is made or a host
+//! function defined, never while code runs.
+//!
+//! In types, others stand by their *names* ([`TypeEntry::name`]). Embedders see them in value types, may
+//! keep them for any time, and give them to any engine: so a name is given once in the process, and in
+//! another engine, or when its type is gone, it names nothing.
 
 #[cfg(test)]
 mod model;
+mod named;
 mod sync;
 #[cfg(test)]
 mod tests;
 
 use crate::code::common::EntryStub;
 use crate::vm::{MAX_TYPES, Trampoline, TypeTable};
+use named::{for_each_named, for_each_type, map_types, renumber};
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, PoisonError};
 use sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use upshift_abi::index::TypeIndex;
-use upshift_abi::layout::{
-    CanonTypeId, DESCRIPTOR_SHIFT, MAX_SUPERTYPES, ObjectLayout, Supertypes,
-};
+use upshift_abi::layout::{CanonTypeId, MAX_SUPERTYPES, ObjectLayout, Supertypes};
 use upshift_abi::module::Module;
 use upshift_abi::types::{CompositeType, FuncType, HeapType, RefType, SubType, ValType};
 
 /// Most types that a type is below.
 pub(crate) const MAX_DEPTH: usize = MAX_SUPERTYPES - 1;
 
-/// Marks an index relative to the group in its closed form; numbers of types leave this bit free.
+/// Marks an index relative to the group in its closed form; names leave this bit free.
 const RELATIVE: u32 = 1 << 31;
 
 /// A recursion group with its numbers.
 #[derive(Debug)]
 struct Group {
     ids: Box<[CanonTypeId]>,
-    /// Types whose concrete types are numbers.
+    names: Box<[TypeIndex]>,
+    /// Types whose concrete types are names.
     types: Box<[SubType]>,
     supertypes: Box<[Supertypes]>,
     /// How objects of the types lie in memory.
@@ -74,17 +81,27 @@ impl TypeEntry {
         self.group.ids[self.position]
     }
 
+    /// The name, as others name it.
+    pub(crate) fn name(&self) -> TypeIndex {
+        self.group.names[self.position]
+    }
+
+    /// The type as one of references.
+    pub(crate) fn heap_type(&self) -> HeapType {
+        HeapType::Concrete(self.name())
+    }
+
     /// What objects of the type look like.
     pub(crate) fn layout(&self) -> &ObjectLayout {
         &self.group.layouts[self.position]
     }
 
-    /// The composite type, whose concrete types are numbers.
+    /// The composite type, whose concrete types are names.
     pub(crate) fn composite(&self) -> &CompositeType {
         &self.group.types[self.position].composite
     }
 
-    /// The type, whose concrete types are numbers.
+    /// The type, whose concrete types are names.
     ///
     /// # Panics
     /// When it is no function type.
@@ -106,7 +123,7 @@ impl TypeEntry {
     pub(crate) fn supertype_entry(&self) -> Option<Self> {
         let above = self.supertype()?;
         let groups = std::iter::once(&self.group).chain(&self.group.named);
-        let position = |group: &Arc<Group>| group.ids.iter().position(|&id| id == above);
+        let position = |group: &Arc<Group>| group.names.iter().position(|&name| name == above);
         let mut found = groups.filter_map(|group| Some((group, position(group)?)));
         let (group, position) = found.next().expect("a type keeps what it names");
         Some(Self { group: Arc::clone(group), position })
@@ -118,9 +135,9 @@ impl TypeEntry {
         used.count() - 1
     }
 
-    /// The number of the type right above it.
-    pub(crate) fn supertype(&self) -> Option<CanonTypeId> {
-        self.group.types[self.position].supertype.map(|index| CanonTypeId(index.0))
+    /// The name of the type right above it.
+    pub(crate) fn supertype(&self) -> Option<TypeIndex> {
+        self.group.types[self.position].supertype
     }
 
     /// The numbers of its supertypes by depth, itself included.
@@ -159,12 +176,29 @@ pub(crate) struct TypeRegistry {
 
 type Closed = Box<[SubType]>;
 
+/// Number and name of a type.
+type Label = (CanonTypeId, TypeIndex);
+
+/// The name of the next type, of whatever engine. After 2^30 types, names of types that are gone are
+/// given again.
+static NEXT_NAME: AtomicU32 = AtomicU32::new(0);
+
+/// Set in names of types of objects: collectors ask for nothing else, but for every global.
+const OBJECTS: u32 = 1 << 30;
+
+/// Whether a name is one of a type of objects.
+pub(crate) const fn names_objects(name: TypeIndex) -> bool {
+    name.0 & OBJECTS != 0
+}
+
 #[derive(Debug)]
 struct Types {
     /// The group of each closed form, if it is alive, and its numbers.
-    groups: HashMap<Closed, (Weak<Group>, Box<[CanonTypeId]>)>,
+    groups: HashMap<Closed, (Weak<Group>, Box<[Label]>)>,
     /// By number.
     entries: Vec<(Weak<Group>, usize)>,
+    /// The numbers of all names that are given.
+    names: HashMap<TypeIndex, CanonTypeId>,
     free: Vec<CanonTypeId>,
     /// Number of groups at which dead ones are swept, and the least that this may be.
     sweep_at: usize,
@@ -173,8 +207,14 @@ struct Types {
 
 impl Default for Types {
     fn default() -> Self {
-        let (groups, entries, free) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { groups, entries, free, sweep_at: 0, min_sweep: MIN_SWEEP }
+        Self {
+            groups: HashMap::new(),
+            entries: Vec::new(),
+            names: HashMap::new(),
+            free: Vec::new(),
+            sweep_at: 0,
+            min_sweep: MIN_SWEEP,
+        }
     }
 }
 
@@ -195,7 +235,7 @@ impl TypeRegistry {
     /// The entry of a function type that stands alone.
     ///
     /// # Errors
-    /// When it names a number that is not in use.
+    /// When it names a type that is not in use.
     pub(crate) fn register(&self, ty: &FuncType) -> crate::Result<TypeEntry> {
         self.register_composite(CompositeType::Func(ty.clone()))
     }
@@ -203,7 +243,7 @@ impl TypeRegistry {
     /// The entry of a final type that stands alone.
     ///
     /// # Errors
-    /// When it names a number that is not in use.
+    /// When it names a type that is not in use.
     pub(crate) fn register_composite(&self, composite: CompositeType) -> crate::Result<TypeEntry> {
         self.register_sub(true, None, composite)
     }
@@ -212,7 +252,7 @@ impl TypeRegistry {
     /// caller has found to be valid.
     ///
     /// # Errors
-    /// When it names a number that is not in use.
+    /// When it names a type that is not in use.
     pub(crate) fn register_sub(
         &self,
         is_final: bool,
@@ -225,7 +265,7 @@ impl TypeRegistry {
         };
         let closed = SubType {
             is_final,
-            supertype: supertype.map(|entry| TypeIndex(entry.id().0)),
+            supertype: supertype.map(TypeEntry::name),
             composite,
             group_start: TypeIndex(0),
             group_len: 1,
@@ -236,24 +276,25 @@ impl TypeRegistry {
     /// The entries of what a type names, if all of it is in use.
     pub(crate) fn hold(&self, composite: &CompositeType) -> Option<Vec<TypeEntry>> {
         let (types, mut named, mut unknown) = (self.read(), Vec::new(), false);
-        for_each_named(composite, &mut |index| match types.entry(CanonTypeId(index.0)) {
+        for_each_named(composite, &mut |index| match types.named(index) {
             Some(entry) => named.push(entry),
             None => unknown = true,
         });
         (!unknown).then_some(named)
     }
 
-    /// Checks that a value type names no concrete type that is not in use.
+    /// The entry of the concrete type that a value type names, if it names one.
     ///
     /// # Errors
-    /// When it does.
-    pub(crate) fn check(&self, ty: ValType) -> crate::Result<()> {
-        if let ValType::Ref(RefType { heap: HeapType::Concrete(index), .. }) = ty
-            && self.read().entry(CanonTypeId(index.0)).is_none()
-        {
-            anyhow::bail!("the engine has no such type");
+    /// When it names one that is not in use.
+    pub(crate) fn hold_value(&self, ty: ValType) -> crate::Result<Option<TypeEntry>> {
+        let ValType::Ref(RefType { heap: HeapType::Concrete(name), .. }) = ty else {
+            return Ok(None);
+        };
+        match self.find(name) {
+            Some(entry) => Ok(Some(entry)),
+            None => anyhow::bail!("the engine has no such type"),
         }
-        Ok(())
     }
 
     /// Whether an entry is one of this registry's.
@@ -261,14 +302,14 @@ impl TypeRegistry {
         self.read().entry(entry.id()).is_some_and(|found| found.same(entry))
     }
 
-    /// The entries of all types of a module, whose declarations have numbers for concrete types
+    /// The entries of all types of a module, whose declarations have names for concrete types
     /// afterwards.
     pub(crate) fn register_module(&self, module: &mut Module) -> Box<[TypeEntry]> {
         let mut entries: Vec<TypeEntry> = Vec::with_capacity(module.types.len());
         while let Some(first) = module.types.get(entries.len()) {
             let (start, len) = (entries.len(), first.group_len as usize);
             let close = |index: TypeIndex| match index.index().checked_sub(start) {
-                None => TypeIndex(entries[index.index()].id().0),
+                None => entries[index.index()].name(),
                 Some(relative) => TypeIndex(RELATIVE | TypeIndex::new(relative).0),
             };
             let closed = module.types[start..start + len]
@@ -278,11 +319,11 @@ impl TypeRegistry {
             let entry = |position| TypeEntry { group: Arc::clone(&group), position };
             entries.extend((0..len).map(entry));
         }
-        let number = |index: TypeIndex| TypeIndex(entries[index.index()].id().0);
+        let name = |index: TypeIndex| entries[index.index()].name();
         let types = (0..entries.len()).map(TypeIndex::new);
         // Of types that are the same, the first stands for all.
-        module.numbered = types.rev().map(|index| (number(index), index)).collect();
-        renumber(module, &number);
+        module.numbered = types.rev().map(|index| (name(index), index)).collect();
+        renumber(module, &name);
         entries.into()
     }
 
@@ -294,12 +335,25 @@ impl TypeRegistry {
         self.read().entry(id).expect("a type in use is registered")
     }
 
-    /// The entry of a number, if something alive uses it.
-    pub(crate) fn find(&self, id: CanonTypeId) -> Option<TypeEntry> {
-        self.read().entry(id)
+    /// The entry of a name, if it is one of this engine's and something alive uses it.
+    pub(crate) fn find(&self, name: TypeIndex) -> Option<TypeEntry> {
+        self.read().named(name)
     }
 
-    /// Whether values of type `sub` are values of type `of`, with numbers for concrete types
+    /// The entry of a name of this engine that something alive uses.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub(crate) fn get_named(&self, name: TypeIndex) -> TypeEntry {
+        self.find(name).expect("what a type in use names is registered")
+    }
+
+    /// Whether a type is one of that name, or declared to be below it.
+    pub(crate) fn is_below(&self, entry: &TypeEntry, name: TypeIndex) -> bool {
+        entry.name() == name || self.find(name).is_some_and(|of| entry.is_subtype_of(of.id()))
+    }
+
+    /// Whether values of type `sub` are values of type `of`, with names for concrete types
     /// ([§3.3](https://webassembly.github.io/spec/core/valid/matching.html)).
     pub(crate) fn is_subtype(&self, sub: ValType, of: ValType) -> bool {
         match (sub, of) {
@@ -320,9 +374,7 @@ impl TypeRegistry {
         };
         match (sub, of) {
             (sub, of) if sub == of => true,
-            (Concrete(sub), Concrete(of)) => {
-                self.get(CanonTypeId(sub.0)).is_subtype_of(CanonTypeId(of.0))
-            }
+            (Concrete(sub), Concrete(of)) => self.is_below(&self.get_named(sub), of),
             (Concrete(sub), of) => self.is_heap_subtype(self.top_of(sub), of),
             (NoFunc, Concrete(of)) => self.top_of(of) == Func,
             (NoCont, Concrete(of)) => self.top_of(of) == Cont,
@@ -336,7 +388,7 @@ impl TypeRegistry {
 
     /// The abstract type right above a concrete one.
     fn top_of(&self, index: TypeIndex) -> HeapType {
-        match self.get(CanonTypeId(index.0)).composite() {
+        match self.get_named(index).composite() {
             CompositeType::Func(_) => HeapType::Func,
             CompositeType::Struct(_) => HeapType::Struct,
             CompositeType::Array(_) => HeapType::Array,
@@ -370,12 +422,13 @@ impl Types {
     }
 
     fn entry(&self, id: CanonTypeId) -> Option<TypeEntry> {
-        // Numbers are public, so there may be others than those of descriptors.
-        if !id.0.is_multiple_of(1 << DESCRIPTOR_SHIFT) {
-            return None;
-        }
         let (group, position) = self.entries.get(id.position())?;
         Some(TypeEntry { group: group.upgrade()?, position: *position })
+    }
+
+    /// The entry of a name, if something alive uses it.
+    fn named(&self, name: TypeIndex) -> Option<TypeEntry> {
+        self.entry(*self.names.get(&name)?)
     }
 
     fn insert(&mut self, closed: Closed, table: &TypeTable) -> Arc<Group> {
@@ -383,22 +436,25 @@ impl Types {
             self.sweep();
         }
         // A dead group of the same types keeps its numbers.
-        let known = self.groups.get(&closed).map(|(_, ids)| ids.clone());
-        let ids = known.unwrap_or_else(|| closed.iter().map(|_| self.new_id()).collect());
+        let known = self.groups.get(&closed).map(|(_, labels)| labels.clone());
+        let labels = known
+            .unwrap_or_else(|| closed.iter().map(|ty| self.new_label(&ty.composite)).collect());
+        let (ids, names): (Vec<_>, Vec<_>) = labels.iter().copied().unzip();
+        let (ids, names): (Box<[_]>, Box<[_]>) = (ids.into(), names.into());
         let mut named: Vec<Arc<Group>> = Vec::new();
         let types: Box<[SubType]> = closed
             .iter()
             .map(|ty| {
                 map_types(ty, &|index| match relative(index) {
                     None => index,
-                    Some(position) => TypeIndex(ids[position].0),
+                    Some(position) => names[position],
                 })
             })
             .collect();
         for ty in &closed {
             for_each_type(ty, &mut |index| {
                 if relative(index).is_none() {
-                    named.push(self.named(index).group);
+                    named.push(self.get_named(index).group);
                 }
             });
         }
@@ -406,20 +462,20 @@ impl Types {
         for (ty, &id) in closed.iter().zip(&ids) {
             let above = ty.supertype.map(|above| match relative(above) {
                 Some(position) => supertypes[position].clone(),
-                None => self.named(above).supertypes().clone(),
+                None => self.get_named(above).supertypes().clone(),
             });
             supertypes.push(below(above, id));
         }
         let layouts = closed.iter().map(|ty| ObjectLayout::of(ty, |of| self.is_func(&closed, of)));
         let (layouts, supertypes) = (layouts.collect(), supertypes.into());
         let trampolines = types.iter().map(|_| OnceLock::new()).collect();
-        let group = Arc::new(Group { ids, types, supertypes, layouts, trampolines, named });
+        let group = Arc::new(Group { ids, names, types, supertypes, layouts, trampolines, named });
         for (position, id) in group.ids.iter().enumerate() {
             let layout = &group.layouts[position];
             table.write(*id, layout.descriptor(&group.supertypes[position]));
             self.entries[id.position()] = (Arc::downgrade(&group), position);
         }
-        self.groups.insert(closed, (Arc::downgrade(&group), group.ids.clone()));
+        self.groups.insert(closed, (Arc::downgrade(&group), labels));
         group
     }
 
@@ -428,13 +484,31 @@ impl Types {
         let composite = |ty: &CompositeType| matches!(ty, CompositeType::Func(_));
         match relative(index) {
             Some(position) => composite(&closed[position].composite),
-            None => composite(self.named(index).composite()),
+            None => composite(self.get_named(index).composite()),
         }
     }
 
     /// The entry of a type that a closed form names.
-    fn named(&self, index: TypeIndex) -> TypeEntry {
-        self.entry(CanonTypeId(index.0)).expect("what a type names is in use")
+    fn get_named(&self, name: TypeIndex) -> TypeEntry {
+        self.named(name).expect("what a type names is in use")
+    }
+
+    /// A number and a name that no type has.
+    fn new_label(&mut self, composite: &CompositeType) -> Label {
+        let id = self.new_id();
+        let kind = match composite {
+            CompositeType::Struct(_) | CompositeType::Array(_) => OBJECTS,
+            CompositeType::Func(_) | CompositeType::Cont(_) => 0,
+        };
+        let name = loop {
+            let name = NEXT_NAME.fetch_add(1, Ordering::Relaxed) % OBJECTS;
+            let name = TypeIndex(name | kind);
+            if !self.names.contains_key(&name) {
+                break name;
+            }
+        };
+        self.names.insert(name, id);
+        (id, name)
     }
 
     fn new_id(&mut self) -> CanonTypeId {
@@ -448,13 +522,14 @@ impl Types {
     /// Forgets the groups that nobody holds. Each is asked once: one may die at any time, and what
     /// is still looked up must keep its numbers.
     fn sweep(&mut self) {
-        let (entries, free) = (&mut self.entries, &mut self.free);
-        self.groups.retain(|_, (group, ids)| {
+        let (entries, free, names) = (&mut self.entries, &mut self.free, &mut self.names);
+        self.groups.retain(|_, (group, labels)| {
             if group.strong_count() > 0 {
                 return true;
             }
-            for id in ids.iter() {
+            for (id, name) in labels.iter() {
                 entries[id.position()] = (Weak::new(), 0);
+                names.remove(name);
                 free.push(*id);
             }
             false
@@ -475,88 +550,4 @@ fn below(above: Option<Supertypes>, id: CanonTypeId) -> Supertypes {
     let depth = depth.filter(|&depth| depth < MAX_SUPERTYPES);
     supertypes.ids[depth.expect("validation limits the depth of subtypes")] = id;
     supertypes
-}
-
-/// A type with all indices that it has mapped.
-fn map_types(ty: &SubType, map: &impl Fn(TypeIndex) -> TypeIndex) -> SubType {
-    let composite = map_composite(&ty.composite, map);
-    SubType {
-        is_final: ty.is_final,
-        supertype: ty.supertype.map(map),
-        composite,
-        group_start: ty.group_start,
-        group_len: ty.group_len,
-    }
-}
-
-fn map_composite(
-    composite: &CompositeType,
-    map: &impl Fn(TypeIndex) -> TypeIndex,
-) -> CompositeType {
-    let val = |ty: &ValType| map_val_type(*ty, map);
-    let field = |field: &upshift_abi::types::FieldType| {
-        use upshift_abi::types::{FieldType, StorageType};
-        let storage = match field.storage {
-            StorageType::Val(ty) => StorageType::Val(map_val_type(ty, map)),
-            packed => packed,
-        };
-        FieldType { storage, ..*field }
-    };
-    match composite {
-        CompositeType::Func(ty) => CompositeType::Func(FuncType {
-            params: ty.params.iter().map(val).collect(),
-            results: ty.results.iter().map(val).collect(),
-        }),
-        CompositeType::Struct(fields) => CompositeType::Struct(fields.iter().map(field).collect()),
-        CompositeType::Array(element) => CompositeType::Array(field(element)),
-        CompositeType::Cont(index) => CompositeType::Cont(map(*index)),
-    }
-}
-
-/// Calls `f` with all indices that a composite type has.
-fn for_each_named(composite: &CompositeType, f: &mut impl FnMut(TypeIndex)) {
-    let seen = std::cell::RefCell::new(f);
-    map_composite(composite, &|index| {
-        (seen.borrow_mut())(index);
-        index
-    });
-}
-
-/// Calls `f` with all indices that a type has.
-fn for_each_type(ty: &SubType, f: &mut impl FnMut(TypeIndex)) {
-    if let Some(above) = ty.supertype {
-        f(above);
-    }
-    for_each_named(&ty.composite, f);
-}
-
-fn map_ref_type(ty: RefType, map: &impl Fn(TypeIndex) -> TypeIndex) -> RefType {
-    match ty.heap {
-        HeapType::Concrete(index) => RefType { heap: HeapType::Concrete(map(index)), ..ty },
-        _ => ty,
-    }
-}
-
-fn map_val_type(ty: ValType, map: &impl Fn(TypeIndex) -> TypeIndex) -> ValType {
-    match ty {
-        ValType::Ref(ty) => ValType::Ref(map_ref_type(ty, map)),
-        _ => ty,
-    }
-}
-
-/// Maps the concrete types of all declarations; what types a module's own types are below stays.
-fn renumber(module: &mut Module, map: &impl Fn(TypeIndex) -> TypeIndex) {
-    for ty in &mut module.types {
-        let supertype = ty.supertype;
-        *ty = SubType { supertype, ..map_types(ty, map) };
-    }
-    for table in &mut module.tables {
-        table.ty.element = map_ref_type(table.ty.element, map);
-    }
-    for global in &mut module.globals {
-        global.ty.content = map_val_type(global.ty.content, map);
-    }
-    for segment in &mut module.elems {
-        segment.ty = map_ref_type(segment.ty, map);
-    }
 }

@@ -13,7 +13,6 @@ use crate::instantiate::limits;
 use crate::store::roots::{OwnedRoot, RootIndex, expect_handle};
 use crate::store::{StoreId, StoreInner};
 use std::fmt;
-use upshift_abi::layout::CanonTypeId;
 use upshift_abi::types::{CompositeType, HeapType, RefType};
 
 /// An unboxed 31-bit integer, the value of an `i31ref`.
@@ -303,7 +302,7 @@ pub(crate) fn reference_matches(store: &StoreInner, reference: Reference, ty: He
             matches!(entry_of(store, object).composite(), CompositeType::Struct(_))
         }
         HeapType::Array => matches!(entry_of(store, object).composite(), CompositeType::Array(_)),
-        HeapType::Concrete(id) => entry_of(store, object).is_subtype_of(CanonTypeId(id.0)),
+        HeapType::Concrete(name) => store.engine().types().is_below(&entry_of(store, object), name),
         _ => false,
     }
 }
@@ -311,7 +310,7 @@ pub(crate) fn reference_matches(store: &StoreInner, reference: Reference, ty: He
 /// The nullable type at the top of a heap type's hierarchy.
 pub(crate) fn top_of(store: &StoreInner, heap: HeapType) -> RefType {
     let heap = match heap {
-        HeapType::Concrete(id) => match store.engine().types().get(CanonTypeId(id.0)).composite() {
+        HeapType::Concrete(name) => match store.engine().types().get_named(name).composite() {
             CompositeType::Func(_) => HeapType::Func,
             CompositeType::Struct(_) | CompositeType::Array(_) => HeapType::Any,
             CompositeType::Cont(_) => HeapType::Cont,

@@ -25,7 +25,7 @@ impl Global {
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
         let mut store = store.as_context_mut();
         let inner = store.inner_mut();
-        inner.engine().types().check(ty.content)?;
+        inner.keep_named(ty.content)?;
         value.check(inner, ty.content, || "the value of a global".to_owned())?;
         let global = GlobalBox::new(value.to_slot(inner));
         let ptr = inner.entities.push_global(ty.content, global);

@@ -5,7 +5,6 @@ use super::type_names::{definition_name, field_name};
 use crate::canon::{TypeEntry, TypeRegistry};
 use crate::{Result, canon};
 use std::fmt;
-use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{ArrayLayout, ObjectLayout};
 use upshift_abi::types::{CompositeType, FieldType, HeapType, StorageType};
 
@@ -80,11 +79,12 @@ macro_rules! object_types {
         }
 
         impl $name {
-            /// The type as one of references, for fields, elements and signatures. It is good as long as
-            /// something keeps this type: this, or a type that names it.
+            /// The type as one of references, for fields, elements and signatures. It is good in the
+            /// type's engine as long as something keeps the type: this, or what names it. Elsewhere and
+            /// later it is a type that does not exist, which errors tell.
             #[must_use]
             pub fn heap_type(&self) -> HeapType {
-                HeapType::Concrete(TypeIndex(self.entry.id().0))
+                self.entry.heap_type()
             }
 
             /// Whether types may be declared to be below it.

@@ -25,8 +25,7 @@ impl Table {
     /// When `init` does not have the element type, a limit forbids it, or the host has no memory.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
         let mut store = store.as_context_mut();
-        let element = ValType::Ref(ty.element);
-        store.inner().engine().types().check(element)?;
+        store.inner_mut().keep_named(ValType::Ref(ty.element))?;
         let bits = element_bits(store.inner(), &ty, init)?;
         let id = limits::new_table(store.store(), &ty, bits)?;
         Ok(Self::from_id(store.inner(), id))

@@ -12,7 +12,6 @@ use super::val::{Ref, Val};
 use crate::canon::{TypeEntry, TypeRegistry};
 use crate::store::StoreInner;
 use std::fmt::{self, Display, Write};
-use upshift_abi::layout::CanonTypeId;
 use upshift_abi::types::{
     CompositeType, FieldType, FuncType, HeapType, RefType, StorageType, ValType,
 };
@@ -116,7 +115,7 @@ impl Name<'_> {
             return self.push(ty);
         };
         self.push(if nullable { "(ref null " } else { "(ref " });
-        match self.types.find(CanonTypeId(index.0)) {
+        match self.types.find(index) {
             Some(entry) => self.definition(&entry, detail),
             None => self.push("of a type that is not in use"),
         }
@@ -124,7 +123,7 @@ impl Name<'_> {
     }
 
     fn definition(&mut self, entry: &TypeEntry, detail: Detail) {
-        let supertype = entry.supertype().and_then(|id| self.types.find(id));
+        let supertype = entry.supertype_entry();
         if entry.is_final() && supertype.is_none() {
             return self.composite(entry.composite(), detail);
         }
@@ -211,11 +210,9 @@ impl Name<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use upshift_abi::index::TypeIndex;
 
     fn reference(nullable: bool, entry: &TypeEntry) -> ValType {
-        let heap = HeapType::Concrete(TypeIndex(entry.id().0));
-        ValType::Ref(RefType { nullable, heap })
+        ValType::Ref(RefType { nullable, heap: entry.heap_type() })
     }
 
     fn field(ty: ValType, mutable: bool) -> FieldType {

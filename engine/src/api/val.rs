@@ -11,7 +11,6 @@ use super::type_mismatch::TypeMismatch;
 use crate::fallible::OutOfMemory;
 use crate::gc::access::Reference;
 use crate::store::{Slot, StoreInner};
-use upshift_abi::layout::CanonTypeId;
 use upshift_abi::types::{HeapType, RefType, ValType};
 
 /// A 128-bit vector value.
@@ -305,8 +304,8 @@ impl Ref {
         }
         match ty.heap {
             HeapType::Func => matches!(self, Self::Func(_)),
-            HeapType::Concrete(id) => match self {
-                Self::Func(Some(func)) => func.entry(store).is_subtype_of(CanonTypeId(id.0)),
+            HeapType::Concrete(name) => match self {
+                Self::Func(Some(func)) => store.engine().types().is_below(&func.entry(store), name),
                 Self::Any(Some(any)) => any.matches(store, ty.heap),
                 // What is null of a type of this module, only the engine knows.
                 Self::Func(None) | Self::Any(None) => true,

@@ -19,7 +19,7 @@ fn plain(registry: &TypeRegistry, params: usize) -> TypeEntry {
 /// A type that names the plain one of so many parameters, which nobody else may hold.
 fn naming(registry: &TypeRegistry, params: usize) -> TypeEntry {
     let named = plain(registry, params);
-    let heap = HeapType::Concrete(TypeIndex(named.id().0));
+    let heap = named.heap_type();
     let param = ValType::Ref(RefType { nullable: true, heap });
     registry.register(&FuncType::new(vec![param], vec![])).expect("the type is held")
 }
@@ -45,7 +45,7 @@ fn leave(registry: &TypeRegistry, alive: &Alive, entry: TypeEntry, (names, param
         let ValType::Ref(RefType { heap: HeapType::Concrete(named), .. }) = ty.params[0] else {
             panic!("it names a type");
         };
-        ty = registry.get(CanonTypeId(named.0)).ty().clone();
+        ty = registry.get_named(named).ty().clone();
     }
     assert_eq!(ty.params.len(), params);
     let mut alive = alive.lock().expect("no thread panicked");

@@ -26,16 +26,6 @@ fn equal_types_share_a_number() {
 }
 
 #[test]
-fn numbers_between_those_of_types_name_none() {
-    let registry = TypeRegistry::new().unwrap();
-    let ty = registry.register(&many_params(1)).unwrap();
-    assert!(registry.read().entry(ty.id()).is_some());
-    for off in [1, 63] {
-        assert!(registry.read().entry(CanonTypeId(ty.id().0 + off)).is_none());
-    }
-}
-
-#[test]
 fn numbers_of_dead_types_are_used_again_and_others_are_not() {
     let registry = TypeRegistry::new().unwrap();
     let kept = registry.register(&many_params(5000)).unwrap();
@@ -70,14 +60,14 @@ fn what_a_type_names_lives_as_long() {
         &registry,
         "(module (type $x (func (param i64))) (type $y (func (param (ref $x)))))",
     );
-    let (x, y) = (entries[0].id(), entries[1].clone());
+    let (x, y) = (entries[0].name(), entries[1].clone());
     drop(entries);
     for n in 0..4 * MIN_SWEEP {
         registry.register(&many_params(n)).unwrap();
     }
-    assert_eq!(registry.get(x).ty().params[..], [ValType::I64]);
+    assert_eq!(registry.get_named(x).ty().params[..], [ValType::I64]);
     let ValType::Ref(named) = y.ty().params[0] else { panic!("a reference") };
-    assert_eq!(named.heap, HeapType::Concrete(TypeIndex(x.0)));
+    assert_eq!(named.heap, HeapType::Concrete(x));
 }
 
 #[test]
@@ -90,13 +80,44 @@ fn supertypes_are_known_by_depth() {
     assert_eq!(entries[2].supertypes().ids[..4], [ids[0], ids[1], ids[2], CanonTypeId::NONE]);
     assert!(entries[2].is_subtype_of(ids[0]) && !entries[0].is_subtype_of(ids[2]));
     assert!(!entries[3].is_subtype_of(ids[0]));
-    let concrete = |id: CanonTypeId| {
-        ValType::Ref(RefType { nullable: false, heap: HeapType::Concrete(TypeIndex(id.0)) })
-    };
-    assert!(registry.is_subtype(concrete(ids[2]), concrete(ids[0])));
-    assert!(registry.is_subtype(concrete(ids[2]), ValType::FUNCREF));
-    assert!(!registry.is_subtype(concrete(ids[2]), ValType::EXTERNREF));
-    assert!(!registry.is_subtype(ValType::FUNCREF, concrete(ids[0])));
+    let concrete =
+        |at: usize| ValType::Ref(RefType { nullable: false, heap: entries[at].heap_type() });
+    assert!(registry.is_subtype(concrete(2), concrete(0)));
+    assert!(registry.is_subtype(concrete(2), ValType::FUNCREF));
+    assert!(!registry.is_subtype(concrete(2), ValType::EXTERNREF));
+    assert!(!registry.is_subtype(ValType::FUNCREF, concrete(0)));
+    let above = |at: usize| entries[at].supertype_entry().map(|above| above.id());
+    assert_eq!([above(0), above(2), above(3)], [None, Some(ids[1]), None]);
+    assert_eq!([0, 2, 3].map(|at| entries[at].depth()), [0, 2, 0]);
+}
+
+#[test]
+fn a_name_is_one_type_of_one_engine() {
+    let (registry, other) = (TypeRegistry::new().unwrap(), TypeRegistry::new().unwrap());
+    let (mine, theirs) =
+        (registry.register(&many_params(1)).unwrap(), other.register(&many_params(1)).unwrap());
+    assert_eq!(mine.id(), theirs.id());
+    assert_ne!(mine.name(), theirs.name());
+    assert!(registry.find(theirs.name()).is_none());
+    assert!(!names_objects(mine.name()));
+    let of_objects = registry.register_composite(CompositeType::Struct([].into())).unwrap();
+    assert!(names_objects(of_objects.name()));
+    drop(of_objects);
+    let (id, name) = (mine.id(), mine.name());
+    drop(mine);
+    assert!(registry.find(name).is_none());
+    // A type that comes again before it is forgotten is what it was.
+    assert_eq!(registry.register(&many_params(1)).unwrap().name(), name);
+    let mut alive = Vec::new();
+    for n in 0..4 * MIN_SWEEP {
+        alive.push(registry.register(&many_params(n + 2)).unwrap());
+    }
+    assert!(alive.iter().any(|entry| entry.id() == id), "the number is used again");
+    assert!(registry.find(name).is_none());
+    assert!(alive.iter().all(|entry| entry.name() != name));
+    assert_eq!(registry.read().names.len(), alive.len());
+    let param = ValType::Ref(RefType { nullable: true, heap: HeapType::Concrete(name) });
+    assert!(registry.register(&FuncType::new([param], [])).is_err());
 }
 
 #[test]

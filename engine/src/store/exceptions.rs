@@ -65,7 +65,8 @@ impl StoreInner {
     /// Takes note of a tag of the store.
     pub(crate) fn add_tag(&mut self, tag: Tag) {
         let params = tag.entry(self).ty().params.iter().enumerate();
-        let is_reference = |&(_, ty): &(usize, &ValType)| matches!(ty, ValType::Ref(ty) if may_be_object(self, *ty));
+        let is_reference =
+            |&(_, ty): &(usize, &ValType)| matches!(ty, ValType::Ref(ty) if may_be_object(*ty));
         let references = params.filter(is_reference).map(|(i, _)| i).collect();
         self.exceptions.tags.insert(tag.ptr(self), Thrown { tag, references });
     }

@@ -3,6 +3,7 @@
 use super::StoreInner;
 use crate::Result;
 use crate::Trap;
+use crate::canon::names_objects;
 use crate::fallible::OutOfMemory;
 use crate::gc::access::{Reference, Tables, read_cell, write_stored};
 use crate::gc::numbers::NumberSet;
@@ -13,7 +14,7 @@ use anyhow::Context as _;
 use std::any::Any;
 use std::ops::Range;
 use upshift_abi::index::{ElemIndex, GlobalIndex};
-use upshift_abi::layout::{CanonTypeId, Cell, TypeKind};
+use upshift_abi::layout::{CanonTypeId, Cell};
 use upshift_abi::types::{HeapType, RefType, ValType};
 
 /// What a collection is for.
@@ -318,33 +319,30 @@ fn visit_globals(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
         let globals = module.declarations().globals.iter().enumerate();
         let imported = module.declarations().imported.globals as usize;
         for (i, global) in globals.skip(imported) {
-            if matches!(global.ty.content, ValType::Ref(ty) if may_be_object(store, ty)) {
+            if matches!(global.ty.content, ValType::Ref(ty) if may_be_object(ty)) {
                 let global = vm.global(module.layout(), GlobalIndex::new(i));
                 global.set([visit(global.get()[0]), 0]);
             }
         }
     }
     for (ty, global) in store.entities.host_globals() {
-        if matches!(ty, ValType::Ref(ty) if may_be_object(store, ty)) {
+        if matches!(ty, ValType::Ref(ty) if may_be_object(ty)) {
             global.set([visit(global.get()[0]), 0]);
         }
     }
 }
 
 fn visit_tables(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
-    for table in store.entities.tables().filter(|table| may_be_object(store, table.ty.element)) {
+    for table in store.entities.tables().filter(|table| may_be_object(table.ty.element)) {
         table.table.ptr().update(&mut *visit);
     }
 }
 
 /// Whether references of a type may lead to objects, or to host values.
-pub(super) fn may_be_object(store: &StoreInner, ty: RefType) -> bool {
+pub(super) fn may_be_object(ty: RefType) -> bool {
     match ty.heap {
         HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn => false,
-        HeapType::Concrete(number) => {
-            let shape = store.engine().types().table().shape(CanonTypeId(number.0));
-            shape.kind != TypeKind::None
-        }
+        HeapType::Concrete(name) => names_objects(name),
         _ => true,
     }
 }

@@ -5,6 +5,7 @@ use crate::Result;
 use crate::canon::TypeEntry;
 use std::collections::HashMap;
 use upshift_abi::layout::{CanonTypeId, Cell, ObjectLayout};
+use upshift_abi::types::ValType;
 
 /// See the module head. By number: that of a type that is kept is no other type's.
 #[derive(Debug, Default)]
@@ -18,6 +19,17 @@ impl KeptTypes {
 }
 
 impl StoreInner {
+    /// Keeps what a value type names as long as the store, which is about to hold a variable of that type.
+    ///
+    /// # Errors
+    /// When it is no type of the store's engine, or not in use any more.
+    pub(crate) fn keep_named(&mut self, ty: ValType) -> Result<()> {
+        if let Some(entry) = self.engine().types().hold_value(ty)? {
+            self.kept_types.0.entry(entry.id()).or_insert(entry);
+        }
+        Ok(())
+    }
+
     /// Keeps a type as long as the store: objects of it are about to be made by the host.
     ///
     /// # Errors

@@ -2,8 +2,9 @@
 
 use super::references::field;
 use upshift::{
-    ArrayRef, ArrayType, Engine, FieldType, Finality, HeapType, Linker, Module, RefType,
-    StorageType, Store, StructRef, StructType, TypeError, Val, ValType,
+    ArrayRef, ArrayType, Engine, FieldType, Finality, Func, FuncType, Global, GlobalType, HeapType,
+    Linker, Module, Ref, RefType, StorageType, Store, StructRef, StructType, Table, TableType,
+    TypeError, Val, ValType,
 };
 
 fn reference(nullable: bool, heap: HeapType) -> ValType {
@@ -159,4 +160,59 @@ fn arrays_are_below_arrays() {
     let value = upshift::AnyRef::from_i31(&store, upshift::I31::wrapping_i32(9));
     let array = ArrayRef::new(&mut store, &small, value.into(), 3).unwrap();
     StructRef::new(&mut store, &holder, &[array.into()]).unwrap();
+}
+
+#[test]
+fn a_type_of_another_engine_is_no_type() {
+    let (engine, other) = (Engine::default(), Engine::default());
+    let mine = StructType::new(&engine, [field(ValType::I32, false)]).unwrap();
+    // The first type of the other engine, too.
+    let theirs = StructType::new(&other, [field(ValType::I64, false)]).unwrap();
+    assert_ne!(mine.heap_type(), theirs.heap_type());
+    let foreign = reference(true, theirs.heap_type());
+    let unknown = |error: upshift::Error| {
+        assert_eq!(error.downcast_ref::<TypeError>(), Some(&TypeError::UnknownType), "{error}");
+    };
+    unknown(StructType::new(&engine, [field(foreign, false)]).unwrap_err());
+    unknown(ArrayType::new(&engine, field(foreign, true)).unwrap_err());
+    let mut store = Store::new(&engine, ());
+    let null = Val::AnyRef(None);
+    Global::new(&mut store, GlobalType::new(foreign, true), null).expect_err("of another engine");
+    let element = RefType { nullable: true, heap: theirs.heap_type() };
+    let table = TableType::new(element, 1, None);
+    Table::new(&mut store, table, Ref::Any(None)).expect_err("of another engine");
+    let object = StructRef::new(&mut store, &mine, &[Val::I32(1)]).unwrap().to_any_ref();
+    assert!(object.matches_ty(&store, mine.heap_type()));
+    assert!(!object.matches_ty(&store, theirs.heap_type()));
+    StructRef::new(&mut store, &theirs, &[Val::I64(1)]).expect_err("of another engine");
+    let made = std::panic::AssertUnwindSafe(|| {
+        Func::new(&mut store, FuncType::new([foreign], []), |_, _, _| Ok(()))
+    });
+    std::panic::catch_unwind(made).expect_err("of another engine");
+}
+
+#[test]
+fn a_type_that_is_gone_is_no_other_type() {
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let make = |count| StructType::new(&engine, vec![field(ValType::I32, false); count]).unwrap();
+    let gone = make(1).heap_type();
+    let (global, kept) = {
+        let ty = make(2);
+        let global = GlobalType::new(reference(true, ty.heap_type()), true);
+        (Global::new(&mut store, global, Val::AnyRef(None)).unwrap(), ty.heap_type())
+    };
+    // Enough for those that are gone to be forgotten, and their places to be used again.
+    let others: Vec<_> = (3..2000).map(make).collect();
+    assert!(others.iter().all(|ty| ty.heap_type() != gone && ty.heap_type() != kept));
+    let error = StructType::new(&engine, [field(reference(true, gone), false)]).unwrap_err();
+    assert_eq!(error.downcast_ref::<TypeError>(), Some(&TypeError::UnknownType));
+    // A variable keeps its type.
+    assert_eq!(make(2).heap_type(), kept);
+    let object = StructRef::new(&mut store, &make(2), &[Val::I32(7), Val::I32(8)]).unwrap();
+    global.set(&mut store, object.into()).unwrap();
+    let read = global.get(&mut store).unwrap_any_ref().unwrap().as_struct(&store).unwrap();
+    assert_eq!(read.field(&mut store, 1).unwrap().unwrap_i32(), 8);
+    let other = StructRef::new(&mut store, &make(1), &[Val::I32(7)]).unwrap();
+    assert!(global.set(&mut store, other.into()).is_err());
 }
