@@ -27,7 +27,7 @@ pub struct Module {
     pub objects: Box<[ObjectLayout]>,
     /// Whether each type has types of the module below it.
     pub extended: Box<[bool]>,
-    /// Types of the module by the numbers that the engine put in their place in declarations.
+    /// Types of the module by the names that the engine put in their place in declarations.
     pub numbered: HashMap<TypeIndex, TypeIndex>,
     /// What the method tables of the module hold.
     pub methods: Methods,
@@ -108,7 +108,7 @@ impl Module {
         }
     }
 
-    /// A heap type of a declaration as bodies write it: concrete types are the engine's numbers in
+    /// A heap type of a declaration as bodies write it: concrete types are the engine's names in
     /// declarations, and indices in bodies.
     #[must_use]
     pub fn own_type(&self, heap: HeapType) -> HeapType {

@@ -2,8 +2,8 @@
 //!
 //! The types are those of the specification's
 //! [§2.3](https://webassembly.github.io/spec/core/syntax/types.html). A concrete heap type carries the
-//! module's own [`TypeIndex`] when it was decoded; the engine replaces it by a canonical number that is
-//! equal exactly when the types are ([`crate::layout::CanonTypeId`]).
+//! module's own [`TypeIndex`] when it was decoded; the engine replaces it by the type's name, which is
+//! equal exactly when the types are.
 
 use crate::index::TypeIndex;
 use std::fmt;

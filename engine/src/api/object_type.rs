@@ -60,7 +60,7 @@ pub enum TypeError {
 const MAX_FIELDS: usize = 10_000;
 
 macro_rules! object_types {
-    ($($name:ident $what:literal)*) => {$(
+    ($($name:ident $composite:ident $what:literal)*) => {$(
         /// Types are equal when the specification says so.
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
@@ -79,6 +79,15 @@ macro_rules! object_types {
         }
 
         impl $name {
+            #[doc = concat!("The ", $what, " type that a type of references names, as those of parameters, results")]
+            /// and fields do; `None` when it names none of the engine's.
+            #[must_use]
+            pub fn from_heap_type(engine: &Engine, heap: HeapType) -> Option<Self> {
+                let HeapType::Concrete(name) = heap else { return None };
+                let entry = engine.types().find(name)?;
+                matches!(entry.composite(), CompositeType::$composite(_)).then_some(Self { entry })
+            }
+
             /// The type as one of references, for fields, elements and signatures. It is good in the
             /// type's engine as long as something keeps the type: this, or what names it. Elsewhere and
             /// later it is a type that does not exist, which errors tell.
@@ -117,8 +126,8 @@ macro_rules! object_types {
 }
 
 object_types! {
-    StructType "structure"
-    ArrayType "array"
+    StructType Struct "structure"
+    ArrayType Array "array"
 }
 
 /// A structure type of an engine. It keeps the types that it names.

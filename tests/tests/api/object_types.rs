@@ -96,6 +96,46 @@ fn types_below_others_are_those_of_modules() {
 }
 
 #[test]
+fn types_of_modules_are_found_in_signatures() {
+    let engine = Engine::default();
+    let (mut store, instance) = super::instantiate(
+        &engine,
+        r#"(module
+            (rec (type $list (struct (field i32) (field (ref null $list)) (field (ref $bytes))))
+                (type $bytes (array (mut i8))))
+            (func (export "sum") (param $l (ref null $list)) (result i32)
+                (local $sum i32)
+                (block $end
+                    (loop $next
+                        (br_if $end (ref.is_null (local.get $l)))
+                        (local.set $sum
+                            (i32.add (local.get $sum) (struct.get $list 0 (local.get $l))))
+                        (local.set $l (struct.get $list 1 (local.get $l)))
+                        (br $next)))
+                (local.get $sum)))"#,
+    );
+    let sum = instance.get_func(&mut store, "sum").unwrap();
+    let ValType::Ref(RefType { heap, .. }) = sum.ty(&store).params[0] else {
+        panic!("a reference")
+    };
+    let list = StructType::from_heap_type(&engine, heap).expect("a structure");
+    let StorageType::Val(ValType::Ref(bytes)) = list.fields()[2].storage else { panic!("bytes") };
+    let bytes = ArrayType::from_heap_type(&engine, bytes.heap).expect("an array");
+    assert_eq!(ArrayType::from_heap_type(&engine, heap), None);
+    assert_eq!(StructType::from_heap_type(&engine, HeapType::Struct), None);
+    assert_eq!(StructType::from_heap_type(&Engine::default(), heap), None);
+
+    let bytes = ArrayRef::new(&mut store, &bytes, Val::I32(0), 1).unwrap();
+    let mut head = None::<StructRef>;
+    for i in 1..=4 {
+        let fields = [Val::I32(i), head.into(), bytes.into()];
+        head = Some(StructRef::new(&mut store, &list, &fields).unwrap());
+    }
+    let sum = sum.typed::<Option<StructRef>, i32>(&store).unwrap();
+    assert_eq!(sum.call(&mut store, head).unwrap(), 10);
+}
+
+#[test]
 fn what_may_not_be_below_a_type_is_refused() {
     let engine = Engine::default();
     let (i32, i64) = (field(ValType::I32, false), field(ValType::I64, false));
