@@ -6,7 +6,7 @@ use super::externref::ExternRef;
 use super::store::{AsContext, AsContextMut};
 use super::structref::StructRef;
 use crate::Result;
-use crate::canon::TypeEntry;
+use crate::canon::{TypeEntry, names_objects};
 use crate::fallible::OutOfMemory;
 use crate::gc::access::{Reference, type_of};
 use crate::instantiate::limits;
@@ -310,6 +310,7 @@ pub(crate) fn reference_matches(store: &StoreInner, reference: Reference, ty: He
 /// The nullable type at the top of a heap type's hierarchy.
 pub(crate) fn top_of(store: &StoreInner, heap: HeapType) -> RefType {
     let heap = match heap {
+        HeapType::Concrete(name) if names_objects(name) => HeapType::Any,
         HeapType::Concrete(name) => match store.engine().types().get_named(name).composite() {
             CompositeType::Func(_) => HeapType::Func,
             CompositeType::Struct(_) | CompositeType::Array(_) => HeapType::Any,
