@@ -36,7 +36,9 @@ pub use object::{
     HOST_SHIFT, I31_BIT, LENGTH_OFFSET, MAX_ARRAY_LENGTH, MIN_OBJECT_BYTES, NULL_GUARD_BYTES,
     OBJECT_ALIGN, ObjectHeader, ObjectLayout, StructLayout, TYPE_OFFSET, TypeDescriptor, TypeKind,
 };
-pub use table::TableDef;
+pub use table::{
+    TABLE_CARD_ELEMENTS, TABLE_CARD_SHIFT, TABLE_CARD_WRITTEN, TABLE_CARD_YOUNG, TableDef,
+};
 pub use thread::{
     ActivationLink, HOT_FIELD_RANGE, Landing, OsrTransfer, SMALL_BULK_BYTES, STACK_HEADROOM_BYTES,
     ThreadContext,

@@ -120,6 +120,19 @@ impl Module {
         }
     }
 
+    /// Whether a table has cards ([`crate::layout::TableDef`]): whether its elements are anything but
+    /// functions.
+    #[must_use]
+    pub fn table_has_cards(&self, index: TableIndex) -> bool {
+        match self.own_type(self.tables[index.index()].ty.element.heap) {
+            HeapType::Func | HeapType::NoFunc => false,
+            HeapType::Concrete(ty) => {
+                !matches!(self.types[ty.index()].composite, CompositeType::Func(_))
+            }
+            _ => true,
+        }
+    }
+
     /// The layout of structures of type `index`.
     ///
     /// # Panics

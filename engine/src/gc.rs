@@ -105,10 +105,11 @@ impl From<Extent> for CollectionKind {
 
 /// What refers to objects from outside of the heap.
 pub(crate) trait RootSet {
-    /// Calls `visit` with every word that may hold a reference, and replaces the word by what it
-    /// returns. Words of functions and exceptions, which lie outside of the heap, have more than
-    /// 32 bits; all others are references as machine code has them.
-    fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64);
+    /// Calls `visit` with every word that may hold a reference to a young object, and replaces the
+    /// word by what it returns: nothing is young afterwards, and what is not written until the next
+    /// time may be left out there. Words of functions and exceptions, which lie outside of the heap,
+    /// have more than 32 bits; all others are references as machine code has them.
+    fn visit_young(&mut self, visit: &mut dyn FnMut(u64) -> u64);
 
     /// Begins to look for all that is in use: calls `visit` with the words of the roots but for the
     /// fields of exceptions, of which some may not be in use.
@@ -120,6 +121,9 @@ pub(crate) trait RootSet {
 
     /// Frees the exceptions that were not found in use.
     fn free_exceptions(&mut self);
+
+    /// Calls `check` with every word that may hold a reference, whether it was written or not.
+    fn check(&mut self, check: &mut dyn FnMut(u64));
 
     /// Whether there is an exception at a position.
     fn has_exception(&self, position: u32) -> bool;

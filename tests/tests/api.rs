@@ -38,6 +38,8 @@ mod linking;
 mod memory;
 #[path = "api/object_graphs.rs"]
 mod object_graphs;
+#[path = "api/object_tables.rs"]
+mod object_tables;
 #[path = "api/object_types.rs"]
 mod object_types;
 #[path = "api/objects.rs"]

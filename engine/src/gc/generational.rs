@@ -291,7 +291,7 @@ impl Generational {
         }
         space.memory.empty_log(space.context);
         self.update_cards(space);
-        roots.visit(&mut |word| match object_of(word) {
+        roots.visit_young(&mut |word| match object_of(word) {
             Some(object) if self.is_young(object) => self.copy_young(space, object).into(),
             _ => word,
         });

@@ -18,11 +18,10 @@ pub(super) fn verify(old: &OldSpace, space: &Space<'_>, roots: &mut dyn RootSet)
     let words = words_for(old.end());
     let (found, taken) = (vec![0; words], vec![0; words]);
     let mut check = Check { old, memory, types, found, taken, left: Vec::new() };
-    roots.visit(&mut |word| {
+    roots.check(&mut |word| {
         if let Ok(bits) = u32::try_from(word) {
             check.reach(bits);
         }
-        word
     });
     while let Some((object, shape)) = check.left.pop() {
         let exception = |position| {

@@ -7,6 +7,7 @@ use crate::api::limits::{
 };
 use crate::store::AnyStore;
 use crate::store::entities::{MemoryId, StoreMemory, TableId};
+use crate::store::gc::has_cards;
 use crate::vm::{LinearMemory, MemoryPlan, TableBox};
 use anyhow::{anyhow, bail};
 use upshift_abi::types::{MemoryType, TableType};
@@ -133,7 +134,7 @@ pub(crate) fn new_table(store: &mut dyn AnyStore, ty: &TableType, init: u64) -> 
     if !table_may_grow(limiter, 0, ty.minimum, ty.maximum)? || ty.minimum > MAX_TABLE_ELEMENTS {
         bail!("table minimum size of {} elements exceeds table limits", ty.minimum);
     }
-    let table = TableBox::new(ty.minimum, init);
+    let table = TableBox::new(ty.minimum, init, has_cards(ty.element));
     let table = table.ok_or_else(|| anyhow!("no memory for {} table elements", ty.minimum))?;
     Ok(store.inner_mut().entities.push_table(table, *ty))
 }

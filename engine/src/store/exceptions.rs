@@ -204,7 +204,7 @@ impl StoreInner {
 }
 
 fn mark_table(heap: &mut ExnHeap, table: TablePtr) {
-    (0..table.len()).filter_map(|i| table.get(i)).for_each(|bits| heap.mark_word(bits));
+    table.visit(|bits| heap.mark_word(bits));
 }
 
 fn may_be_exception(ty: RefType) -> bool {

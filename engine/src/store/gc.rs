@@ -9,7 +9,7 @@ use crate::gc::access::{Reference, Tables, read_cell, write_stored};
 use crate::gc::numbers::NumberSet;
 use crate::gc::stats::GcStats;
 use crate::gc::{Extent, Heap, Outside, RootSet};
-use crate::vm::{ExnPtr, FuncPtr, InstanceRef, Registers, Slot};
+use crate::vm::{ExnPtr, FuncPtr, InstanceRef, Registers, Slot, TablePtr};
 use anyhow::Context as _;
 use std::any::Any;
 use std::ops::Range;
@@ -107,11 +107,16 @@ impl StoreInner {
     /// Drops the values of the host that are not in use, in a store without objects.
     fn collect_host_values(&mut self) {
         let mut handles = NumberSet::default();
-        StoreRoots { store: self, registers: None, newest: None }.visit(&mut |word| {
+        let mut visit = |word| {
             if let Ok(Reference::Host(handle)) = u32::try_from(word).map(Reference::from_bits) {
                 handles.insert(handle);
             }
             word
+        };
+        self.visit_exceptions(&mut visit);
+        let mut roots = StoreRoots { store: self, registers: None, newest: None };
+        roots.visit_kept(&mut |word| {
+            visit(word);
         });
         if handles.is_complete() {
             drop(self.externs.take_unused(&handles));
@@ -276,17 +281,27 @@ struct StoreRoots<'a> {
 }
 
 impl RootSet for StoreRoots<'_> {
-    fn visit(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
-        self.visit_but_exceptions(visit);
+    fn visit_young(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
+        self.visit_places(visit);
+        object_tables(self.store).for_each(|table| table.update_young(&mut *visit));
         self.store.visit_exceptions(visit);
     }
 
     fn mark(&mut self, visit: &mut dyn FnMut(u64)) {
-        self.visit_but_exceptions(&mut |word| {
-            visit(word);
-            word
-        });
+        self.visit_kept(visit);
         self.store.mark_exception_roots(self.newest);
+    }
+
+    fn check(&mut self, check: &mut dyn FnMut(u64)) {
+        let mut same = |word| {
+            check(word);
+            word
+        };
+        self.visit_places(&mut same);
+        self.store.visit_exceptions(&mut same);
+        for table in object_tables(self.store) {
+            (0..table.len()).filter_map(|i| table.get(i)).for_each(&mut *check);
+        }
     }
 
     fn mark_exceptions(&mut self, positions: &[u32], visit: &mut dyn FnMut(u64)) {
@@ -303,11 +318,20 @@ impl RootSet for StoreRoots<'_> {
 }
 
 impl StoreRoots<'_> {
-    fn visit_but_exceptions(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
+    /// All roots but exceptions.
+    fn visit_kept(&mut self, visit: &mut dyn FnMut(u64)) {
+        self.visit_places(&mut |word| {
+            visit(word);
+            word
+        });
+        object_tables(self.store).for_each(|table| table.visit(&mut *visit));
+    }
+
+    /// All roots but tables and exceptions.
+    fn visit_places(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
         self.store.context.visit_frames(self.registers, visit);
         self.store.roots.visit(visit);
         visit_globals(self.store, visit);
-        visit_tables(self.store, visit);
         let instances = self.store.entities.instances_mut();
         instances.for_each(|instance| instance.visit_elem_values(visit));
     }
@@ -332,9 +356,18 @@ fn visit_globals(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
     }
 }
 
-fn visit_tables(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
-    for table in store.entities.tables().filter(|table| may_be_object(table.ty.element)) {
-        table.table.ptr().update(&mut *visit);
+/// The tables whose elements may be objects, or values of the host.
+fn object_tables(store: &StoreInner) -> impl Iterator<Item = TablePtr> {
+    let tables = store.entities.tables();
+    tables.filter(|table| may_be_object(table.ty.element)).map(|table| table.table.ptr())
+}
+
+/// Whether tables of elements of a type have cards, as compilers see it for the tables of a module
+/// ([`upshift_abi::module::Module::table_has_cards`]).
+pub(crate) fn has_cards(element: RefType) -> bool {
+    match element.heap {
+        HeapType::Exn | HeapType::NoExn => true,
+        _ => may_be_object(element),
     }
 }
 
@@ -344,5 +377,52 @@ pub(super) fn may_be_object(ty: RefType) -> bool {
         HeapType::Func | HeapType::NoFunc | HeapType::Exn | HeapType::NoExn => false,
         HeapType::Concrete(name) => names_objects(name),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AsContextMut, Config, Engine, Instance, Module, Store, Tier};
+
+    /// Words that a collection of young objects would visit now.
+    fn young_words(store: &mut Store<()>) -> usize {
+        let mut context = store.as_context_mut();
+        let mut roots = StoreRoots { store: context.inner_mut(), registers: None, newest: None };
+        let mut words = 0;
+        roots.visit_young(&mut |word| {
+            words += usize::from(word != 0);
+            word
+        });
+        words
+    }
+
+    fn instantiate(tier: Tier, text: &str) -> (Store<()>, Instance) {
+        let mut config = Config::new();
+        config.tier(tier);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, text).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        (store, instance)
+    }
+
+    #[test]
+    fn of_tables_only_what_was_written_is_visited() {
+        const TEXT: &str = r#"(module
+            (table $t 100_000 anyref (ref.i31 (i32.const 1)))
+            (table $values 100_000 externref)
+            (func (export "set") (param $at i32)
+                (table.set $t (local.get $at) (ref.i31 (local.get $at)))))"#;
+        for tier in [Tier::Baseline, Tier::Optimizer] {
+            let (mut store, instance) = instantiate(tier, TEXT);
+            let set = instance.get_typed_func::<u32, ()>(&mut store, "set").unwrap();
+            assert_eq!(young_words(&mut store), 100_000);
+            assert_eq!(young_words(&mut store), 0);
+            for at in [0, 1, 99_999] {
+                set.call(&mut store, at).unwrap();
+            }
+            assert_eq!(young_words(&mut store), 128 + 100_000 % 128);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Tables.
 //!
-//! The length and the base of a table that cannot grow are constants of the instance.
+//! The length and the base of a table that cannot grow are constants of the instance, and so is where
+//! its cards are.
 
 use crate::facts::Fact;
 use crate::memory_flags::Region;
@@ -12,7 +13,7 @@ use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use std::mem::offset_of;
 use upshift_abi::builtin::{Builtin, pack_indices};
 use upshift_abi::index::TableIndex;
-use upshift_abi::layout::TableDef;
+use upshift_abi::layout::{TABLE_CARD_SHIFT, TABLE_CARD_WRITTEN, TableDef};
 use upshift_abi::trap::Trap;
 
 /// log2 of the bytes of an element.
@@ -36,6 +37,23 @@ impl Translator<'_, '_> {
         let element = self.table_element(table, index, Trap::TableOutOfBounds);
         let flags = self.regions.changing(self.builder.func, Region::Elements);
         self.builder.ins().store(flags, value, element, 0);
+        if self.src.input.module.table_has_cards(table) && self.constant(value).is_none() {
+            self.mark_table_card(table, index);
+        }
+    }
+
+    /// Marks the card of an element that was written.
+    fn mark_table_card(&mut self, table: TableIndex, index: Value) {
+        let index = self.widen(index, types::I64);
+        let cards = self.table_field(table, offset_of!(TableDef, cards));
+        let number = self.builder.ins().ushr_imm_u(index, i64::from(TABLE_CARD_SHIFT));
+        let place = self.builder.ins().iadd(cards, number);
+        let flags = self.regions.changing(self.builder.func, Region::TableCards);
+        let written = self.builder.ins().iconst(types::I32, i64::from(TABLE_CARD_WRITTEN));
+        self.builder.ins().istore8(flags, written, place, 0);
+        let def = self.load_fixed(types::I64, self.vmctx, self.table_slot(table));
+        let at = crate::offset(offset_of!(TableDef, is_written));
+        self.builder.ins().istore8(flags, written, def, at);
     }
 
     /// The address of an element; traps when `index` is out of bounds.
@@ -64,9 +82,13 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// Where the instance has the address of the table.
+    fn table_slot(&self, table: TableIndex) -> usize {
+        self.src.input.layout.table(table) as usize
+    }
+
     fn table_field(&mut self, table: TableIndex, field: usize) -> Value {
-        let slot = self.src.input.layout.table(table) as usize;
-        let def = self.load_fixed(types::I64, self.vmctx, slot);
+        let def = self.load_fixed(types::I64, self.vmctx, self.table_slot(table));
         match self.fixed_len(table) {
             Some(_) => self.load_fixed(types::I64, def, field),
             None => self.load_changing(Region::TableDefs, types::I64, def, field),
