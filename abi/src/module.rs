@@ -11,7 +11,7 @@ use crate::layout::{ArrayLayout, ObjectLayout, StructLayout};
 use crate::methods::Methods;
 use crate::scan::LoopScan;
 use crate::types::{
-    CompositeType, FuncType, GlobalType, HeapType, MemoryType, RefType, SubType, TableType,
+    CompositeType, FuncType, GlobalType, HeapType, MemoryType, RefType, SubType, TableType, ValType,
 };
 use std::collections::HashMap;
 use std::ops::Range;
@@ -124,12 +124,26 @@ impl Module {
     /// functions.
     #[must_use]
     pub fn table_has_cards(&self, index: TableIndex) -> bool {
-        match self.own_type(self.tables[index.index()].ty.element.heap) {
-            HeapType::Func | HeapType::NoFunc => false,
+        !self.is_function_type(self.tables[index.index()].ty.element)
+    }
+
+    /// Whether whoever writes a global tells the collector
+    /// ([`crate::layout::ThreadContext::globals_written`]): whether it is a reference to anything but
+    /// functions.
+    #[must_use]
+    pub fn global_is_noted(&self, index: GlobalIndex) -> bool {
+        let ty = self.globals[index.index()].ty.content;
+        matches!(ty, ValType::Ref(ty) if !self.is_function_type(ty))
+    }
+
+    /// Whether values of the type of a declaration are references to functions.
+    fn is_function_type(&self, ty: RefType) -> bool {
+        match self.own_type(ty.heap) {
+            HeapType::Func | HeapType::NoFunc => true,
             HeapType::Concrete(ty) => {
-                !matches!(self.types[ty.index()].composite, CompositeType::Func(_))
+                matches!(self.types[ty.index()].composite, CompositeType::Func(_))
             }
-            _ => true,
+            _ => false,
         }
     }
 

@@ -170,6 +170,7 @@ pub(crate) fn instantiate(
     define_tables(store, module, &mut instance)?;
     define_tags(store.inner_mut(), module, &mut instance)?;
     let id = store.inner_mut().entities.push_instance(instance);
+    store.inner().note_global_write();
     segments::copy_active_elems(store.inner_mut(), id)?;
     segments::make_elem_values(store.inner_mut(), id)?;
     if module.declarations().uses_objects {

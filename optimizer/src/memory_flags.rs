@@ -21,8 +21,8 @@ pub(crate) enum Region {
     TableDefs,
     /// Elements of tables.
     Elements,
-    /// Cards of tables, and whether any was marked.
-    TableCards,
+    /// What tells the collector of tables and globals that were written; machine code never reads it.
+    RootMarks,
     /// Exceptions.
     Exceptions,
     /// Type words of objects.
@@ -72,7 +72,7 @@ impl Region {
             Self::HeapIndices => 12,
             Self::Log => 13,
             Self::Counters => 14,
-            Self::TableCards => 15,
+            Self::RootMarks => 15,
             // Cells of one size may be seen as one another by bulk operators only, which are calls.
             Self::ArrayElements(cell) => 3 * MOST_DISTINCT + cell as u32,
             Self::Field(offset) => 3 * MOST_DISTINCT + 64 + offset,

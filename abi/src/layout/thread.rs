@@ -100,6 +100,8 @@ pub struct ThreadContext {
     pub exn_table: *const *const super::ExnHeader,
     /// A byte for each [`super::CARD_SHIFT`] of the heap, not 0 when an array was written there.
     pub gc_cards: *mut u8,
+    /// Not 0 when a global was written since the last collection that may refer to an object.
+    pub globals_written: u8,
 }
 
 /// Where machine code goes on, other than by a return.

@@ -2,9 +2,11 @@
 
 use crate::compiler::FuncCompiler;
 use crate::masm::{Addr, Width};
+use crate::ops::object::thread_field;
 use crate::value::{Reg, Ty, Value};
+use std::mem::offset_of;
 use upshift_abi::index::GlobalIndex;
-use upshift_abi::layout::GlobalPlace;
+use upshift_abi::layout::{GlobalPlace, ThreadContext};
 
 impl FuncCompiler<'_> {
     /// `local.set`
@@ -96,6 +98,10 @@ impl FuncCompiler<'_> {
             Ty::I32 | Ty::I64 | Ty::Ref => self.asm.store_w(Width::W64, mem, r.gpr()),
             Ty::F32 | Ty::F64 => self.asm.fstore(ty.prec(), mem, r.xmm()),
             Ty::V128 => self.asm.vstore(mem, r.xmm()),
+        }
+        let is_constant = matches!(operand.value(), Value::Const(_));
+        if self.src.input.module.global_is_noted(index) && !is_constant {
+            self.asm.store_imm(1, thread_field(offset_of!(ThreadContext, globals_written)), 1);
         }
     }
 

@@ -29,6 +29,7 @@ impl Global {
         value.check(inner, ty.content, || "the value of a global".to_owned())?;
         let global = GlobalBox::new(value.to_slot(inner));
         let ptr = inner.entities.push_global(ty.content, global);
+        inner.note_global_write();
         Ok(Self::from_ptr(inner, ptr, ty))
     }
 
@@ -60,6 +61,7 @@ impl Global {
         }
         value.check(store.inner(), self.ty.content, || "the value of a global".to_owned())?;
         ptr.set(value.to_slot(store.inner()));
+        store.inner().note_global_write();
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use upshift_abi::decode::{DecodeOptions, decode};
-use upshift_abi::index::FuncIndex;
+use upshift_abi::index::{FuncIndex, GlobalIndex};
 use upshift_abi::layout::{CanonTypeId, Cell, InstanceLayout, ObjectLayout};
 use upshift_abi::module::ExternIndex;
 
@@ -42,6 +42,8 @@ struct ModuleInner {
     /// The same as machine code compares them; other types have number 0 and are never compared.
     type_ids: Box<[CanonTypeId]>,
     exports: HashMap<String, ExternIndex>,
+    /// Globals of the module's own that may refer to objects, values of the host or exceptions.
+    noted_globals: Box<[GlobalIndex]>,
     image: DataImage,
     file_bytes: usize,
 }
@@ -117,6 +119,9 @@ impl Module {
         let type_ids = types.iter().map(TypeEntry::id).collect();
         let exports =
             module.exports.iter().map(|export| (export.name.clone(), export.item)).collect();
+        let own = module.imported.globals as usize..module.globals.len();
+        let noted = own.map(GlobalIndex::new).filter(|&index| module.global_is_noted(index));
+        let noted_globals = noted.collect();
         let layout = Arc::new(InstanceLayout::of(&module));
         let config = Arc::clone(engine.codegen());
         let (module, names) = (Arc::new(module), Arc::default());
@@ -132,6 +137,7 @@ impl Module {
             types,
             type_ids,
             exports,
+            noted_globals,
             image: DataImage::default(),
             file_bytes,
         };
@@ -140,6 +146,11 @@ impl Module {
             module.compile_all(engine.config().compile_threads)?;
         }
         Ok(module)
+    }
+
+    /// Globals of the module's own that may refer to objects, values of the host or exceptions.
+    pub(crate) fn noted_globals(&self) -> &[GlobalIndex] {
+        &self.inner.noted_globals
     }
 
     /// The module's number, never used twice in a process: what

@@ -100,6 +100,7 @@ pub(crate) fn make_elem_values(store: &mut StoreInner, id: InstanceId) -> Result
         let values = values.collect::<Result<Box<[u64]>>>()?;
         let index = ElemIndex::new(i);
         store.entities.instance_of_mut(at.vm()).set_elem_values(index, values);
+        store.note_global_write();
     }
     Ok(())
 }

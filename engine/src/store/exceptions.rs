@@ -6,7 +6,7 @@ use crate::api::tag::Tag;
 use crate::vm::{ExnHeap, ExnPtr, TablePtr, TagPtr};
 use crate::{Result, Trap};
 use std::collections::HashMap;
-use upshift_abi::index::{GlobalIndex, TableIndex};
+use upshift_abi::index::TableIndex;
 use upshift_abi::types::{HeapType, RefType, ValType};
 
 /// What the `exceptions` zeal mode starts its random numbers from.
@@ -185,9 +185,10 @@ impl StoreInner {
     fn mark_entities(&self, heap: &mut ExnHeap) {
         for instance in self.entities.instances() {
             let (vm, module) = (instance.instance(), &instance.module);
-            for (i, global) in module.declarations().globals.iter().enumerate() {
-                if matches!(global.ty.content, ValType::Ref(ty) if may_be_exception(ty)) {
-                    heap.mark_word(vm.global(module.layout(), GlobalIndex::new(i)).get()[0]);
+            for &index in module.noted_globals() {
+                let ty = module.declarations().globals[index.index()].ty.content;
+                if matches!(ty, ValType::Ref(ty) if may_be_exception(ty)) {
+                    heap.mark_word(vm.global(module.layout(), index).get()[0]);
                 }
             }
             for (i, table) in module.declarations().tables.iter().enumerate() {

@@ -9,11 +9,11 @@ use crate::gc::access::{Reference, Tables, read_cell, write_stored};
 use crate::gc::numbers::NumberSet;
 use crate::gc::stats::GcStats;
 use crate::gc::{Extent, Heap, Outside, RootSet};
-use crate::vm::{ExnPtr, FuncPtr, InstanceRef, Registers, Slot, TablePtr};
+use crate::vm::{ExnPtr, FuncPtr, GlobalPtr, InstanceRef, Registers, Slot, TablePtr};
 use anyhow::Context as _;
 use std::any::Any;
 use std::ops::Range;
-use upshift_abi::index::{ElemIndex, GlobalIndex};
+use upshift_abi::index::ElemIndex;
 use upshift_abi::layout::{CanonTypeId, Cell};
 use upshift_abi::types::{HeapType, RefType, ValType};
 
@@ -228,6 +228,11 @@ impl StoreInner {
         position.map_err(|OutOfMemory| Trap::AllocationTooLarge.into())
     }
 
+    /// A global was written, or there are new ones, that may refer to objects.
+    pub(crate) fn note_global_write(&self) {
+        self.context.note_global_write();
+    }
+
     /// An object was written, or is about to be, that may be old.
     pub(crate) fn note_write(&mut self, object: u32) {
         let heap = self.heap.as_mut().expect("a store with objects has a heap");
@@ -282,7 +287,10 @@ struct StoreRoots<'a> {
 
 impl RootSet for StoreRoots<'_> {
     fn visit_young(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
-        self.visit_places(visit);
+        self.visit_handles(visit);
+        if self.store.context.take_global_writes() {
+            self.visit_globals(visit);
+        }
         object_tables(self.store).for_each(|table| table.update_young(&mut *visit));
         self.store.visit_exceptions(visit);
     }
@@ -329,31 +337,42 @@ impl StoreRoots<'_> {
 
     /// All roots but tables and exceptions.
     fn visit_places(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
+        self.visit_handles(visit);
+        self.visit_globals(visit);
+    }
+
+    /// Frames and the host's handles.
+    fn visit_handles(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
         self.store.context.visit_frames(self.registers, visit);
         self.store.roots.visit(visit);
-        visit_globals(self.store, visit);
+    }
+
+    /// Globals, and elements of passive segments, which are written when their instance is made.
+    fn visit_globals(&mut self, visit: &mut dyn FnMut(u64) -> u64) {
+        for global in object_globals(self.store) {
+            let word = global.get()[0];
+            let new = visit(word);
+            if new != word {
+                global.set([new, 0]);
+            }
+        }
         let instances = self.store.entities.instances_mut();
         instances.for_each(|instance| instance.visit_elem_values(visit));
     }
 }
 
-fn visit_globals(store: &StoreInner, visit: &mut dyn FnMut(u64) -> u64) {
-    for instance in store.entities.instances() {
+/// The globals that may refer to objects, or to values of the host.
+fn object_globals(store: &StoreInner) -> impl Iterator<Item = GlobalPtr> {
+    let defined = store.entities.instances().flat_map(|instance| {
         let (vm, module) = (instance.instance(), &instance.module);
-        let globals = module.declarations().globals.iter().enumerate();
-        let imported = module.declarations().imported.globals as usize;
-        for (i, global) in globals.skip(imported) {
-            if matches!(global.ty.content, ValType::Ref(ty) if may_be_object(ty)) {
-                let global = vm.global(module.layout(), GlobalIndex::new(i));
-                global.set([visit(global.get()[0]), 0]);
-            }
-        }
-    }
-    for (ty, global) in store.entities.host_globals() {
-        if matches!(ty, ValType::Ref(ty) if may_be_object(ty)) {
-            global.set([visit(global.get()[0]), 0]);
-        }
-    }
+        module.noted_globals().iter().map(move |&index| {
+            let ty = module.declarations().globals[index.index()].ty.content;
+            (ty, vm.global(module.layout(), index))
+        })
+    });
+    let all = defined.chain(store.entities.host_globals());
+    let all = all.filter(|&(ty, _)| matches!(ty, ValType::Ref(ty) if may_be_object(ty)));
+    all.map(|(_, global)| global)
 }
 
 /// The tables whose elements may be objects, or values of the host.
@@ -423,6 +442,24 @@ mod tests {
                 set.call(&mut store, at).unwrap();
             }
             assert_eq!(young_words(&mut store), 128 + 100_000 % 128);
+        }
+    }
+    #[test]
+    fn of_globals_only_what_was_written_is_visited() {
+        const TEXT: &str = r#"(module
+            (global $numbers i32 (i32.const 1))
+            (global $g (mut anyref) (ref.i31 (i32.const 1)))
+            (global (mut eqref) (ref.i31 (i32.const 2)))
+            (global (mut funcref) (ref.func 0))
+            (elem anyref (item (array.new_default $a (i32.const 1))))
+            (type $a (array i32))
+            (func (export "set") (param $n i32) (global.set $g (ref.i31 (local.get $n)))))"#;
+        for tier in [Tier::Baseline, Tier::Optimizer] {
+            let (mut store, instance) = instantiate(tier, TEXT);
+            let set = instance.get_typed_func::<i32, ()>(&mut store, "set").unwrap();
+            assert_eq!((young_words(&mut store), young_words(&mut store)), (3, 0));
+            set.call(&mut store, 1).unwrap();
+            assert_eq!((young_words(&mut store), young_words(&mut store)), (3, 0));
         }
     }
 }

@@ -515,6 +515,7 @@ fn empty_thread_context(builtins: [*const u8; BUILTIN_COUNT]) -> ThreadContext {
         work_budget,
         work_seed,
         gc_cards: ptr::null_mut(),
+        globals_written: 0,
         alloc_request: 0,
         value: [0; 2],
         func_table: ptr::null(),

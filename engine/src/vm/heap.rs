@@ -249,6 +249,18 @@ impl Context {
         self.set_field(offset_of!(ThreadContext, alloc_limit), limit);
     }
 
+    /// Takes note of a write to a global that may refer to an object, as machine code does.
+    pub(crate) fn note_global_write(&self) {
+        self.set_field(offset_of!(ThreadContext, globals_written), 1u8);
+    }
+
+    /// Whether a global was written since the last time.
+    pub(crate) fn take_global_writes(&self) -> bool {
+        let written: u8 = self.field(offset_of!(ThreadContext, globals_written));
+        self.set_field(offset_of!(ThreadContext, globals_written), 0u8);
+        written != 0
+    }
+
     /// What a refill is to make room for.
     pub(crate) fn alloc_request(&self) -> u32 {
         let bytes: u64 = self.field(offset_of!(ThreadContext, alloc_request));

@@ -48,7 +48,7 @@ impl Translator<'_, '_> {
         let cards = self.table_field(table, offset_of!(TableDef, cards));
         let number = self.builder.ins().ushr_imm_u(index, i64::from(TABLE_CARD_SHIFT));
         let place = self.builder.ins().iadd(cards, number);
-        let flags = self.regions.changing(self.builder.func, Region::TableCards);
+        let flags = self.regions.changing(self.builder.func, Region::RootMarks);
         let written = self.builder.ins().iconst(types::I32, i64::from(TABLE_CARD_WRITTEN));
         self.builder.ins().istore8(flags, written, place, 0);
         let def = self.load_fixed(types::I64, self.vmctx, self.table_slot(table));

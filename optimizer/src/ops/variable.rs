@@ -4,8 +4,9 @@ use crate::memory_flags::Region;
 use crate::safepoint::is_object;
 use crate::translate::{Operand, Translator, value_type};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use std::mem::offset_of;
 use upshift_abi::index::GlobalIndex;
-use upshift_abi::layout::GlobalPlace;
+use upshift_abi::layout::{GlobalPlace, ThreadContext};
 use upshift_abi::module::ConstOp;
 
 impl Translator<'_, '_> {
@@ -115,11 +116,18 @@ impl Translator<'_, '_> {
         let value = self.pop();
         let (base, offset, flags) = self.global_cell(index);
         // The upper half of an integer's cell stays zero.
-        let value = match self.builder.func.dfg.value_type(value) {
+        let stored = match self.builder.func.dfg.value_type(value) {
             types::I32 => self.builder.ins().uextend(types::I64, value),
             _ => value,
         };
-        self.builder.ins().store(flags, value, base, offset);
+        self.builder.ins().store(flags, stored, base, offset);
+        if self.src.input.module.global_is_noted(index) && self.constant(value).is_none() {
+            let thread = self.thread();
+            let flags = self.regions.changing(self.builder.func, Region::RootMarks);
+            let one = self.builder.ins().iconst(types::I32, 1);
+            let at = crate::offset(offset_of!(ThreadContext, globals_written));
+            self.builder.ins().istore8(flags, one, thread, at);
+        }
     }
 
     fn global_cell(&mut self, index: GlobalIndex) -> (Value, i32, MemFlagsData) {
