@@ -265,7 +265,7 @@ impl Heap {
         self.collector.wants() == Extent::Full
     }
 
-    /// Bytes of exceptions and values of the host, which lie outside of the heap, that are made before
+    /// Bytes of exceptions, strings and values of the host, which lie outside of the heap, that are made before
     /// all objects are looked at to free what is not in use: as many as there are to look at, so that the
     /// time this takes is in proportion to what was made.
     pub(crate) fn allowance_bytes(&self) -> u64 {

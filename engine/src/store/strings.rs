@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Bytes of strings below which it is not worth looking for those that are not in use, and that a limiter
 /// is not asked for.
 const MIN_BYTES: u64 = 1 << 20;
+/// Bytes of strings at which those that are not in use are looked for, however many objects there are to
+/// look at, unless there were half as many the last time.
+const MAX_UNSEEN_BYTES: u64 = 64 << 20;
 
 /// The strings of a store: how many bytes they have, and what is done before there are more.
 #[derive(Debug)]
@@ -45,8 +48,10 @@ impl Strings {
     /// # Errors
     /// When there is no room, or what the limiter says.
     pub(crate) fn charge(store: &mut dyn AnyStore, bytes: u64) -> Result<Charge> {
-        let strings = &store.inner().strings;
-        let is_due = strings.with(bytes) > strings.collect_at;
+        let (strings, heap) = (&store.inner().strings, &store.inner().heap);
+        let allowance = heap.as_ref().map_or(0, |heap| heap.allowance_bytes());
+        let due_at = strings.collect_at.max(allowance.min(MAX_UNSEEN_BYTES));
+        let is_due = strings.with(bytes) > due_at;
         if is_due {
             Self::collect(store, bytes);
         }

@@ -52,6 +52,12 @@ const EXPORTS: &str = r#"
             (local.set $s (call $concat (local.get $s) (local.get $s)))
             (br_if $l (local.tee $times (i32.sub (local.get $times) (i32.const 1)))))
         (local.get $s))
+    (type $list (struct (field (ref null $list)) (field i64)))
+    (global $list (mut (ref null $list)) (ref.null $list))
+    (func (export "build") (param $n i32)
+        (loop $l
+            (global.set $list (struct.new $list (global.get $list) (i64.const 1)))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
     (func (export "garbage") (param $s externref) (param $times i32)
         (loop $l
             (drop (call $concat (local.get $s) (local.get $s)))
@@ -90,6 +96,11 @@ impl Guest {
         let count = func.ty(&self.store).results.len();
         func.call(&mut self.store, args, &mut results[..count])?;
         Ok(results[0])
+    }
+
+    fn run(&mut self, name: &str, args: &[Val]) {
+        let func = self.instance.get_func(&mut self.store, name).expect("the test is right");
+        func.call(&mut self.store, args, &mut []).expect("the test is right");
     }
 
     fn number(&mut self, name: &str, args: &[Val]) -> i32 {
@@ -224,6 +235,19 @@ fn strings_have_limits_and_are_dropped() {
     guest.traps("double", &[s, number(18)], Trap::AllocationTooLarge);
     let long = guest.call("double", &[s, number(14)]).unwrap();
     guest.call("garbage", &[long, number(500)]).unwrap();
+}
+
+#[test]
+fn many_objects_are_not_looked_at_for_few_strings() {
+    let mut guest = Guest::plain();
+    let s = guest.string("0123456789abcdef");
+    let long = guest.call("double", &[s, number(10)]).unwrap();
+    // 24 MiB of objects, and 64 KiB a string.
+    guest.run("build", &[number(1 << 20)]);
+    let before = guest.store.gc_stats().major;
+    guest.run("garbage", &[long, number(1000)]);
+    let many = guest.store.gc_stats().major - before;
+    assert!((1..=4).contains(&many), "{many} collections");
 }
 
 #[test]
