@@ -43,6 +43,12 @@ const SHORT_NURSERY_BYTES: u32 = 1 << 20;
 pub(super) const MIN_NURSERY_BYTES: u32 = 256 << 10;
 /// Bytes of old objects below which no full collection is worth it.
 const MIN_FULL_BYTES: u64 = 32 << 20;
+/// A full collection is wanted as well when so many times the old bytes went through the nursery since
+/// the last one: old objects may have died, though there are no new ones. The number doubles, up to the
+/// most, when that freed less than half.
+const FIRST_FULL_TURNS: u64 = 8;
+/// See [`FIRST_FULL_TURNS`].
+const MAX_FULL_TURNS: u64 = 64;
 /// Old bytes from which on huge pages are worth it; a mapping is cut in two for them.
 const LARGE_HEAP_BYTES: u64 = 2 << 20;
 /// Set in the type word of an object that was copied.
@@ -64,6 +70,10 @@ pub(super) struct Generational {
     handed_out: bool,
     /// Old bytes that make the next collection a full one.
     full_at: u64,
+    /// Bytes that went through the nursery since the last full collection.
+    young_bytes: u64,
+    /// How many times the old bytes these may be, see [`FIRST_FULL_TURNS`].
+    full_turns: u64,
     /// Bytes that the last minor collection copied.
     survived_bytes: u64,
     /// Objects that were copied and not looked through yet.
@@ -90,6 +100,8 @@ impl Generational {
             limit_bytes: None,
             handed_out: false,
             full_at: MIN_FULL_BYTES,
+            young_bytes: 0,
+            full_turns: FIRST_FULL_TURNS,
             survived_bytes: 0,
             grey: Vec::new(),
             card_arrays: Vec::new(),
@@ -341,12 +353,25 @@ impl Generational {
         Self::keep_log(space, bits);
         self.keep_cards(space, bits);
         self.old.gather_marks(bits, |object| Self::size(space, object));
+        let (before, was_turn) = (self.old.used_bytes(), self.is_turn());
         self.old.sweep(space.memory);
+        self.young_bytes = 0;
+        if was_turn {
+            let freed_half = 2 * self.old.used_bytes() <= before;
+            let more = (2 * self.full_turns).min(MAX_FULL_TURNS);
+            self.full_turns = if freed_half { FIRST_FULL_TURNS } else { more };
+        }
         self.full_at = MIN_FULL_BYTES.max(2 * self.old.used_bytes());
         if !self.has_room_for_young(space, bits, used) {
             return Err(OutOfMemory);
         }
         Ok(Outside { complete: true, handles: marker.into_handles() })
+    }
+
+    /// Whether so much went through the nursery that old objects may have died.
+    fn is_turn(&self) -> bool {
+        let old = self.old.used_bytes();
+        old >= MIN_FULL_BYTES && self.young_bytes >= self.full_turns * old
     }
 
     /// Whether there is room for the marked objects among `used` bytes of the nursery, which are counted
@@ -423,6 +448,7 @@ impl Collector for Generational {
         let mut outside = Outside::default();
         let full = extent == Extent::Full || self.old.free_bytes() < Self::need_for(used);
         self.prepare_minor(used)?;
+        self.young_bytes += used;
         if full {
             outside = self.mark_and_sweep(space, used, roots)?;
         }
@@ -436,7 +462,10 @@ impl Collector for Generational {
     }
 
     fn wants(&self) -> Extent {
-        if self.old.used_bytes() >= self.full_at { Extent::Full } else { Extent::Minor }
+        match self.old.used_bytes() >= self.full_at || self.is_turn() {
+            true => Extent::Full,
+            false => Extent::Minor,
+        }
     }
 
     fn used_bytes(&self) -> u64 {

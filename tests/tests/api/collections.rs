@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use upshift::{
     AsContextMut, Caller, Config, Engine, Extern, ExternRef, Func, Instance, Module, Store, Tier,
+    Val,
 };
 
 /// Makes arrays that nobody keeps.
@@ -138,4 +139,64 @@ fn a_value_that_panics_when_it_is_dropped_harms_nothing() {
     work.call(&mut store, 100_000).expect("the store goes on");
     store.gc().expect("there is room");
     assert_eq!(length.call(&mut store, ()).expect("the list is sound"), 10);
+}
+
+/// Builds a list, and makes objects that nobody keeps.
+const LIST: &str = r#"(module
+    (type $list (struct (field (ref null $list)) (field i64)))
+    (global $list (mut (ref null $list)) (ref.null $list))
+    (global $last (mut (ref null $list)) (ref.null $list))
+    (func (export "build") (param $n i32)
+        (loop $l
+            (global.set $list (struct.new $list (global.get $list) (i64.const 1)))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (func (export "drop") (global.set $list (ref.null $list)))
+    (func (export "garbage") (param $n i32)
+        (loop $l
+            (global.set $last (struct.new $list (ref.null $list) (i64.const 1)))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"#;
+
+/// Nodes of the list, of 24 bytes each, and as many objects as have ten times their bytes.
+const NODES: u32 = 2_000_000;
+const TEN_TIMES: u32 = 10 * NODES;
+
+fn list() -> (Store<()>, impl Fn(&mut Store<()>, &str, u32)) {
+    let mut config = Config::new();
+    config.tier(Tier::Optimizer);
+    let engine = Engine::new(&config).expect("the test is right");
+    let module = Module::new(&engine, LIST).expect("the test is right");
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).expect("the test is right");
+    let run = move |store: &mut Store<()>, name: &str, n: u32| {
+        let func = instance.get_func(&mut *store, name).expect("it is exported");
+        let n = Val::I32(n.cast_signed());
+        let args = [n];
+        let count = func.ty(&*store).params.len();
+        func.call(store, &args[..count], &mut []).expect("no trap");
+    };
+    (store, run)
+}
+
+#[test]
+fn old_objects_that_died_are_found_while_new_ones_die_young() {
+    let (mut store, run) = list();
+    run(&mut store, "build", NODES);
+    run(&mut store, "garbage", TEN_TIMES);
+    run(&mut store, "drop", 0);
+    let full = store.gc_stats().heap_bytes;
+    assert!(full > 48_000_000);
+    // The collection before found that all was alive, so the next one takes longer to come.
+    run(&mut store, "garbage", 2 * TEN_TIMES);
+    let stats = store.gc_stats();
+    assert!(stats.heap_bytes < full / 4, "{stats:?}");
+}
+
+#[test]
+fn objects_that_stay_are_looked_at_less_and_less() {
+    let (mut store, run) = list();
+    run(&mut store, "build", NODES);
+    let before = store.gc_stats().major;
+    run(&mut store, "garbage", 6 * TEN_TIMES);
+    let stats = store.gc_stats();
+    assert!((2..=4).contains(&(stats.major - before)), "{stats:?}");
 }
