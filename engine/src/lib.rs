@@ -86,7 +86,7 @@ pub use api::val::{Ref, V128, Val};
 pub use api::wasm_ty::{WasmParams, WasmResults, WasmRet, WasmTy};
 pub use code::observer::{CodeKind, CodeObserver, PublishedCode};
 pub use gc::CollectorKind;
-pub use gc::stats::GcStats;
+pub use gc::stats::{GcStats, PauseStats};
 pub use tier::event::{CollectionKind, Event, EventKind, EventObserver, TierRejection};
 pub use tier::policy::Policy;
 pub use upshift_abi::decode::DecodeError;

@@ -199,4 +199,5 @@ fn objects_that_stay_are_looked_at_less_and_less() {
     run(&mut store, "garbage", 6 * TEN_TIMES);
     let stats = store.gc_stats();
     assert!((2..=4).contains(&(stats.major - before)), "{stats:?}");
+    assert_eq!((stats.minor_pauses.count, stats.major_pauses.count), (stats.minor, stats.major));
 }
