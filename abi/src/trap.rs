@@ -69,8 +69,8 @@ traps! {
     CastFailure = 16, "cast failure";
     /// An access outside of an array.
     ArrayOutOfBounds = 17, "out of bounds array access";
-    /// An allocation that the heap's limit does not allow.
-    AllocationTooLarge = 18, "allocation size too large";
+    /// An allocation that the heap's limit does not allow: the heap is full, or would be.
+    AllocationTooLarge = 18, "no room in the heap for an allocation";
     /// A continuation was resumed twice.
     ContinuationConsumed = 19, "continuation already consumed";
     /// A tag without a handler was suspended to.

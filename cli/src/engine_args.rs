@@ -46,7 +46,7 @@ pub(crate) struct EngineArgs {
     /// Which collector frees objects: real (generational), or null, which never does.
     #[arg(long, value_name = "NAME", default_value = "real")]
     collector: CollectorName,
-    /// The most memory that objects may take: 512MiB, or bytes; 2GiB unless given.
+    /// The most memory that objects may take: 512MiB, or bytes; 1MiB at least, 2GiB unless given.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     gc_heap_max: Option<u64>,
     /// The most memory for the nursery that new objects are in: 4MiB unless given.

@@ -280,8 +280,13 @@ impl Config {
         self
     }
 
+    /// The least that [`Self::gc_heap_max`] may be: 1 MiB. A nursery, and room to copy what survives of
+    /// it, must fit.
+    pub const MIN_GC_HEAP: u64 = 1 << 20;
+
     /// The most bytes of objects that a store may have, room for new ones included: 2 GiB unless
-    /// set, and less than 4 GiB in any case. Beyond it, allocation traps.
+    /// set, and less than 4 GiB in any case. Beyond it, allocation traps. An engine refuses less than
+    /// [`Self::MIN_GC_HEAP`]; memory is only taken as it is needed.
     pub fn gc_heap_max(&mut self, bytes: u64) -> &mut Self {
         self.heap.max_bytes = bytes;
         self
@@ -585,6 +590,9 @@ impl Config {
         }
         if self.tiering.deterministic == Some(0) {
             anyhow::bail!("deterministic_tiering counts entries from 1");
+        }
+        if self.heap.max_bytes < Self::MIN_GC_HEAP {
+            anyhow::bail!("gc_heap_max must be at least {} bytes", Self::MIN_GC_HEAP);
         }
         if self.codegen.memory_guard_bytes > 1 << 32 {
             anyhow::bail!("memory_guard_size must not exceed 4 GiB");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use upshift::{
     AsContextMut, Caller, Config, Engine, Extern, ExternRef, Func, Instance, Module, Store, Tier,
-    Val,
+    Trap, Val,
 };
 
 /// Makes arrays that nobody keeps.
@@ -200,4 +200,25 @@ fn objects_that_stay_are_looked_at_less_and_less() {
     let stats = store.gc_stats();
     assert!((2..=4).contains(&(stats.major - before)), "{stats:?}");
     assert_eq!((stats.minor_pauses.count, stats.major_pauses.count), (stats.minor, stats.major));
+}
+
+#[test]
+fn the_smallest_heap_is_enough_for_garbage() {
+    let mut config = Config::new();
+    config.gc_heap_max(Config::MIN_GC_HEAP - 1);
+    assert!(Engine::new(&config).is_err());
+    config.gc_heap_max(Config::MIN_GC_HEAP);
+    let engine = Engine::new(&config).expect("the test is right");
+    let module = Module::new(&engine, LIST).expect("the test is right");
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).expect("the test is right");
+    let call = |store: &mut Store<()>, name: &str, n: u32| {
+        let func = instance.get_typed_func::<u32, ()>(&mut *store, name);
+        func.expect("it is exported").call(store, n)
+    };
+    call(&mut store, "build", 10_000).expect("there is room");
+    call(&mut store, "garbage", 1_000_000).expect("there is room");
+    let error = call(&mut store, "build", 100_000).expect_err("there is no room");
+    assert_eq!(error.downcast_ref(), Some(&Trap::AllocationTooLarge));
+    assert!(Trap::AllocationTooLarge.to_string().contains("no room in the heap"));
 }
