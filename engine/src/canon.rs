@@ -183,7 +183,8 @@ type Label = (CanonTypeId, TypeIndex);
 /// given again.
 static NEXT_NAME: AtomicU32 = AtomicU32::new(0);
 
-/// Set in names of types of objects: collectors ask for nothing else, but for every global.
+/// Set in names of all types but those of functions, which may be ones of objects: collectors ask for
+/// nothing else, but for every global.
 const OBJECTS: u32 = 1 << 30;
 
 /// Whether a name is one of a type of objects.
@@ -497,8 +498,9 @@ impl Types {
     fn new_label(&mut self, composite: &CompositeType) -> Label {
         let id = self.new_id();
         let kind = match composite {
-            CompositeType::Struct(_) | CompositeType::Array(_) => OBJECTS,
-            CompositeType::Func(_) | CompositeType::Cont(_) => 0,
+            // As `Module::table_has_cards` has it.
+            CompositeType::Struct(_) | CompositeType::Array(_) | CompositeType::Cont(_) => OBJECTS,
+            CompositeType::Func(_) => 0,
         };
         let name = loop {
             let name = NEXT_NAME.fetch_add(1, Ordering::Relaxed) % OBJECTS;

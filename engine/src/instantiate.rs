@@ -244,11 +244,12 @@ fn define_memories(
     let declarations = module.declarations();
     for i in declarations.imported.memories as usize..declarations.memories.len() {
         let ty = &declarations.memories[i];
+        limits::check_new_memory(store, ty)?;
         let id = if ty.shared {
             let memory = crate::SharedMemory::new(module.engine(), *ty)?;
             store.inner_mut().entities.push_memory(StoreMemory::Shared(memory))
         } else {
-            limits::new_memory(store, ty)?
+            limits::make_memory(store, ty)?
         };
         let memory = store.inner().entities.memory(id).ptr();
         instance.instance().set_memory(module.layout(), MemoryIndex::new(i), memory);

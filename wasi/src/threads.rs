@@ -102,6 +102,9 @@ impl<T: 'static> WasiThreads<T> {
     /// imports must be defined before. The main function will run in `store`; `make_store` makes the
     /// store of each other thread, on that thread.
     ///
+    /// The memories are within the limits of `store`; where a thread grows one, its own store is asked, so
+    /// `make_store` gives each its limiter, if there is to be one.
+    ///
     /// # Errors
     /// When one of the names is defined already, when an import is missing, when the store's limiter
     /// refuses a memory, or when there is none.

@@ -21,7 +21,8 @@ impl Global {
     /// A new global.
     ///
     /// # Errors
-    /// When the value does not have the type.
+    /// When the value does not have the type, or that names none of the store's engine, or one that is not
+    /// in use any more.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
         let mut store = store.as_context_mut();
         let inner = store.inner_mut();

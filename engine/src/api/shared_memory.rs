@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use crate::builtin::parking;
-use crate::instantiate::limits::{check_minimum, memory_plan};
+use crate::instantiate::limits::{check_new_memory, memory_plan};
 use crate::vm::{MemoryPtr, SharedLinearMemory};
 use crate::{AsContextMut, Result, Trap};
 use std::cell::UnsafeCell;
@@ -51,9 +51,8 @@ impl SharedMemory {
     /// As [`Self::new`], and when a limit forbids it.
     pub fn new_within_limits(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
         let mut store = store.as_context_mut();
-        let memory = Self::new(store.inner().engine(), ty)?;
-        check_minimum(store.store(), &ty)?;
-        Ok(memory)
+        check_new_memory(store.store(), &ty)?;
+        Self::new(store.inner().engine(), ty)
     }
 
     /// The type as declared.

@@ -22,7 +22,8 @@ impl Table {
     /// A new table of its minimum size, every element `init`.
     ///
     /// # Errors
-    /// When `init` does not have the element type, a limit forbids it, or the host has no memory.
+    /// When `init` does not have the element type, that names none of the store's engine, or one that is
+    /// not in use any more, a limit forbids it, or the host has no memory.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
         let mut store = store.as_context_mut();
         store.inner_mut().keep_named(ValType::Ref(ty.element))?;

@@ -54,7 +54,8 @@ impl PauseStats {
     pub const BUCKETS: usize = 32;
 
     /// The shortest pause in a bucket: 0 in the first, and 2<sup>`bucket`</sup> nanoseconds in the others,
-    /// so that the last begins at 2.1 seconds.
+    /// so that the last begins at 2.1 seconds. Pauses below 8 nanoseconds are in the bucket that begins
+    /// there.
     #[must_use]
     pub fn bucket_start(bucket: usize) -> Duration {
         match bucket {

@@ -36,8 +36,13 @@ pub(crate) fn check_instances(store: &mut dyn AnyStore) -> Result<()> {
     Ok(())
 }
 
-/// Asks the store's limiter for the pages that a memory has from the start.
-pub(crate) fn check_minimum(store: &mut dyn AnyStore, ty: &MemoryType) -> Result<()> {
+/// Whether the store may hold one more memory, with the pages that it has from the start.
+pub(crate) fn check_new_memory(store: &mut dyn AnyStore, ty: &MemoryType) -> Result<()> {
+    let (_, memories, _) = store.inner().entities.counts();
+    let limit = store.limiter().map_or(DEFAULT_MEMORY_LIMIT, |limiter| limiter.memories());
+    if memories >= limit {
+        bail!("resource limit exceeded: the store may hold {limit} memories");
+    }
     let desired = pages_to_bytes(ty, ty.minimum);
     let maximum = ty.maximum.map(|maximum| pages_to_bytes(ty, maximum));
     if let Some(limiter) = store.limiter()
@@ -48,14 +53,14 @@ pub(crate) fn check_minimum(store: &mut dyn AnyStore, ty: &MemoryType) -> Result
     Ok(())
 }
 
-/// Makes a memory that the store owns.
+/// Makes a memory that the store owns, if limits allow it.
 pub(crate) fn new_memory(store: &mut dyn AnyStore, ty: &MemoryType) -> Result<MemoryId> {
-    let (_, memories, _) = store.inner().entities.counts();
-    let limit = store.limiter().map_or(DEFAULT_MEMORY_LIMIT, |limiter| limiter.memories());
-    if memories >= limit {
-        bail!("resource limit exceeded: the store may hold {limit} memories");
-    }
-    check_minimum(store, ty)?;
+    check_new_memory(store, ty)?;
+    make_memory(store, ty)
+}
+
+/// The same once they were asked.
+pub(crate) fn make_memory(store: &mut dyn AnyStore, ty: &MemoryType) -> Result<MemoryId> {
     let memory = LinearMemory::new(memory_plan(store.inner().engine(), ty))?;
     Ok(store.inner_mut().entities.push_memory(StoreMemory::Owned(memory)))
 }

@@ -25,7 +25,7 @@ impl StoreInner {
     /// When it is no type of the store's engine, or not in use any more.
     pub(crate) fn keep_named(&mut self, ty: ValType) -> Result<()> {
         if let Some(entry) = self.engine().types().hold_value(ty)? {
-            self.kept_types.0.entry(entry.id()).or_insert(entry);
+            self.insert_type(entry);
         }
         Ok(())
     }
@@ -41,21 +41,25 @@ impl StoreInner {
         if !self.engine().types().owns(entry) {
             anyhow::bail!("the type belongs to another engine");
         }
+        self.insert_type(entry.clone());
+        Ok(())
+    }
+
+    fn insert_type(&mut self, entry: TypeEntry) {
         self.objects_hold_exceptions |= match entry.layout() {
             ObjectLayout::Struct(layout) => layout.fields.iter().any(|field| field.0 == Cell::Exn),
             ObjectLayout::Array(layout) => layout.element == Cell::Exn,
             ObjectLayout::None => false,
         };
-        self.kept_types.0.insert(entry.id(), entry.clone());
-        Ok(())
+        self.kept_types.0.insert(entry.id(), entry);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::{
-        AsContext, AsContextMut, Engine, FieldType, RootScope, StorageType, Store, StructRef,
-        StructType, Val, ValType,
+        AsContext, AsContextMut, Engine, FieldType, Global, GlobalType, RefType, RootScope,
+        StorageType, Store, StructRef, StructType, Val, ValType,
     };
     use upshift_abi::types::CompositeType;
 
@@ -89,6 +93,14 @@ mod tests {
         }
         assert!(!store.as_context().inner().objects_hold_exceptions);
         let exceptions = struct_of(&engine, 2, ValType::EXNREF);
+        // A variable of the type comes first.
+        let ty = ValType::Ref(RefType { nullable: true, heap: exceptions.heap_type() });
+        Global::new(
+            &mut store,
+            GlobalType { content: ty, mutable: true, shared: false },
+            Val::AnyRef(None),
+        )
+        .unwrap();
         StructRef::new(&mut store, &exceptions, &[Val::ExnRef(None); 2]).unwrap();
         assert!(store.as_context().inner().objects_hold_exceptions);
     }

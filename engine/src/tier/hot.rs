@@ -126,13 +126,17 @@ impl Site<'_> {
         if !self.starts_greatest() {
             return first.then_some(more);
         }
-        if function.get() != Progress::Deferred {
+        let goes_over = [Progress::Requested, Progress::Optimized]
+            .into_iter()
+            .any(|progress| self.loops_that_are(progress).next().is_some());
+        if function.get() != Progress::Deferred || goes_over {
             return None;
         }
         let probe = self.probe();
         let waits = probe.waits.checked_add(1)?;
         self.set_probe(Probe { waits, ..probe });
-        Some(more)
+        // As much each time, so that their number tells the sum.
+        Some(self.code.start_value(self.func))
     }
 
     /// What was counted of the function, those units included after which its counter was armed again

@@ -4,6 +4,7 @@
 //! what was since the last time, [`TablePtr::visit`] at all that was ever. Memory that nobody wrote is
 //! not touched. Machine code marks the cards of `table.set`; all other ways to write lead here.
 
+use crate::fallible::{self, OutOfMemory};
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
@@ -65,16 +66,27 @@ impl TableBox {
         let old = self.elements.len();
         let delta = usize::try_from(delta).ok()?;
         let len = old.checked_add(delta)?;
-        self.elements.try_reserve(delta).ok()?;
-        if let Some(cards) = &mut self.cards {
-            let count = cards_for(len);
-            cards.try_reserve(count - cards.len()).ok()?;
-            cards.resize(count, 0);
+        let reserved = self.reserve(len);
+        if reserved.is_ok() {
+            if let Some(cards) = &mut self.cards {
+                cards.resize(cards_for(len), 0);
+            }
+            self.elements.resize(len, init);
         }
-        self.elements.resize(len, init);
+        // Also when there is no room for all: what there is may have moved.
         self.publish();
+        reserved.ok()?;
         self.ptr().mark(old..len, init);
         Some(old as u64)
+    }
+
+    /// Makes room for `len` elements and their cards.
+    fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        fallible::reserve(&mut self.elements, len)?;
+        match &mut self.cards {
+            Some(cards) => fallible::reserve(cards, cards_for(len)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -281,6 +293,20 @@ const CARDS_AT_ONCE: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn growth_that_is_refused_leaves_the_table_where_it_is() {
+        for refused in 0..2 {
+            let mut table = TableBox::new(300, 7, true).unwrap();
+            let (grown, _) = fallible::refusing(refused..refused + 1, || table.grow(1 << 20, 9));
+            assert_eq!(grown, None, "{refused}");
+            let (base, len) = table.ptr().parts();
+            assert_eq!((base.cast_const(), len), (table.elements.as_ptr(), 300));
+            assert_eq!((table.ptr().get(299), table.ptr().get(300)), (Some(7), None));
+            assert_eq!(table.grow(1 << 20, 9), Some(300));
+            assert_eq!(table.ptr().get(300 + (1 << 20) - 1), Some(9));
+        }
+    }
 
     #[test]
     fn elements_survive_growth() {

@@ -3,7 +3,8 @@
 use super::instantiate;
 use std::time::Duration;
 use upshift::{
-    Config, Engine, Linker, Memory, MemoryType, Module, SharedMemory, Store, Trap, WaitResult,
+    Config, Engine, Instance, Linker, Memory, MemoryType, Module, SharedMemory, Store,
+    StoreLimitsBuilder, Trap, WaitResult,
 };
 
 #[test]
@@ -136,4 +137,21 @@ fn waiting_needs_a_shared_memory() {
     assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::ExpectedSharedMemory));
     let notify = instance.get_typed_func::<(), i32>(&mut store, "notify").unwrap();
     assert_eq!(notify.call(&mut store, ()).unwrap(), 0);
+}
+
+#[test]
+fn shared_memories_that_a_module_defines_are_within_limits() {
+    let engine = Engine::default();
+    for (text, allowed) in [
+        ("(module (memory 16 200 shared))", true),
+        ("(module (memory 17 200 shared))", false),
+        ("(module (memory 1 1 shared) (memory 1 1 shared))", false),
+    ] {
+        let module = Module::new(&engine, text).unwrap();
+        let limits = StoreLimitsBuilder::new().memory_size(1 << 20).memories(1).build();
+        let mut store = Store::new(&engine, limits);
+        store.limiter(|limits| limits);
+        let made = Instance::new(&mut store, &module, &[]);
+        assert_eq!(made.is_ok(), allowed, "{text}: {:?}", made.err());
+    }
 }
