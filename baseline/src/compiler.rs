@@ -238,11 +238,6 @@ impl<'a> FuncCompiler<'a> {
         Ok(())
     }
 
-    /// Whether code or tables exceed what a function may have.
-    fn is_too_large(&self) -> bool {
-        self.asm.code().len() > MAX_CODE_BYTES || self.has_too_many_slots()
-    }
-
     /// Whether stack maps have more entries than a function may have.
     pub(crate) fn has_too_many_slots(&self) -> bool {
         self.tables.ref_slots.len() > MAX_REF_SLOTS
@@ -311,7 +306,7 @@ impl<'a> FuncCompiler<'a> {
         if self.has_too_many_slots() {
             return Err(CompileError::StackMapsTooLarge { func, limit: MAX_REF_SLOTS });
         }
-        if self.is_too_large() {
+        if self.asm.code().len() > MAX_CODE_BYTES {
             return Err(CompileError::CodeTooLarge { func, limit: MAX_CODE_BYTES as u64 });
         }
         if let Some((offset, operator)) = self.refused {

@@ -66,11 +66,17 @@ struct MadeObject {
     stores: SmallVec<[Inst; 6]>,
 }
 
+impl Run {
+    /// The run, when code is still where nothing else came between.
+    fn open(run: &mut Option<Self>, here: Option<Block>) -> Option<&mut Self> {
+        run.as_mut().filter(|run| Some(run.block) == here)
+    }
+}
+
 impl Translator<'_, '_> {
     /// The run that goes on here.
     fn open_run(&mut self) -> Option<&mut Run> {
-        let here = self.builder.current_block();
-        self.run.as_mut().filter(|run| Some(run.block) == here)
+        Run::open(&mut self.run, self.builder.current_block())
     }
 
     /// A reference to room for another object of the run at hand, if there is one.
@@ -132,8 +138,7 @@ impl Translator<'_, '_> {
     fn find_struct(&mut self, reference: Value) -> Option<&mut Fresh> {
         let dfg = &self.builder.func.dfg;
         let reference = dfg.resolve_aliases(reference);
-        let run =
-            self.run.as_mut().filter(|run| Some(run.block) == self.builder.current_block())?;
+        let run = Run::open(&mut self.run, self.builder.current_block())?;
         let objects = &self.made.objects;
         let is_it = |fresh: &&mut Fresh| objects[fresh.number].reference == reference;
         run.structs.iter_mut().rev().find(is_it)

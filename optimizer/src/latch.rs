@@ -15,9 +15,9 @@
 //!     use v5
 //! ```
 //!
-//! Stores stay where they are: processors learn which store a load gets its value from, by the places of
-//! both, and go on with the value before they know the addresses. With two places for the store they
-//! wait, and what turns carry through memory takes half as long again.
+//! Stores stay where they are: Zen 4 learns which store a load gets its value from, by the places of
+//! both, and goes on with the value before it knows the addresses. With two places for the store it
+//! waits, and what turns carry through memory takes half as long again.
 
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;

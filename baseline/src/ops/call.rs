@@ -120,20 +120,24 @@ impl FuncCompiler<'_> {
 
     /// Notes in the profile of the call at hand whom it calls. Gives the register that has the record then.
     fn profile_call(&mut self, record: Gpr) -> Gpr {
-        let module = self.src.input.module;
-        if !self.src.input.config.counts_hotness() {
-            return record;
-        }
-        let Some(site) = module.call_site(self.src.pc) else { return record };
+        let Some(site) = self.profiled_site() else { return record };
         if record != PROFILED {
             let profiled = self.alloc(Reg::from(PROFILED).bit());
             self.asm.mov_rr(Width::W64, PROFILED, record);
             self.regs.locked = profiled.bit();
         }
-        let site = site_word(module.bodies.len(), site) * size_of::<u32>();
-        self.asm.mov_ri(SCRATCH, site as u64);
+        self.asm.mov_ri(SCRATCH, (site * size_of::<u32>()) as u64);
         self.asm.call_mem(builtin_addr(Builtin::note_call_target));
         PROFILED
+    }
+
+    /// How many words behind the counters the profile of the operator at hand begins, if it has one.
+    pub(crate) fn profiled_site(&self) -> Option<usize> {
+        let module = self.src.input.module;
+        if !self.src.input.config.counts_hotness() {
+            return None;
+        }
+        Some(site_word(module.bodies.len(), module.call_site(self.src.pc)?))
     }
 
     /// `return_call_ref`

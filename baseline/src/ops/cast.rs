@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use std::mem::offset_of;
 use upshift_abi::index::TypeIndex;
 use upshift_abi::layout::{DISPLAY_LENGTH, FuncRef, HOST_BIT, I31_BIT, Instance, TypeDescriptor};
-use upshift_abi::profile::{BRANCH_WORDS, site_word};
+use upshift_abi::profile::BRANCH_WORDS;
 use upshift_abi::trap::Trap;
 use upshift_abi::types::{CompositeType, HeapType, RefType};
 
@@ -77,22 +77,20 @@ impl FuncCompiler<'_> {
         let r = self.own_gpr(reference);
         self.push_gpr(r, Ty::Ref);
         let heap = to.heap_type().into();
-        self.count_branch(BRANCH_WORDS[0]);
+        let [executed, others] = BRANCH_WORDS;
+        let site = self.profiled_site();
+        self.count_branch(site, executed);
         self.test_type(r, RefType { nullable: to.is_nullable(), heap });
         self.branch_if(cond, depth);
-        self.count_branch(BRANCH_WORDS[1]);
+        self.count_branch(site, others);
         self.charge_fuel();
     }
 
-    /// Counts in a word of the profile of the branch at hand.
-    fn count_branch(&mut self, word: usize) {
-        let module = self.src.input.module;
-        if !self.src.input.config.counts_hotness() {
-            return;
-        }
-        let Some(site) = module.call_site(self.src.pc) else { return };
+    /// Counts in a word of the site of a branch, which begins so many words behind the counters.
+    fn count_branch(&mut self, site: Option<usize>, word: usize) {
+        let Some(site) = site else { return };
         self.load_counters(self.cached_vmctx());
-        let at = (site_word(module.bodies.len(), site) + word) * size_of::<u32>();
+        let at = (site + word) * size_of::<u32>();
         self.asm.sub_mi8(Width::W32, Addr::Base(SCRATCH, at as i32), -1);
     }
 

@@ -254,9 +254,9 @@ fn define(
     composite: CompositeType,
 ) -> Result<TypeEntry, TypeError> {
     let types = engine.types();
-    // What it names must not go away while it is looked at.
-    let _held = types.hold(&composite).ok_or(TypeError::UnknownType)?;
     if let Some(supertype) = supertype {
+        // What it names must not go away while it is looked at.
+        let _held = types.hold(&composite).ok_or(TypeError::UnknownType)?;
         check_supertype(types, &composite, supertype)?;
     }
     let entry = types.register_sub(finality == Finality::Final, supertype, composite);

@@ -444,6 +444,7 @@ mod tests {
             assert_eq!(young_words(&mut store), 128 + 100_000 % 128);
         }
     }
+
     #[test]
     fn of_globals_only_what_was_written_is_visited() {
         const TEXT: &str = r#"(module

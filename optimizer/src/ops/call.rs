@@ -24,12 +24,13 @@ pub(crate) enum BuiltinArg {
     Value(Value),
 }
 
-/// Calls of a site below which its profile says nothing.
-const MIN_CALLS: u64 = 20;
+/// Executions of a site below which its profile says nothing.
+pub(super) const MIN_EXECUTIONS: u64 = 20;
 /// A function that takes less than one in this many calls of a site is not expected.
 const MIN_SHARE: u64 = 10;
-/// When less than one in this many calls is of another function, none is expected.
-const RARE_SHARE: u64 = 50;
+/// What less than one in this many executions of a site does is not expected: a call of another function,
+/// a way that a branch takes.
+pub(super) const RARE_SHARE: u64 = 50;
 
 /// What is to be checked of the record of a function before it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +138,7 @@ impl Translator<'_, '_> {
         let profile = input.calls.zip(input.module.call_site(self.src.pc));
         let profile = profile.map(|(calls, site)| calls.targets(site));
         let has_type = |func: FuncIndex| input.module.funcs[func.index()] == ty;
-        let least = if input.config.zeal_inline { 1 } else { MIN_CALLS };
+        let least = if input.config.zeal_inline { 1 } else { MIN_EXECUTIONS };
         match profile.filter(|profile| profile.total >= least) {
             Some(profile) => {
                 let least = profile.total / MIN_SHARE;

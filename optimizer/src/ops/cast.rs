@@ -1,5 +1,6 @@
 //! `ref.eq`, `i31`, tests and casts.
 
+use super::call::{MIN_EXECUTIONS, RARE_SHARE};
 use crate::facts::Fact;
 use crate::memory_flags::Region;
 use crate::translate::Translator;
@@ -14,11 +15,6 @@ use upshift_abi::types::{CompositeType, HeapType, RefType};
 
 /// The bits of a reference that are 0 for objects and null.
 const UNBOXED_BITS: i64 = (I31_BIT | HOST_BIT) as i64;
-
-/// Executions of a branch from which on its profile counts.
-const MIN_BRANCHES: u64 = 20;
-/// A way that less than one in this many executions of a branch takes is a cold one.
-const RARE_SHARE: u64 = 50;
 
 impl Translator<'_, '_> {
     /// `ref.eq`
@@ -225,7 +221,7 @@ impl Translator<'_, '_> {
     fn branch_profile(&self) -> Option<[u64; 2]> {
         let input = self.src.input;
         let (profile, site) = input.calls.zip(input.module.call_site(self.src.pc))?;
-        Some(profile.branches(site)).filter(|counts| counts[0] >= MIN_BRANCHES)
+        Some(profile.branches(site)).filter(|counts| counts[0] >= MIN_EXECUTIONS)
     }
 
     /// Goes to `yes` when a reference is of a type, else to `no`.
