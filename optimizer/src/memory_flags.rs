@@ -52,7 +52,8 @@ pub(crate) enum Region {
     Memory(u32),
 }
 
-/// Defined globals and memories with a region of their own; those behind share the last.
+/// Defined globals, memories and offsets of fields with a region of their own; those behind share the
+/// last. Cranelift looks at all regions that were stored to at each access.
 const MOST_DISTINCT: u32 = 1000;
 
 impl Region {
@@ -75,7 +76,7 @@ impl Region {
             Self::RootMarks => 15,
             // Cells of one size may be seen as one another by bulk operators only, which are calls.
             Self::ArrayElements(cell) => 3 * MOST_DISTINCT + cell as u32,
-            Self::Field(offset) => 3 * MOST_DISTINCT + 64 + offset,
+            Self::Field(offset) => 3 * MOST_DISTINCT + 64 + offset.min(MOST_DISTINCT),
             Self::Global(i) => 16 + i.min(MOST_DISTINCT),
             Self::Memory(i) => 32 + MOST_DISTINCT + i.min(MOST_DISTINCT),
         }

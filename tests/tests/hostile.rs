@@ -435,6 +435,18 @@ fn optimize(text: &str) -> usize {
 }
 
 #[test]
+fn many_fields_and_many_stores() {
+    let text = format!(
+        "(module (type $p (struct (field (mut i32)))) (type $w (struct {}))
+            (global $g (mut (ref null $w)) (ref.null $w))
+            (func (param (ref null $p)) (global.set $g (struct.new_default $w)) {}))",
+        "(field (mut i32))".repeat(9_000),
+        "(struct.set $p 0 (local.get 0) (i32.const 3))".repeat(200_000)
+    );
+    in_time("fields", || optimize(&text));
+}
+
+#[test]
 fn inlining_has_a_budget() {
     // Each of 24 functions calls the next one twice, or the one before; all are small.
     let mut deep = String::from("(module");
