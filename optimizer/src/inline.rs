@@ -29,7 +29,7 @@ use crate::safepoint::RefLocals;
 use crate::translate::{Source, Translator};
 use cranelift_codegen::ir::{self, Type};
 use cranelift_frontend::Variable;
-use policy::{Place, Policy};
+use policy::{Place, Policy, Share};
 use upshift_abi::code::InlineFrame;
 use upshift_abi::config::FunctionInput;
 use upshift_abi::index::{DefinedFuncIndex, FuncIndex};
@@ -50,6 +50,8 @@ pub(crate) struct Inlining {
     pub(crate) loops: u32,
     /// Whether a profile says that the call at hand is worth it.
     pub(crate) profiled: bool,
+    /// How often the code at hand is executed by what profiles say of the calls it was inlined for.
+    pub(crate) share: Share,
     /// What was inlined.
     pub(crate) sources: Sources,
 }
@@ -112,6 +114,7 @@ impl Inlining {
             current: None,
             loops: 0,
             profiled: false,
+            share: Share::ALL,
             sources: Sources { end, ..Sources::default() },
         }
     }
@@ -129,7 +132,8 @@ impl Inlining {
 
     /// Where the call at hand stands.
     fn place(&self) -> Place {
-        Place { depth: self.bodies.len() - 1, in_loop: self.loops > 0, profiled: self.profiled }
+        let profiled = self.profiled.then_some(self.share);
+        Place { depth: self.bodies.len() - 1, in_loop: self.loops > 0, profiled }
     }
 
     /// Whether the body of `func` is at hand.

@@ -4,6 +4,10 @@
 //! that go through memory around it, weighs more than a short body. Callees in loops and callees
 //! that call nothing may be longer. All bodies inlined in one function together have a budget, so
 //! code and compile time grow by a bounded factor whatever the module looks like.
+//!
+//! Bodies that a profile says are called often have limits of their own. Where several functions are
+//! called at a site, and at those within them, the ways multiply: each is worth it only as far
+//! as a good part of all executions goes there ([`Share`]).
 
 use std::collections::HashMap;
 use upshift_abi::config::FunctionInput;
@@ -42,6 +46,28 @@ pub(crate) struct Profiled {
     budget: u32,
     /// and never more.
     max_budget: u32,
+    /// What part of the executions of the function's own code a call has to have.
+    share: Share,
+}
+
+/// A part of something, in 65,536ths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Share(u32);
+
+impl Share {
+    /// All of it.
+    pub(crate) const ALL: Self = Self(1 << 16);
+
+    /// One part of so many.
+    const fn one_in(parts: u32) -> Self {
+        Self(Self::ALL.0 / parts)
+    }
+
+    /// `count` of `total` parts of this one.
+    pub(crate) fn of(self, count: u64, total: u64) -> Self {
+        let part = u128::from(self.0) * u128::from(count) / u128::from(total.max(1));
+        Self(u32::try_from(part).unwrap_or(u32::MAX).min(self.0))
+    }
 }
 
 /// What is good for run time at a compile time that is not noticed.
@@ -53,7 +79,13 @@ pub(crate) const USUAL: Limits = Limits {
     budget: 40,
     bytes_per_operator: 6,
     max_budget: 2_000,
-    profiled: Profiled { operators: 160, depth: 6, budget: 1_500, max_budget: 4_000 },
+    profiled: Profiled {
+        operators: 160,
+        depth: 6,
+        budget: 1_500,
+        max_budget: 4_000,
+        share: Share::one_in(5),
+    },
 };
 
 /// As much as possible, for tests.
@@ -65,7 +97,13 @@ pub(crate) const ZEAL: Limits = Limits {
     budget: 200,
     bytes_per_operator: 2,
     max_budget: 1_000,
-    profiled: Profiled { operators: 300, depth: 6, budget: 500, max_budget: 2_000 },
+    profiled: Profiled {
+        operators: 300,
+        depth: 6,
+        budget: 500,
+        max_budget: 2_000,
+        share: Share(0),
+    },
 };
 
 /// Bytes of a body that is looked at: longer ones have too many operators, or some that are long.
@@ -93,8 +131,8 @@ pub(crate) struct Place {
     pub(crate) depth: usize,
     /// Whether it is in a loop.
     pub(crate) in_loop: bool,
-    /// Whether a profile says that it calls this function often.
-    pub(crate) profiled: bool,
+    /// How often it calls this function, when a profile says that it does.
+    pub(crate) profiled: Option<Share>,
 }
 
 /// What may still be inlined in the function at hand.
@@ -126,7 +164,8 @@ impl Policy {
         place: Place,
     ) -> Option<Summary> {
         let (summary, left) = self.find(input, func, place)?;
-        *self.left(place) = left;
+        let often = self.is_often(place);
+        *self.left(often) = left;
         Some(summary)
     }
 
@@ -137,13 +176,14 @@ impl Policy {
         func: DefinedFuncIndex,
         place: Place,
     ) -> Option<(Summary, u32)> {
-        let depth = if place.profiled { self.limits.profiled.depth } else { self.limits.depth };
-        if *self.left(place) == 0 || place.depth >= depth {
+        let often = self.is_often(place);
+        let depth = if often { self.limits.profiled.depth } else { self.limits.depth };
+        if *self.left(often) == 0 || place.depth >= depth {
             return None;
         }
         let summary = self.summary(input, func)?;
         let most = match (summary.calls, place.in_loop) {
-            _ if place.profiled => self.limits.profiled.operators,
+            _ if often => self.limits.profiled.operators,
             (true, false) => self.limits.small,
             (true, true) | (false, false) => self.limits.medium,
             (false, true) => self.limits.large,
@@ -152,13 +192,18 @@ impl Policy {
             return None;
         }
         // A body of nothing has its price, too: it is translated.
-        let left = self.left(place).checked_sub(summary.operators + 1)?;
+        let left = self.left(often).checked_sub(summary.operators + 1)?;
         Some((summary, left))
     }
 
+    /// Whether a call has the limits of those that a profile says are executed often.
+    fn is_often(&self, place: Place) -> bool {
+        place.profiled.is_some_and(|share| share >= self.limits.profiled.share)
+    }
+
     /// The budget for a call.
-    fn left(&mut self, place: Place) -> &mut u32 {
-        if place.profiled { &mut self.profiled_left } else { &mut self.left }
+    fn left(&mut self, often: bool) -> &mut u32 {
+        if often { &mut self.profiled_left } else { &mut self.left }
     }
 
     fn summary(&mut self, input: &FunctionInput<'_>, func: DefinedFuncIndex) -> Option<Summary> {
@@ -237,8 +282,8 @@ mod tests {
         })
     }
 
-    const HERE: Place = Place { depth: 0, in_loop: false, profiled: false };
-    const LOOP: Place = Place { depth: 0, in_loop: true, profiled: false };
+    const HERE: Place = Place { depth: 0, in_loop: false, profiled: None };
+    const LOOP: Place = Place { depth: 0, in_loop: true, profiled: None };
 
     #[test]
     fn longer_bodies_are_worth_it_in_loops_and_when_they_call_nothing() {
@@ -267,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_a_profile_says_is_called_often_has_limits_of_its_own() {
-        let often = Place { profiled: true, ..HERE };
+        let often = Place { profiled: Some(Share::ALL), ..HERE };
         let body = |operators: u32| {
             let work = "(drop (memory.size))".repeat(operators as usize);
             format!("(func {work} (call $g)) (func $g) (memory 1)")
@@ -280,6 +325,21 @@ mod tests {
         assert_eq!(chosen(leaf, usize::MAX, often, 10_000), USUAL.profiled.max_budget as usize / 2);
         let deep = |depth| chosen(leaf, 0, Place { depth, ..often }, 1);
         assert_eq!((deep(USUAL.profiled.depth - 1), deep(USUAL.profiled.depth)), (1, 0));
+        // Half of the calls, and a third of those within what is inlined for them.
+        let half = Share::ALL.of(50, 100);
+        let rarely = half.of(1, 3);
+        let is_chosen = |share| chosen(&body(most), 0, Place { profiled: Some(share), ..HERE }, 1);
+        assert_eq!((is_chosen(half), is_chosen(rarely)), (1, 0));
+        assert_eq!(chosen(leaf, 0, Place { profiled: Some(rarely), ..HERE }, 1), 1);
+    }
+
+    #[test]
+    fn shares_of_shares_are_never_more() {
+        assert_eq!(Share::ALL.of(1, 4), Share::one_in(4));
+        assert_eq!(Share::ALL.of(1, 2).of(1, 2), Share::one_in(4));
+        assert_eq!(Share::ALL.of(u64::MAX, u64::MAX), Share::ALL);
+        assert_eq!(Share::ALL.of(7, 0), Share::ALL);
+        assert_eq!(Share::ALL.of(0, 9).of(5, 5), Share(0));
     }
 
     #[test]

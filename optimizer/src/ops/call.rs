@@ -55,10 +55,10 @@ struct Referred {
 
 /// Functions that a call is likely to call.
 struct Expected {
-    /// Those called most first.
-    funcs: SmallVec<[FuncIndex; MAX_TARGETS]>,
-    /// Whether a profile says so.
-    profiled: bool,
+    /// Those called most first, and how often; nothing is known of that without a profile.
+    funcs: SmallVec<[(FuncIndex, u64); MAX_TARGETS]>,
+    /// How often anything was called, when a profile says so.
+    profiled: Option<u64>,
     /// Whether hardly any other is called.
     sure: bool,
 }
@@ -111,7 +111,7 @@ impl Translator<'_, '_> {
         let record = self.table_record(table);
         let expected = self.expected_targets(None, ty);
         let callee = Referred { record, check: Check::Type, position: None };
-        self.call_expecting(callee, ty, &expected);
+        self.call_one_of(callee, ty, (&expected.funcs, &expected));
     }
 
     /// `call_ref`
@@ -128,7 +128,7 @@ impl Translator<'_, '_> {
             self.builder.ins().trapz(position, null);
         }
         let callee = Referred { record, check: Check::Null, position };
-        self.call_expecting(callee, ty, &expected);
+        self.call_one_of(callee, ty, (&expected.funcs, &expected));
     }
 
     /// The functions that the call at hand most likely calls: by its profile when it ran often
@@ -147,38 +147,32 @@ impl Translator<'_, '_> {
                 });
                 let known: u64 = funcs.clone().map(|(_, count)| count).sum();
                 Expected {
-                    funcs: funcs.map(|&(func, _)| func).collect(),
-                    profiled: true,
+                    funcs: funcs.copied().collect(),
+                    profiled: Some(profile.total),
                     sure: profile.total - known <= profile.total / RARE_SHARE,
                 }
             }
             None => {
                 let funcs = record.map_or(&[][..], |record| self.method_targets(record));
-                let funcs: SmallVec<_> =
-                    funcs.iter().copied().filter(|&func| has_type(func)).collect();
-                Expected { sure: funcs.len() == 1, funcs, profiled: false }
+                let funcs = funcs.iter().filter(|&&func| has_type(func));
+                let funcs: SmallVec<_> = funcs.map(|&func| (func, 0)).collect();
+                Expected { sure: funcs.len() == 1, funcs, profiled: None }
             }
         }
     }
 
     /// Calls the function of a record, likely one of those expected: behind comparisons, they are
     /// inlined when their bodies are worth it, or called directly when they are known to be called.
-    fn call_expecting(&mut self, callee: Referred, ty: TypeIndex, expected: &Expected) {
-        self.inlining.profiled = expected.profiled;
-        self.call_one_of(callee, ty, (&expected.funcs, expected));
-        self.inlining.profiled = false;
-    }
-
     fn call_one_of(
         &mut self,
         referred: Referred,
         ty: TypeIndex,
-        (funcs, expected): (&[FuncIndex], &Expected),
+        (funcs, expected): (&[(FuncIndex, u64)], &Expected),
     ) {
-        let Some((&first, others)) = funcs.split_first() else {
+        let Some((&(first, count), others)) = funcs.split_first() else {
             return self.call_referred(referred, ty);
         };
-        if !expected.profiled && !self.would_inline(first) {
+        if expected.profiled.is_none() && !self.would_inline(first) {
             return self.call_one_of(referred, ty, (others, expected));
         }
         let is_known = self.is_function(referred, first);
@@ -188,8 +182,14 @@ impl Translator<'_, '_> {
         if others.is_empty() && expected.sure {
             self.expect_then();
         }
-        self.inlining.profiled = expected.profiled;
+        let outer = self.inlining.share;
+        if let Some(total) = expected.profiled {
+            self.inlining.profiled = true;
+            self.inlining.share = outer.of(count, total);
+        }
         self.call_known(first);
+        self.inlining.profiled = false;
+        self.inlining.share = outer;
         if self.refused.is_none() {
             self.else_();
             self.call_one_of(referred, ty, (others, expected));
