@@ -22,7 +22,7 @@
 //!   local.get 1         1 = local 0 + 16 holds, as local 0 still has number 0
 //! ```
 
-use crate::liveness::{Opened, Step, Steps};
+use crate::liveness::steps::{Opened, Step, Steps};
 use std::collections::{HashMap, HashSet};
 use wasmparser::{FunctionBody, Operator, OperatorsReader};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use upshift::{Config, Engine, Tier};
 use upshift_profiler::sampler::Source;
 use upshift_tests::loops;
-use upshift_tests::profiled::{accuracy, counted, stress};
+use upshift_tests::profiled::accuracy::{self, Accuracy};
+use upshift_tests::profiled::{counted, stress};
 
 /// Modules run for so short a time that a loaded machine may see none of their code in the first rounds.
 #[test]
@@ -27,17 +28,28 @@ fn sampling_disturbs_nothing_while_modules_come_and_go() {
     panic!("nothing of modules, machine code, samples by timer or the best source: {seen:?}");
 }
 
-/// Some thousand samples tell a share to a few points; `bin/profiler accuracy 10` to less than two.
+/// Some thousand samples tell a share to a few points; `bin/profiler accuracy 10` to less than two. What
+/// else runs on the machine may disturb a try; an account that is wrong is wrong in all of them.
 #[test]
 fn shares_are_those_of_the_clock() {
-    const POINTS: f64 = 8.0;
+    const TRIES: usize = 4;
     for source in [Source::Timer, Source::Auto] {
-        let found = accuracy::measure(source, Duration::from_secs(2)).unwrap();
-        assert!(found.worst() < POINTS, "{found:?}");
-        let [cpu, sampled] = found.cpu.map(|time| time.as_secs_f64());
-        // Only what follows the last sample is missing.
-        assert!(sampled <= cpu * 1.000_001 && sampled > cpu * 0.9, "{found:?}");
+        let mut seen = Vec::new();
+        let agrees = (0..TRIES).any(|_| {
+            let found = accuracy::measure(source, Duration::from_secs(2)).unwrap();
+            let agrees = agrees_with_the_clock(&found);
+            seen.push(found);
+            agrees
+        });
+        assert!(agrees, "{seen:?}");
     }
+}
+
+fn agrees_with_the_clock(found: &Accuracy) -> bool {
+    const POINTS: f64 = 8.0;
+    let [cpu, sampled] = found.cpu.map(|time| time.as_secs_f64());
+    // Only what follows the last sample is missing.
+    found.worst() < POINTS && sampled <= cpu * 1.000_001 && sampled > cpu * 0.9
 }
 
 #[test]
