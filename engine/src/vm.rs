@@ -38,7 +38,7 @@ mod unwind;
 pub(crate) use code_map::is_machine_code;
 pub(crate) use context::{Context, Interrupter, Probe, Settings};
 pub(crate) use entry::{Slot, Trampoline, enter};
-pub(crate) use exception::{ExnHeap, ExnPtr};
+pub(crate) use exception::{ExnHeap, ExnPtr, MAX_EXCEPTION_BYTES};
 pub(crate) use file_map::map_file;
 pub(crate) use func::{CodePtr, FuncPtr, GlobalBox, GlobalPtr, HostFunc, HostFuncBody, TagPtr};
 pub(crate) use heap::{HEAP_BYTES, HeapMemory};

@@ -286,7 +286,8 @@ impl Config {
 
     /// The most bytes of objects that a store may have, room for new ones included: 2 GiB unless
     /// set, and less than 4 GiB in any case. Beyond it, allocation traps. An engine refuses less than
-    /// [`Self::MIN_GC_HEAP`]; memory is only taken as it is needed.
+    /// [`Self::MIN_GC_HEAP`]; memory is only taken as it is needed. Exceptions, which lie elsewhere, may
+    /// have as many bytes again, and no more than 256 MiB.
     pub fn gc_heap_max(&mut self, bytes: u64) -> &mut Self {
         self.heap.max_bytes = bytes;
         self

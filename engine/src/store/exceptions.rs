@@ -3,7 +3,7 @@
 use super::StoreInner;
 use super::gc::{Demand, may_be_object};
 use crate::api::tag::Tag;
-use crate::vm::{ExnHeap, ExnPtr, TablePtr, TagPtr};
+use crate::vm::{ExnHeap, ExnPtr, MAX_EXCEPTION_BYTES, TablePtr, TagPtr};
 use crate::{Result, Trap};
 use std::collections::HashMap;
 use upshift_abi::index::TableIndex;
@@ -82,14 +82,21 @@ impl StoreInner {
         self.context.set_exn_table(self.exceptions.heap.positions());
         let made = made.ok_or(Trap::AllocationTooLarge)?;
         let zeal = self.heap.as_ref().is_some_and(|heap| heap.config().zeal);
-        if self.exceptions.heap.wants_collection(self.exception_allowance()) || zeal {
+        let most = self.most_exception_bytes();
+        if self.exceptions.heap.wants_collection(self.exception_allowance(), most) || zeal {
             self.collect_exceptions(Some(made));
         }
-        if self.exceptions.heap.is_full() {
+        if self.exceptions.heap.is_full(most) {
             self.exceptions.heap.free(made);
             return Err(Trap::AllocationTooLarge.into());
         }
         Ok(made)
+    }
+
+    /// Bytes of exceptions that the store may have: no more than of objects.
+    fn most_exception_bytes(&self) -> usize {
+        let objects = self.engine().config().heap_config().max_bytes;
+        usize::try_from(objects).map_or(MAX_EXCEPTION_BYTES, |most| most.min(MAX_EXCEPTION_BYTES))
     }
 
     /// Bytes of exceptions that are made before those that are not in use are looked for, at least.

@@ -31,8 +31,8 @@ use upshift_abi::layout::{ExnHeader, exn_field_offset};
 
 /// Bytes that are allocated before what is not in use is looked for.
 const MIN_THRESHOLD_BYTES: usize = 256 << 10;
-/// Most bytes of exceptions of a store.
-const MAX_BYTES: usize = 256 << 20;
+/// Most bytes of exceptions of a store, whatever it may have of objects.
+pub(crate) const MAX_EXCEPTION_BYTES: usize = 256 << 20;
 
 /// An exception; whoever keeps one sees to it that it is found as a root, or collects nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,14 +273,14 @@ impl ExnHeap {
     }
 
     /// Whether it is time to look for what is not in use, of which there may be `allowance` bytes at
-    /// least.
-    pub(crate) fn wants_collection(&self, allowance: usize) -> bool {
-        self.bytes >= self.threshold_bytes.max(allowance).min(MAX_BYTES)
+    /// least, but no more than `most` bytes in all.
+    pub(crate) fn wants_collection(&self, allowance: usize, most: usize) -> bool {
+        self.bytes >= self.threshold_bytes.max(allowance).min(most)
     }
 
-    /// Whether there are more than a store may have.
-    pub(crate) fn is_full(&self) -> bool {
-        self.bytes > MAX_BYTES
+    /// Whether there are more bytes than a store may have.
+    pub(crate) fn is_full(&self, most: usize) -> bool {
+        self.bytes > most
     }
 
     /// The number of exceptions.
@@ -429,9 +429,12 @@ mod tests {
         for _ in 0..10_000 {
             last = heap.alloc(TagPtr(8), [[last.bits(), 0]].into_iter()).unwrap();
         }
-        assert!(heap.wants_collection(0) && !heap.wants_collection(heap.bytes + 1));
+        assert!(
+            heap.wants_collection(0, usize::MAX)
+                && !heap.wants_collection(heap.bytes + 1, usize::MAX)
+        );
         collect(&mut heap, &[last.bits()]);
         assert_eq!(heap.len(), 10_001);
-        assert!(!heap.wants_collection(0));
+        assert!(!heap.wants_collection(0, usize::MAX));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use upshift::{
-    AsContextMut, Caller, Engine, Error, Exception, ExnRef, Extern, Func, FuncType, Instance,
-    Linker, Module, RootScope, Store, Tag, Trap, Val, ValType, WasmBacktrace,
+    AsContextMut, Caller, Config, Engine, Error, Exception, ExnRef, Extern, Func, FuncType,
+    Instance, Linker, Module, RootScope, Store, Tag, Trap, Val, ValType, WasmBacktrace,
 };
 use upshift_tests::modes;
 
@@ -264,6 +264,7 @@ fn exceptions_of_another_store_are_ordinary_errors() {
 #[test]
 fn hoards_of_exceptions_trap() {
     let module = r#"(module (tag $e (param exnref v128 v128 v128 v128 v128 v128 v128))
+        (global $made (export "made") (mut i32) (i32.const 0))
         (func (export "run") (local $x exnref)
             (loop $l
                 (block $h (result exnref)
@@ -274,10 +275,21 @@ fn hoards_of_exceptions_trap() {
                             (v128.const i64x2 0 0)))
                     unreachable)
                 (local.set $x)
+                (global.set $made (i32.add (global.get $made) (i32.const 1)))
                 (br $l))))"#;
-    let engine = Engine::default();
-    let (mut store, instance) = super::instantiate(&engine, module);
-    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
-    let error = run.call(&mut store, ()).unwrap_err();
-    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::AllocationTooLarge));
+    // Eight fields of 16 bytes each, and a header.
+    for (most, made) in [(None, 1_500_000..2_000_000), (Some(1 << 20), 6_000..8_192)] {
+        let mut config = Config::new();
+        if let Some(most) = most {
+            config.gc_heap_max(most);
+        }
+        let engine = Engine::new(&config).unwrap();
+        let (mut store, instance) = super::instantiate(&engine, module);
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        let error = run.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::AllocationTooLarge));
+        let global = instance.get_global(&mut store, "made").unwrap();
+        let count = global.get(&mut store).unwrap_i32();
+        assert!(made.contains(&count), "{count}");
+    }
 }
