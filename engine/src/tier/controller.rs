@@ -21,7 +21,7 @@ use super::cost::CostModel;
 use super::event::{EventKind, EventObserver, TierRejection};
 use super::events::{Events, Subject};
 use super::module_tier::{Probe, Progress};
-use super::policy::{StartRule, Thresholds};
+use super::policy::{POLL_UNITS, StartRule, Thresholds};
 use super::queue::{Added, Queue};
 use crate::api::function_set::FunctionSet;
 use crate::code::{ModuleCode, OptimizeFn, thread_cpu_ns};
@@ -111,6 +111,9 @@ pub(crate) struct Controller {
     events: Events,
     optimize: OptimizeFn,
     code_bytes: AtomicU64,
+    /// The bytes there were when code found no place: there is no place for other code, either, until some
+    /// is removed.
+    full_at: AtomicU64,
     waiting: AtomicUsize,
     stopped: AtomicBool,
     /// The way to the dispatcher, when it was started.
@@ -128,6 +131,7 @@ impl Controller {
     pub(crate) fn new(settings: Settings, optimize: OptimizeFn) -> Arc<Self> {
         Arc::new(Self {
             events: Events::new(settings.events, settings.observer.clone()),
+            full_at: AtomicU64::new(settings.max_code_bytes),
             settings,
             model: CostModel::default(),
             optimize,
@@ -166,12 +170,21 @@ impl Controller {
         }
     }
 
-    pub(super) fn add_code(&self, bytes: u64) {
-        self.code_bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// Counts optimised code that is about to be published; `false` when there would be too much.
+    pub(super) fn add_code(&self, bytes: u64) -> bool {
+        let most = self.settings.max_code_bytes;
+        let added = |now: u64| now.checked_add(bytes).filter(|&sum| sum <= most);
+        let refused = self.code_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, added);
+        refused.map_err(|there| self.full_at.fetch_min(there, Ordering::Relaxed)).is_ok()
     }
 
     pub(super) fn remove_code(&self, bytes: u64) {
         self.code_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.full_at.store(self.settings.max_code_bytes, Ordering::Relaxed);
+    }
+
+    fn is_full(&self) -> bool {
+        self.code_bytes.load(Ordering::Relaxed) >= self.full_at.load(Ordering::Relaxed)
     }
 
     /// Sends a request; `false` when there is no place for it.
@@ -180,12 +193,17 @@ impl Controller {
         sender.try_send(Message::Add { job, worth }).is_ok()
     }
 
-    /// Has a request that waits, if it does, move forward.
-    pub(super) fn raise(&self, module: u64, func: DefinedFuncIndex, entry: Entry, worth: u64) {
-        if let Some(Some(sender)) = self.sender.get() {
-            // With a full channel there will be another occasion.
-            let _ = sender.try_send(Message::Raise { key: (Some(module), func, entry), worth });
-        }
+    /// Has a request that waits, if it does, move forward. With a full channel, which makes this
+    /// `false`, there will be another occasion.
+    pub(super) fn raise(
+        &self,
+        module: u64,
+        func: DefinedFuncIndex,
+        entry: Entry,
+        worth: u64,
+    ) -> bool {
+        let Some(Some(sender)) = self.sender.get() else { return false };
+        sender.try_send(Message::Raise { key: (Some(module), func, entry), worth }).is_ok()
     }
 
     /// Ends the dispatcher. Compilations that run come to nothing.
@@ -212,10 +230,17 @@ impl Controller {
     /// follow.
     pub(super) fn work(&self, job: &Job) -> bool {
         let Err(reason) = self.try_work(job) else { return job.upgrade };
+        if reason == TierRejection::CodeLimit {
+            // Other modules may make room for it.
+            self.give_back(job, reason);
+            return false;
+        }
         if let Some(code) = job.code.upgrade()
             && let Some(tiering) = code.tiering()
         {
-            tiering.progress(&code.source().module, job).set(Progress::Failed);
+            // One that has quick code keeps that.
+            let progress = tiering.progress(&code.source().module, job);
+            progress.advance(Progress::Requested, Progress::Failed);
         }
         self.events.emit(job.subject, || EventKind::Rejected { reason });
         false
@@ -226,7 +251,7 @@ impl Controller {
         let source = code.source().clone();
         drop(code);
         let bytes = source.module.bodies[job.func.index()].range.len();
-        if self.code_bytes.load(Ordering::Relaxed) >= self.settings.max_code_bytes {
+        if self.is_full() {
             return Err(TierRejection::CodeLimit);
         }
         let waiting = self.waiting.load(Ordering::Relaxed);
@@ -275,14 +300,18 @@ impl Controller {
     ) -> Result<(), TierRejection> {
         let tiering = code.tiering().ok_or(TierRejection::ModuleDropped)?;
         let bytes = compiled.code.len();
-        match job.request.entry {
-            Entry::Function => code.publish_optimized(job.func, compiled).map_err(failed)?,
-            Entry::Loop { offset } => {
-                code.publish_osr(job.func, offset, compiled).map_err(failed)?
-            }
+        if !tiering.add_code(bytes) {
+            return Err(TierRejection::CodeLimit);
+        }
+        let published = match job.request.entry {
+            Entry::Function => code.publish_optimized(job.func, compiled),
+            Entry::Loop { offset } => code.publish_osr(job.func, offset, compiled),
         };
+        if let Err(error) = published {
+            tiering.remove_code(bytes);
+            return Err(failed(error));
+        }
         code.add_optimizer_time(cpu_ns);
-        tiering.add_code(bytes);
         tiering.progress(&code.source().module, job).set(Progress::Optimized);
         if job.subject.loop_offset.is_some() {
             // The next header finds the body, or its loop is watched for.
@@ -301,7 +330,8 @@ impl Controller {
         self.events.emit(job.subject, || EventKind::Rejected { reason });
         let progress = tiering.progress(&code.source().module, job);
         if progress.advance(Progress::Requested, Progress::Cold) {
-            code.rearm(job.func, code.start_value(job.func));
+            // Functions that are asked for at their first call do not ask at each one.
+            code.rearm(job.func, code.start_value(job.func).max(POLL_UNITS));
         }
     }
 }
@@ -437,7 +467,10 @@ impl Dispatcher {
             job.upgrade = false;
             job.request.effort = Effort::Full;
             // When there is no place, the quick code stays.
-            let _ = self.queue.add(job.key(), 0, job);
+            if let Added::InsteadOf(job) | Added::Refused(job) = self.queue.add(job.key(), 0, job) {
+                let reason = TierRejection::QueueFull;
+                self.controller.events.emit(job.subject, || EventKind::Rejected { reason });
+            }
             self.note_waiting();
         }
     }

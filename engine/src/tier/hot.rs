@@ -52,9 +52,15 @@ pub(crate) fn hot(code: &ModuleCode, func: DefinedFuncIndex, loop_offset: Option
     let measured = events.measured_slow_path().map(|count| (thread_cpu_ns(), count));
     let body = &code.source().module.bodies[func.index()];
     let position = loop_offset.and_then(|offset| body.loop_position(offset));
-    let site = Site { code, tiering, func, body, sent_ns: Cell::new(None) };
+    let site =
+        Site { code, tiering, func, body, sent_ns: Cell::new(None), waits_for: Cell::new(None) };
     let next = site.fired(position);
     code.rearm(func, next);
+    // Published in between, the code would be seen when the counter, which its publication had set to zero,
+    // fires the next time.
+    if site.waits_for.get().is_some_and(|it| site.osr(it).get() == Progress::Optimized) {
+        code.rearm(func, 0);
+    }
     // One that sends a request takes many times as long as others and stands for itself.
     let start = match (site.sent_ns.get(), measured) {
         (Some(sent), measured) => Some((measured.map_or(sent, |(start, _)| start), 1)),
@@ -74,6 +80,8 @@ struct Site<'a> {
     body: &'a Body,
     /// CPU time of the thread when a request was about to be sent, when somebody wants to know.
     sent_ns: Cell<Option<u64>>,
+    /// The loop whose code the counter was armed to wait for.
+    waits_for: Cell<Option<usize>>,
 }
 
 impl Site<'_> {
@@ -216,9 +224,11 @@ impl Site<'_> {
         if let Some(waiting) = self.loops_that_are(Progress::Requested).next() {
             let entry = Entry::Loop { offset: self.body.loop_offset(waiting) };
             let (id, events) = (self.tiering.id(), self.controller().events());
-            self.controller().raise(id, self.func, entry, WORTH_ONE * LOOP_WORTH);
-            let subject = self.tiering.subject(self.func, Some(self.body.loop_offset(waiting)));
-            events.emit(subject, || EventKind::Reprioritized);
+            if self.controller().raise(id, self.func, entry, WORTH_ONE * LOOP_WORTH) {
+                let subject = self.tiering.subject(self.func, Some(self.body.loop_offset(waiting)));
+                events.emit(subject, || EventKind::Reprioritized);
+            }
+            self.waits_for.set(Some(waiting));
             let probe = self.probe();
             let polls = probe.polls.saturating_add(1);
             self.set_probe(Probe { polls, ..probe });

@@ -265,10 +265,19 @@ impl ModuleTiering {
         })
     }
 
-    /// Counts optimised code.
-    pub(crate) fn add_code(&self, bytes: usize) {
-        self.code_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.controller.add_code(bytes as u64);
+    /// Counts optimised code that is about to be published; `false` when there would be too much.
+    pub(crate) fn add_code(&self, bytes: usize) -> bool {
+        let added = self.controller.add_code(bytes as u64);
+        if added {
+            self.code_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+        added
+    }
+
+    /// It was not published after all.
+    pub(crate) fn remove_code(&self, bytes: usize) {
+        self.code_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.controller.remove_code(bytes as u64);
     }
 }
 

@@ -51,11 +51,14 @@ impl Setup {
         let mut config = Config::new();
         config.profiling(true);
         configure(&mut config);
-        let engine = Engine::with_optimizer(&config, optimize).unwrap();
-        let module = Module::new(&engine, PROGRAM).unwrap();
-        let mut store = Store::new(&engine, ());
-        let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
-        Self { engine, module, store, instance }
+        Self::with_engine(&Engine::with_optimizer(&config, optimize).unwrap())
+    }
+
+    fn with_engine(engine: &Engine) -> Self {
+        let module = Module::new(engine, PROGRAM).unwrap();
+        let mut store = Store::new(engine, ());
+        let instance = Linker::new(engine).instantiate(&mut store, &module).unwrap();
+        Self { engine: engine.clone(), module, store, instance }
     }
 
     fn call(&mut self, name: &str, argument: i32) -> i32 {
@@ -291,14 +294,43 @@ fn zeal_optimises_at_once() {
     assert_eq!(failed.tier(0), "baseline");
 }
 
+/// Bytes of the optimised code of `leaf`.
+fn leaf_bytes() -> u64 {
+    let mut setup = Setup::new(stand_in, |config| config);
+    let events = setup.call_until("leaf", 1, &["compiled"]);
+    let bytes = events.iter().find_map(|event| match event.kind {
+        EventKind::Compiled { code_bytes, .. } => Some(code_bytes),
+        _ => None,
+    });
+    bytes.unwrap() as u64
+}
+
 #[test]
 fn optimised_code_has_a_limit() {
-    let mut setup = Setup::new(stand_in, |config| config.max_optimized_code(1));
+    let limit = EventKind::Rejected { reason: TierRejection::CodeLimit };
+    let bytes = leaf_bytes();
+    let mut setup = Setup::new(stand_in, |config| config.max_optimized_code(bytes - 1));
+    let events = setup.call_until("leaf", 1, &["compiled", "rejected"]);
+    assert!(events.iter().any(|event| event.func == Some(0) && event.kind == limit));
+    assert_eq!(setup.tier(0), "baseline");
+    let mut setup = Setup::new(stand_in, |config| config.max_optimized_code(bytes));
     setup.call_until("leaf", 1, &["published"]);
     let events = setup.call_until("other", 1, &["rejected"]);
-    let limit = EventKind::Rejected { reason: TierRejection::CodeLimit };
     assert!(events.iter().any(|event| event.func == Some(2) && event.kind == limit));
     assert_eq!((setup.tier(0), setup.tier(2)), ("optimized", "baseline"));
+}
+
+#[test]
+fn code_that_goes_with_its_module_makes_room() {
+    let bytes = leaf_bytes();
+    let mut setup = Setup::new(stand_in, |config| config.max_optimized_code(bytes));
+    setup.call_until("leaf", 1, &["published"]);
+    let mut later = Setup::with_engine(&setup.engine);
+    later.call_until("leaf", 1, &["rejected"]);
+    assert_eq!(later.tier(0), "baseline");
+    drop(setup);
+    later.call_until("leaf", 1, &["published"]);
+    assert_eq!(later.tier(0), "optimized");
 }
 
 #[test]
@@ -309,6 +341,19 @@ fn a_request_that_finds_no_place_is_made_again() {
     assert!(events.iter().any(|event| event.kind == full));
     setup.call_until("leaf", 1, &["requested", "rejected"]);
     assert_eq!(setup.tier(0), "baseline");
+}
+
+#[test]
+fn what_finds_no_place_at_its_first_call_does_not_ask_at_each() {
+    let mut setup =
+        Setup::new(stand_in, |config| config.policy(Policy::OptimizeEagerly).optimize_queue(0));
+    setup.call_until("leaf", 1, &["rejected"]);
+    for _ in 0..1000 {
+        setup.call("leaf", 1);
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    let asked = names(&setup.engine.events()).iter().filter(|&&name| name == "requested").count();
+    assert!(asked <= 1, "{asked}");
 }
 
 #[test]
