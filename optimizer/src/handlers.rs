@@ -18,6 +18,7 @@ use crate::nothrow::Nothrow;
 use crate::safepoint::Stored;
 use crate::translate::{Translator, value_type};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::packed_option::PackedOption;
 use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, Value, types};
 use cranelift_codegen::isa::CallConv;
 use smallvec::SmallVec;
@@ -46,7 +47,8 @@ pub(crate) struct Clause {
 
 #[derive(Clone, Copy, Debug)]
 struct Pad {
-    block: Block,
+    /// Its block, when a call may go there.
+    block: PackedOption<Block>,
     /// Position of the control frame whose label it goes to; none for the clauses of a `try`.
     target: Option<usize>,
 }
@@ -96,9 +98,9 @@ impl Handlers {
         self.scopes[scope].parent
     }
 
-    /// The landing pad of a scope's clause.
-    pub(crate) fn pad(&self, scope: usize, position: usize) -> Block {
-        self.pads[self.scopes[scope].clauses[position] as usize].block
+    /// The number of a scope's clause.
+    pub(crate) fn number(&self, scope: usize, position: usize) -> u32 {
+        self.scopes[scope].clauses[position]
     }
 
     /// The clauses around a call in a scope, in the order in which they are tried.
@@ -137,20 +139,23 @@ impl Translator<'_, '_> {
         self.control.last().map_or(NONE, |frame| frame.scope)
     }
 
-    /// Adds a clause to a scope; its landing pad, whose parameter is the exception.
-    pub(crate) fn add_clause(
-        &mut self,
-        scope: usize,
-        clause: Clause,
-        target: Option<usize>,
-    ) -> Block {
+    /// Adds a clause to a scope.
+    pub(crate) fn add_clause(&mut self, scope: usize, clause: Clause, target: Option<usize>) {
+        let number = u32::try_from(self.handlers.clauses.len()).expect("bodies are below 4 GiB");
+        self.handlers.clauses.push(clause);
+        self.handlers.pads.push(Pad { block: None.into(), target });
+        self.handlers.scopes[scope].clauses.push(number);
+    }
+
+    /// The landing pad of a clause, whose parameter is the exception.
+    pub(crate) fn pad(&mut self, number: u32) -> Block {
+        if let Some(block) = self.handlers.pads[number as usize].block.expand() {
+            return block;
+        }
         let block = self.builder.create_block();
         self.builder.append_block_param(block, types::I64);
         self.builder.set_cold_block(block);
-        let number = u32::try_from(self.handlers.clauses.len()).expect("bodies are below 4 GiB");
-        self.handlers.clauses.push(clause);
-        self.handlers.pads.push(Pad { block, target });
-        self.handlers.scopes[scope].clauses.push(number);
+        self.handlers.pads[number as usize].block = block.into();
         block
     }
 
@@ -208,19 +213,18 @@ impl Translator<'_, '_> {
         }
         let results = (0..).take(returns.len()).map(BlockArg::TryCallRet);
         let results: SmallVec<[BlockArg; 4]> = results.collect();
-        let dfg = &mut self.builder.func.dfg;
-        let normal_call = dfg.block_call(normal, &results);
+        let normal_call = self.builder.func.dfg.block_call(normal, &results);
         // Whose tags they are, the vmctx tells; who catches all needs none.
         let clauses = &self.handlers.clauses;
         self.handlers.by_tag |= handlers.iter().any(|&n| clauses[n as usize].tag.is_some());
         let mut items = Vec::new();
         for &number in handlers {
-            let pad = self.handlers.pads[number as usize].block;
-            let call = dfg.block_call(pad, &[BlockArg::TryCallExn(0)]);
+            let pad = self.pad(number);
+            let call = self.builder.func.dfg.block_call(pad, &[BlockArg::TryCallExn(0)]);
             items.push(ir::ExceptionTableItem::Tag(ir::ExceptionTag::from_u32(number), call));
         }
         let table = ir::ExceptionTableData::new(signature, normal_call, items);
-        let table = dfg.exception_tables.push(table);
+        let table = self.builder.func.dfg.exception_tables.push(table);
         let call = match callee {
             Callee::Slot(func) => self.builder.ins().try_call(func, args, table),
             Callee::Code(_, code) => self.builder.ins().try_call_indirect(code, args, table),
@@ -336,10 +340,12 @@ impl Translator<'_, '_> {
         values
     }
 
-    /// At the end of a `try_table`, whose control frame is at hand, emits its landing pads.
+    /// At the end of a `try_table`, whose control frame is at hand, emits its landing pads, but for those
+    /// that no call goes to.
     pub(crate) fn landing_pads(&mut self, index: usize) {
         let Control { height, start, scope, .. } = self.control[index];
-        let clauses = self.handlers.scopes[scope].clauses.clone();
+        let mut clauses = self.handlers.scopes[scope].clauses.clone();
+        clauses.retain(|&mut number| self.handlers.pads[number as usize].block.is_some());
         if clauses.is_empty() {
             return;
         }
@@ -358,7 +364,8 @@ impl Translator<'_, '_> {
     }
 
     fn landing_pad(&mut self, number: u32, (start, height): (usize, usize)) {
-        let Pad { block, target } = self.handlers.pads[number as usize];
+        let block = self.pad(number);
+        let target = self.handlers.pads[number as usize].target;
         let target = target.expect("a clause of a try_table has a label");
         self.builder.switch_to_block(block);
         self.builder.seal_block(block);

@@ -216,6 +216,62 @@ fn many_handlers() {
 }
 
 #[test]
+fn many_handlers_that_nothing_goes_to() {
+    let (opened, closed) = nested_handlers("$e", 20);
+    let one = format!("{opened} (call $thrower) {closed}");
+    let many = "(try_table (catch $e $h) (global.set $g (i32.const 1)))".repeat(100_000);
+    for body in [one, many] {
+        let text = format!(
+            "(module (tag $e) (global $g (mut i32) (i32.const 0)) (func $thrower (throw $e))
+            (func (export \"f\") (block $h {body})))"
+        );
+        let bytes = wat::parse_str(text).unwrap();
+        for tier in [Tier::Baseline, Tier::Optimizer] {
+            let mut config = Config::new();
+            config.consume_fuel(true).tier(tier);
+            let engine = Engine::new(&config).unwrap();
+            let outcome = in_time("handlers without calls", || survive(&engine, &bytes));
+            assert!(matches!(outcome, Outcome::Ran | Outcome::Trapped), "{tier:?}: {outcome:?}");
+        }
+    }
+}
+
+/// The beginning and the end of `try_table`s, as many within each other, with as many clauses for a tag as one
+/// may have.
+fn nested_handlers(tag: &str, count: usize) -> (String, String) {
+    let clauses = format!("(catch {tag} $h) ").repeat(10_000);
+    (format!("(try_table {clauses} ").repeat(count), ")".repeat(count))
+}
+
+/// Frames of a recursion have the same handlers, none of which catches what goes through all of them.
+#[test]
+fn an_exception_through_many_frames_with_many_handlers() {
+    let (opened, closed) = nested_handlers("$other", 60);
+    let text = format!(
+        "(module (tag $e) (tag $other)
+            (func $down (param i32)
+                (if (i32.eqz (local.get 0)) (then (throw $e)))
+                (block $h {opened} (call $down (i32.sub (local.get 0) (i32.const 1))) {closed}))
+            (func (export \"f\") (local i32)
+                (loop $again
+                    (block $h (try_table (catch $e $h) (call $down (i32.const 4000))) unreachable)
+                    (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+                    (br_if $again (i32.lt_u (local.get 0) (i32.const 60))))))"
+    );
+    let bytes = wat::parse_str(text).unwrap();
+    for tier in [Tier::Baseline, Tier::Optimizer] {
+        let mut config = Config::new();
+        config.tier(tier);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, &bytes).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+        in_time("handlers in all frames", || run.call(&mut store, ())).unwrap();
+    }
+}
+
+#[test]
 fn many_locals() {
     let engine = engine();
     for ty in [ValType::I32, ValType::F64, ValType::V128] {

@@ -114,15 +114,15 @@ impl HandlerMap {
         found.ok().map(|i| self.sites[i])
     }
 
-    /// The handlers of a site in the order in which they are tried.
-    pub fn handlers(&self, site: HandlerSite) -> impl Iterator<Item = Handler> + '_ {
-        let mut scope = self.scopes.get(site.scope as usize);
+    /// The scopes around a site by number, from the innermost on, and the handlers of each in the order in
+    /// which they are tried.
+    pub fn scopes(&self, site: HandlerSite) -> impl Iterator<Item = (u32, &[Handler])> {
+        let mut number = site.scope;
         std::iter::from_fn(move || {
-            let here = scope?;
-            scope = self.scopes.get(here.parent as usize);
-            Some(self.handlers[here.first as usize..here.end as usize].iter().copied())
+            let here = self.scopes.get(number as usize)?;
+            let scope = std::mem::replace(&mut number, here.parent);
+            Some((scope, &self.handlers[here.first as usize..here.end as usize]))
         })
-        .flatten()
     }
 }
 
@@ -142,6 +142,11 @@ mod tests {
         HandlerSite { return_offset, scope, vmctx_slot: 8 }
     }
 
+    /// The handlers of a site in the order in which they are tried.
+    fn handlers(map: &HandlerMap, site: HandlerSite) -> Vec<Handler> {
+        map.scopes(site).flat_map(|(_, handlers)| handlers).copied().collect()
+    }
+
     #[test]
     fn the_example_of_the_head() {
         let mut map = HandlerMap::new(64);
@@ -150,7 +155,7 @@ mod tests {
         let outer_scope = map.add_scope(None, outer);
         let inner_scope = map.add_scope(Some(outer_scope), [inner]);
         map.set_sites(vec![site(0x20, outer_scope), site(0x40, inner_scope)]);
-        let tried = |at| map.handlers(map.lookup(at).unwrap()).collect::<Vec<_>>();
+        let tried = |at| handlers(&map, map.lookup(at).unwrap());
         assert_eq!(tried(0x20), outer);
         assert_eq!(tried(0x40), [inner, outer[0], outer[1]]);
         assert_eq!(map.lookup(0x41), None);
@@ -164,7 +169,9 @@ mod tests {
         let middle = map.add_scope(Some(outer), []);
         let inner = map.add_scope(Some(middle), []);
         map.set_sites(vec![site(1, inner)]);
-        assert_eq!(map.handlers(site(1, inner)).collect::<Vec<_>>(), [handler(None, 4)]);
+        assert_eq!(handlers(&map, site(1, inner)), [handler(None, 4)]);
+        let numbers = map.scopes(site(1, inner)).map(|(number, _)| number);
+        assert_eq!(numbers.collect::<Vec<_>>(), [inner, middle, outer]);
         assert!(!map.is_empty() && HandlerMap::default().is_empty());
     }
 

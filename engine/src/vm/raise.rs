@@ -6,6 +6,7 @@
 //! 2. The frames of the innermost activation are looked at, from the one that left machine code to
 //!    its entry trampoline. A return address leads to the handlers of its call, through a cache that
 //!    the store keeps: code of a store's modules stays where it is as long as the store.
+//!    Where a frame has many, it is noted which scopes have none that matches.
 //! 3. A handler matches when it catches all, or when the tag's identity in its frame's instance is
 //!    that of the exception. The first one wins; it was never left, so its frame is as it was.
 //! 4. The landing is noted in the context, `pending` is set, and the stub that called the runtime
@@ -24,10 +25,11 @@ use super::context::ContextCell;
 use super::exception::ExnPtr;
 use super::func::TagPtr;
 use crate::tier::batch::{Batch, coarse_clock};
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, HashSet};
 use std::ptr;
 use std::time::{Duration, Instant};
-use upshift_abi::code::{HandlerMap, HandlerSite};
+use upshift_abi::code::{Handler, HandlerMap, HandlerSite};
 use upshift_abi::conv::CALLEE_SAVED;
 use upshift_abi::layout::Landing;
 
@@ -252,11 +254,12 @@ impl ContextCell {
         let entry_fp = self.entry_frame();
         let saved = self.landing_saved();
         saved.forget();
+        let mut misses = Misses::default();
         while fp != 0 && fp < entry_fp {
             let known = cache.get(pc);
             // SAFETY: tables stay where they are as long as their module, which the store keeps.
             if let Some(map) = unsafe { known.map.as_ref() }
-                && let Some(caught) = match_frame(map, known, fp, tag)
+                && let Some(caught) = match_frame(map, known, fp, (tag, &mut misses))
             {
                 known.counts.caught += 1;
                 return Some(caught);
@@ -309,18 +312,70 @@ impl LandingSaved {
     }
 }
 
-fn match_frame(map: &HandlerMap, known: &Known, fp: usize, tag: TagPtr) -> Option<Caught> {
-    let vmctx = ptr::with_exposed_provenance::<usize>(fp - known.site.vmctx_slot as usize);
-    let handler = map.handlers(known.site).find(|handler| {
-        handler.tag.is_none_or(|offset| {
-            // SAFETY: the frame is alive, and its vmctx is where the compiler says, as a handler has
-            // a tag.
+/// Scopes without a handler for the exception at hand, once many handlers were looked at: frames of a deep
+/// recursion share them, and no program shall make a search long that nothing interrupts.
+#[derive(Debug, Default)]
+struct Misses(HashSet<(*const HandlerMap, u32, usize)>);
+
+/// Handlers of a frame that are looked at before their scopes are kept.
+const MANY_HANDLERS: usize = 64;
+
+impl Misses {
+    /// The handler of a frame, whose handlers are `map` and whose vmctx is at `vmctx`.
+    ///
+    /// # Safety
+    /// The frame is alive, and so is the instance of its vmctx, which is there if a handler of the frame has
+    /// a tag.
+    unsafe fn find(
+        &mut self,
+        (map, site): (&HandlerMap, HandlerSite),
+        vmctx: *const usize,
+        tag: TagPtr,
+    ) -> Option<Handler> {
+        let mut seen = SmallVec::<[u32; 8]>::new();
+        let mut looked_at = 0;
+        for (scope, handlers) in map.scopes(site) {
+            let has_tag = handlers.first().is_some_and(|first| first.tag.is_some());
+            // SAFETY: as the caller says.
+            let missed = || (map as *const HandlerMap, scope, unsafe { vmctx.read() });
+            if has_tag && !self.0.is_empty() && self.0.contains(&missed()) {
+                break;
+            }
+            let matches = |handler: &&Handler| {
+                handler.tag.is_none_or(|offset| {
+                    // SAFETY: as the caller says.
+                    let vmctx = unsafe { vmctx.read() };
+                    let identity = ptr::with_exposed_provenance::<usize>(vmctx + offset as usize);
+                    // SAFETY: the instance has the tag's identity there.
+                    unsafe { identity.read() == tag.0 }
+                })
+            };
+            if let Some(handler) = handlers.iter().find(matches) {
+                return Some(*handler);
+            }
+            looked_at += handlers.len();
+            if has_tag {
+                seen.push(scope);
+            }
+        }
+        if looked_at > MANY_HANDLERS {
+            // SAFETY: as the caller says: a handler without a tag would have matched.
             let vmctx = unsafe { vmctx.read() };
-            let identity = ptr::with_exposed_provenance::<usize>(vmctx + offset as usize);
-            // SAFETY: the instance is alive, and has the tag's identity there.
-            unsafe { identity.read() == tag.0 }
-        })
-    })?;
+            self.0.extend(seen.into_iter().map(|scope| (map as *const HandlerMap, scope, vmctx)));
+        }
+        None
+    }
+}
+
+fn match_frame(
+    map: &HandlerMap,
+    known: &Known,
+    fp: usize,
+    (tag, misses): (TagPtr, &mut Misses),
+) -> Option<Caught> {
+    let vmctx = ptr::with_exposed_provenance::<usize>(fp - known.site.vmctx_slot as usize);
+    // SAFETY: the frame is alive, and its vmctx is where the compiler says, when a handler has a tag.
+    let handler = unsafe { misses.find((map, known.site), vmctx, tag) }?;
     Some(Caught {
         pc: known.code + handler.landing_pad as usize,
         fp,

@@ -116,7 +116,7 @@ impl Translator<'_, '_> {
         let facts = frame.facts;
         self.facts.undo_to(facts);
         self.stack.truncate(height);
-        let pad = self.handlers.pad(scope, clause);
+        let pad = self.pad(self.handlers.number(scope, clause));
         self.builder.switch_to_block(pad);
         self.builder.seal_block(pad);
         let places = self.places_at_pads(self.src.pc, height, None);
