@@ -394,6 +394,8 @@ pub struct Body {
     /// Branch hints in the order of their offsets (relative to the start of `range`):
     /// `true` for likely taken.
     pub branch_hints: Box<[(u32, bool)]>,
+    /// Whether it has a `rethrow`: then what a `catch` caught is kept as an object.
+    pub rethrows: bool,
 }
 
 impl Body {

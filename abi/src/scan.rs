@@ -88,6 +88,8 @@ pub struct LoopScanner {
     local_count: usize,
     /// Whether any function had an operator on objects.
     objects: bool,
+    /// Whether the present function has a `rethrow`.
+    rethrows: bool,
     /// Offset of the present body in the module.
     start: u32,
     /// Offsets in the module of calls through references.
@@ -118,6 +120,7 @@ impl LoopScanner {
         self.local_count = local_count as usize;
         self.memory = 0;
         self.has_call = false;
+        self.rethrows = false;
         self.first_call_site = self.call_sites.len();
     }
 
@@ -139,6 +142,17 @@ impl LoopScanner {
     #[must_use]
     pub fn finish(&mut self) -> Box<[LoopScan]> {
         self.loops.drain(..).collect()
+    }
+
+    /// A `rethrow` operator.
+    pub fn rethrow(&mut self) {
+        self.rethrows = true;
+    }
+
+    /// Whether the function had one.
+    #[must_use]
+    pub fn takes_rethrow(&self) -> bool {
+        self.rethrows
     }
 
     /// A `loop` operator at `offset` from the start of the body.

@@ -1,8 +1,7 @@
 //! Which functions never throw: calls of these stay plain calls within a `try_table`.
 //!
-//! A call with handlers keeps nothing in registers, on either way out, and makes its function save
-//! all callee-saved registers at its entry. So a callee is looked through, bottom-up, before it
-//! gets handlers: when neither it nor what it calls throws, calls through a table or a reference,
+//! A call with handlers ends its block, has landing pads, and may give up all registers
+//! ([`crate::handlers`]). So a callee is looked through, bottom-up, before it gets handlers: when neither it nor what it calls throws, calls through a table or a reference,
 //! or calls an import, no exception comes out of it. Traps are none.
 
 use std::collections::HashMap;

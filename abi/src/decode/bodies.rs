@@ -153,7 +153,8 @@ impl BodyRules<'_> {
                 allocations = validator.into_allocations();
             }
             let (loops, first_loop) = (scanner.finish(), 0);
-            bodies.push(Body { range, loops, first_loop, branch_hints: Box::default() });
+            let (branch_hints, rethrows) = (Box::default(), scanner.takes_rethrow());
+            bodies.push(Body { range, loops, first_loop, branch_hints, rethrows });
         }
         let call_sites = scanner.take_call_sites();
         Ok(Validated { bodies, use_objects: scanner.takes_objects(), call_sites })

@@ -55,6 +55,9 @@ macro_rules! note {
     ($s:ident visit_br_on_cast_fail $a:tt $b:tt) => {
         $s.scanner.branch_on_cast($s.offset)
     };
+    ($s:ident visit_rethrow $a:tt $b:tt) => {
+        $s.scanner.rethrow()
+    };
     ($s:ident visit_return_call $a:tt $b:tt) => {
         $s.scanner.call()
     };

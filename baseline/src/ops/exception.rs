@@ -97,7 +97,7 @@ impl FuncCompiler<'_> {
     }
 
     /// `catch`, or `catch_all` without a tag. What the clause catches is on the stack below its
-    /// operands, for `rethrow`.
+    /// operands, for `rethrow`; null where there is none.
     pub(crate) fn catch(&mut self, tag: Option<TagIndex>) {
         let index = self.control.index_of(0);
         if !self.dead {
@@ -110,9 +110,14 @@ impl FuncCompiler<'_> {
         frame.scope = self.handlers.parent(scope);
         self.truncate(height);
         self.forget_registers();
-        let exn = Clause { tag: None, by_ref: true };
-        self.handlers.add_clause_at(scope, Clause { tag, by_ref: true }, self.asm.pos());
-        self.push_exception(exn);
+        let input = &self.src.input;
+        let by_ref = input.module.bodies[input.func.index()].rethrows;
+        self.handlers.add_clause_at(scope, Clause { tag, by_ref }, self.asm.pos());
+        if by_ref {
+            self.push_exception(Clause { tag: None, by_ref });
+        } else {
+            self.ref_null();
+        }
         self.push_exception(Clause { tag, by_ref: false });
         self.dead = false;
         self.charge_fuel();

@@ -92,8 +92,9 @@ impl Translator<'_, '_> {
             None => self.scope(),
         };
         let scope = self.handlers.open_scope(parent);
+        let by_ref = self.rethrows();
         for &tag in &clauses.tags {
-            self.add_clause(scope, Clause { tag, by_ref: true }, None);
+            self.add_clause(scope, Clause { tag, by_ref }, None);
         }
         self.open_block(Kind::Try, ty);
         let frame = self.control.last_mut().expect("just opened");
@@ -101,8 +102,14 @@ impl Translator<'_, '_> {
         frame.try_scope = scope;
     }
 
+    /// Whether what a `catch` of the function at hand caught may be thrown again.
+    fn rethrows(&self) -> bool {
+        let input = &self.src.input;
+        input.module.bodies[input.func.index()].rethrows
+    }
+
     /// `catch`, or `catch_all` without a tag. What the clause catches is on the stack below its
-    /// operands, for `rethrow`.
+    /// operands, for `rethrow`; null where there is none.
     pub(crate) fn catch(&mut self, tag: Option<TagIndex>) {
         let index = self.control.len() - 1;
         if !self.dead {
@@ -122,7 +129,11 @@ impl Translator<'_, '_> {
         let places = self.places_at_pads(self.src.pc, height, None);
         self.go_on_at_pad(&places);
         let exn = self.builder.block_params(pad)[0];
-        self.push(exn);
+        if self.rethrows() {
+            self.push(exn);
+        } else {
+            self.ref_null();
+        }
         let values = self.exception_values(Clause { tag, by_ref: false }, exn);
         let module = self.src.input.module;
         let params = tag.map(|tag| &module.func_type_at(module.tags[tag.index()]).params);

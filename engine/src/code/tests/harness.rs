@@ -118,6 +118,7 @@ pub(super) fn module_code(funcs: &[TestFunc]) -> Arc<ModuleCode> {
             loops: Box::default(),
             first_loop: 0,
             branch_hints: Box::default(),
+            rethrows: false,
         });
         module.funcs.push(TypeIndex(0));
         module.escaping_funcs.push(FuncIndex::new(i));

@@ -1,5 +1,5 @@
-;; What a try_table costs that nothing is thrown in: `$try` saves the callee-saved registers, which a
-;; throw does not restore, and nothing at the call; `$plain` is the same call without. A callee that
+;; What a try_table costs that nothing is thrown in: nothing at the call, for a landing has the
+;; callee-saved registers as they were; `$plain` is the same call without. A callee that
 ;; never throws is inlined or called as without a handler, and a local throw is a jump. Where a tag is
 ;; compared, the vmctx is kept at the call, which tells whose tag it is; `$try_all` keeps none.
 (module
