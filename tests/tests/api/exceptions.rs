@@ -293,3 +293,65 @@ fn hoards_of_exceptions_trap() {
         assert!(made.contains(&count), "{count}");
     }
 }
+
+/// Loops inside of handlers get code of their own while they run, and exceptions go to the handlers around them.
+#[test]
+fn loops_inside_of_handlers_are_replaced_on_the_stack() {
+    let text = include_str!("../../programs/osr_in_handlers.wat");
+    for mode in modes::all() {
+        let engine = Engine::new(&mode.config).unwrap();
+        let (mut store, instance) = super::instantiate(&engine, text);
+        for (name, argument, expected) in
+            [("f", 3000, 6_852_666_179_422_270_898), ("g", 3000, 1_855_132_124_865_484_803)]
+        {
+            let func = instance.get_typed_func::<i32, i64>(&mut store, name).unwrap();
+            assert_eq!(func.call(&mut store, argument).unwrap(), expected, "{name}, {}", mode.name);
+        }
+    }
+    let engine = Engine::default();
+    let module = Module::new(&engine, text).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let func = instance.get_typed_func::<i32, i64>(&mut store, "f").unwrap();
+    for _ in 0..1000 {
+        assert_eq!(func.call(&mut store, 4_000_000).unwrap(), 1_445_250_515_320_432_141);
+        if module.stats().osr_entries > 0 {
+            return;
+        }
+    }
+    panic!("no frame went over");
+}
+
+/// What is thrown and caught leaves nothing behind, also when a reference to it is taken.
+#[test]
+fn exceptions_that_are_caught_leave_no_memory_behind() {
+    let text = r#"(module (tag $e (param i64))
+        (func $thrower (param i64) (throw $e (local.get 0)))
+        (func $again (param i64)
+            (throw_ref (block $h (result i64 exnref)
+                (try_table (catch_ref $e $h) (call $thrower (local.get 0)))
+                unreachable) ))
+        (func (export "values") (param $n i32) (result i64) (local $s i64)
+            (loop $l
+                (block $h (result i64)
+                    (try_table (catch $e $h) (call $thrower (i64.extend_i32_u (local.get $n))))
+                    unreachable)
+                (local.set $s (i64.add (local.get $s)))
+                (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $s))
+        (func (export "references") (param $n i32) (result i64) (local $s i64)
+            (loop $l
+                (block $h (result i64)
+                    (try_table (catch $e $h) (call $again (i64.extend_i32_u (local.get $n))))
+                    unreachable)
+                (local.set $s (i64.add (local.get $s)))
+                (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $s)))"#;
+    let (mut store, instance) = super::instantiate(&Engine::default(), text);
+    for (name, turns) in [("values", 100_000_000), ("references", 10_000_000)] {
+        let func = instance.get_typed_func::<i32, i64>(&mut store, name).unwrap();
+        let sum = i64::from(turns) * (i64::from(turns) + 1) / 2;
+        assert_eq!(func.call(&mut store, turns).unwrap(), sum);
+        assert!(store.exception_count() < 100_000, "{}", store.exception_count());
+    }
+}
