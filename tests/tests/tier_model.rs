@@ -4,7 +4,8 @@
 //! What is modelled, with the names of the engine: a function's progress (cold, requested,
 //! optimised), which decides who may ask; the channel to the dispatcher, of one place, which refuses
 //! when it is full; placing code and the one store to the entry slot that publishes it; the counter
-//! that is armed and set to zero; and the module that may go between any two steps. Each step is
+//! that is armed and set to zero; code that finds no place because there is a limit; and the module that
+//! may go between any two steps. Each step is
 //! one atomic operation of the engine. Steps of different threads interleave in all ways; that the
 //! hardware keeps each thread's stores in order is what release and acquire are there for.
 
@@ -27,6 +28,10 @@ enum Step {
     Send(u8),
     /// There was no place: the function is cold again, and its counter armed.
     GiveBack(u8),
+    /// Somebody asked already: the counter is armed to wait for that.
+    Arm(u8),
+    /// It looks whether the code came meanwhile.
+    Look(u8),
     /// A call, or a turn of the loop, after all that.
     Call,
     /// The worker looks for a request.
@@ -37,6 +42,8 @@ enum Step {
     Upgrade,
     /// It places the code and its tables.
     Place,
+    /// There is too much code: the function is cold again.
+    Refuse,
     /// It stores the address to the slot.
     Publish,
     /// It says that the function is optimised.
@@ -57,6 +64,8 @@ struct State {
     /// The request in the channel is about another function.
     foreign: bool,
     compiled: u8,
+    /// How often there is no room for the code.
+    refusals: u8,
     placed: bool,
     published: bool,
     counter_is_zero: bool,
@@ -74,6 +83,7 @@ impl State {
             channel_full: false,
             foreign: false,
             compiled: 0,
+            refusals: 0,
             placed: false,
             published: false,
             counter_is_zero: false,
@@ -94,7 +104,16 @@ impl State {
                 next.progress = Progress::Requested;
                 Step::Send(left - 1)
             }
+            Step::Fire(left) if self.progress == Progress::Requested => Step::Arm(left - 1),
             Step::Fire(left) => Step::Fire(left - 1),
+            Step::Arm(left) => {
+                next.counter_is_zero = false;
+                Step::Look(left)
+            }
+            Step::Look(left) => {
+                next.counter_is_zero |= self.progress == Progress::Optimized;
+                Step::Fire(left)
+            }
             Step::Send(left) if self.channel_full => Step::GiveBack(left),
             Step::Send(left) => {
                 next.channel_full = true;
@@ -132,7 +151,14 @@ impl State {
             Step::Upgrade if self.module_dropped => Step::Take,
             Step::Upgrade => {
                 self.worker_holds_module = true;
-                Step::Place
+                if self.refusals == 0 { Step::Place } else { Step::Refuse }
+            }
+            Step::Refuse => {
+                self.refusals -= 1;
+                self.progress = Progress::Cold;
+                self.worker_holds_module = false;
+                self.module_freed = self.module_dropped;
+                Step::Take
             }
             Step::Place => {
                 assert!(!self.module_freed, "the worker holds the module");
@@ -207,6 +233,19 @@ fn a_request_without_a_place_is_made_again() {
         // Its request was refused each time, or it was compiled: it never waits for nothing.
         assert_ne!(end.progress, Progress::Requested);
     });
+}
+
+#[test]
+fn code_without_room_is_asked_for_again() {
+    let mut start = State::new(&[Step::Fire(4), Step::Fire(2), Step::Take]);
+    start.refusals = 1;
+    let states = explore(start, |end| {
+        // Whoever fired again had it compiled again.
+        assert_ne!(end.progress, Progress::Requested);
+        assert_eq!(end.published, end.compiled == 2);
+        assert!(!end.published || end.counter_is_zero);
+    });
+    assert!(states > 100, "{states}");
 }
 
 #[test]
