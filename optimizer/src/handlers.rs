@@ -60,6 +60,15 @@ struct Scope {
     clauses: SmallVec<[u32; 2]>,
 }
 
+/// What catches in the function that throws.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LocalHandler {
+    /// A clause of a `try_table`, whose label is that of the frame at this position.
+    Label(usize, Clause),
+    /// A clause of a `try`, by its number, that keeps no reference to what it catches.
+    Pad(u32),
+}
+
 /// The clauses of a `try`, or the depth that it delegates to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TryClauses {
@@ -298,9 +307,9 @@ impl Translator<'_, '_> {
         Some(slot)
     }
 
-    /// The frame that a `throw` of `tag` goes to, and the clause that catches it, when that is
-    /// certain: two tags that are both imported may be the same.
-    pub(crate) fn local_handler(&self, tag: TagIndex) -> Option<(usize, Clause)> {
+    /// Where a `throw` of `tag` goes, when that is certain: two tags that are both imported may be the
+    /// same.
+    pub(crate) fn local_handler(&self, tag: TagIndex) -> Option<LocalHandler> {
         let imported = |tag: TagIndex| tag.0 < self.src.input.module.imported.tags;
         let mut seen = 0;
         let mut scope = self.scope();
@@ -308,9 +317,11 @@ impl Translator<'_, '_> {
             for &number in &here.clauses {
                 seen += 1;
                 let clause = self.handlers.clauses[number as usize];
-                let target = self.handlers.pads[number as usize].target?;
                 if clause.tag.is_none_or(|caught| caught == tag) {
-                    return Some((target, clause));
+                    return match self.handlers.pads[number as usize].target {
+                        Some(target) => Some(LocalHandler::Label(target, clause)),
+                        None => (!clause.by_ref).then_some(LocalHandler::Pad(number)),
+                    };
                 }
                 let may_be = clause.tag.is_some_and(|other| imported(other) && imported(tag));
                 if may_be || seen > MAX_CLAUSES_SEEN {

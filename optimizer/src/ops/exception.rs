@@ -1,11 +1,11 @@
 //! Exceptions: `try_table` and `throw`, and the `try` and `catch` of before.
 
 use crate::control::Kind;
-use crate::handlers::Clause;
+use crate::handlers::{Clause, LocalHandler};
 use crate::memory_flags::Region;
 use crate::ops::call::BuiltinArg;
 use crate::translate::Translator;
-use cranelift_codegen::ir::{InstBuilder, types};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
 use std::mem::offset_of;
 use upshift_abi::builtin::Builtin;
 use upshift_abi::index::TagIndex;
@@ -40,16 +40,33 @@ impl Translator<'_, '_> {
 
     /// `throw`
     pub(crate) fn throw(&mut self, tag: TagIndex) {
-        let Some((target, clause)) = self.local_handler(tag) else {
-            self.build_exception(tag, false);
-            self.call_builtin(Builtin::throw, &[], None);
-            return self.trap(Trap::Unreachable);
-        };
-        if clause.by_ref {
-            self.build_exception(tag, clause.tag.is_some());
-            self.call_builtin(Builtin::exn_new, &[], Some(types::I64));
+        match self.local_handler(tag) {
+            Some(LocalHandler::Label(target, clause)) => {
+                if clause.by_ref {
+                    self.build_exception(tag, clause.tag.is_some());
+                    self.call_builtin(Builtin::exn_new, &[], Some(types::I64));
+                }
+                self.branch_to(target);
+            }
+            Some(LocalHandler::Pad(number)) => {
+                let exn = self.build_exception(tag, false);
+                self.throw_to_pad(number, exn);
+            }
+            None => {
+                self.build_exception(tag, false);
+                self.call_builtin(Builtin::throw, &[], None);
+                self.trap(Trap::Unreachable);
+            }
         }
-        self.branch_to(target);
+    }
+
+    /// Goes to a landing pad, where references are in their slots as behind a call.
+    fn throw_to_pad(&mut self, number: u32, exn: Value) {
+        self.run = None;
+        self.store_references();
+        let pad = self.pad(number);
+        self.builder.ins().jump(pad, &[BlockArg::Value(exn)]);
+        self.dead = true;
     }
 
     /// `throw_ref`
@@ -59,8 +76,8 @@ impl Translator<'_, '_> {
         self.trap(Trap::Unreachable);
     }
 
-    /// Builds an exception of the operands on top of the stack in the thread's buffer.
-    fn build_exception(&mut self, tag: TagIndex, keeps_operands: bool) {
+    /// Builds an exception of the operands on top of the stack in the thread's buffer; its address.
+    fn build_exception(&mut self, tag: TagIndex, keeps_operands: bool) -> Value {
         let module = self.src.input.module;
         let count = module.func_type_at(module.tags[tag.index()]).params.len();
         let fields = self.peek_many(count);
@@ -82,6 +99,7 @@ impl Translator<'_, '_> {
         let count = i64::try_from(count).expect("a tag has few parameters");
         let count = self.builder.ins().iconst(types::I32, count);
         self.builder.ins().store(flags, count, buffer, header(offset_of!(ExnHeader, fields)));
+        buffer
     }
 
     /// `try`
