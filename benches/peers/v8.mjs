@@ -7,7 +7,7 @@
 //
 // V8 flags choose the tiers: none for lazy Liftoff with TurboFan on top, --liftoff-only,
 // or --no-liftoff --no-wasm-lazy-compilation for TurboFan at once.
-// The result is one line "@@{json}" of milliseconds (microseconds for inst), on standard
+// The result is one line "@@{json}" of milliseconds (microseconds for inst) and bytes, on standard
 // output for compile and inst, on standard error for run.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -18,6 +18,7 @@ const ROUNDS = 5;
 const milliseconds = ({ user, system }) => (user + system) / 1e3;
 const threadCpu = () => milliseconds(process.threadCpuUsage());
 const processCpu = () => milliseconds(process.cpuUsage());
+const peakRssBytes = () => 1024 * Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
 const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
 const result = (object) => `@@${JSON.stringify(object)}\n`;
 
@@ -94,6 +95,7 @@ function measureRun(bytes, options) {
       bench_ms: timed ? marks.at(-1)[0] - marks[0][0] : -1,
       bench_cpu: timed ? marks.at(-1)[1] - marks[0][1] : -1,
       total_cpu: processCpu(),
+      peak_rss_bytes: peakRssBytes(),
     }),
   );
   process.exitCode = status ?? 0;

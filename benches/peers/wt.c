@@ -5,7 +5,7 @@
 //   wt run     FILE [--winch] [--parallel] [--dir HOST[::GUEST]]... [--invoke F] [--reps N] [--stub] [--] ARGS...
 //   wt inst    FILE [--winch] [--pool] [--invoke F] [--reps N]
 //
-// The result is one line "@@{json}" of milliseconds (microseconds for inst), on standard
+// The result is one line "@@{json}" of milliseconds (microseconds for inst) and bytes, on standard
 // output for compile and inst, on standard error for run. CPU times of compile and total
 // are those of the process, the others those of the calling thread.
 #include <stdio.h>
@@ -43,6 +43,19 @@ static Instant thread_now(void) {
 
 static Instant process_now(void) {
   return (Instant){clock_ms(CLOCK_MONOTONIC), clock_ms(CLOCK_PROCESS_CPUTIME_ID)};
+}
+
+// The largest resident set of this process so far; 0 if the kernel does not say.
+static double peak_rss_bytes(void) {
+  char line[256];
+  double kilobytes = 0;
+  FILE *status = fopen("/proc/self/status", "r");
+  if (!status) return 0;
+  while (fgets(line, sizeof line, status)) {
+    if (!strncmp(line, "VmHWM:", 6)) kilobytes = atof(line + 6);
+  }
+  fclose(status);
+  return kilobytes * 1024;
 }
 
 static void fail(const char *what, wasmtime_error_t *error, wasm_trap_t *trap) {
@@ -243,10 +256,10 @@ static void measure_run(const Options *o) {
   }
   fprintf(stderr,
           "@@{\"compile_ms\":%.3f,\"inst_ms\":%.3f,\"run_ms\":%.3f,\"compile_cpu\":%.3f,\"run_cpu\":%.3f,"
-          "\"bench_ms\":%.3f,\"bench_cpu\":%.3f,\"total_cpu\":%.3f}\n",
+          "\"bench_ms\":%.3f,\"bench_cpu\":%.3f,\"total_cpu\":%.3f,\"peak_rss_bytes\":%.0f}\n",
           compiled.wall - from.wall, instantiate, median(wall, o->reps), compiled.cpu - from.cpu,
           median(cpu, o->reps), bench_to.wall < 0 ? -1 : bench_to.wall - bench_from.wall,
-          bench_to.cpu < 0 ? -1 : bench_to.cpu - bench_from.cpu, process_now().cpu);
+          bench_to.cpu < 0 ? -1 : bench_to.cpu - bench_from.cpu, process_now().cpu, peak_rss_bytes());
 }
 
 static void measure_instantiate(const Options *o) {

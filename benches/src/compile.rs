@@ -11,7 +11,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::engine::{CompileSample, Engine};
+use crate::report::Report;
 use crate::stats::{Estimate, geometric_mean};
+use crate::svg::bars::{Bars, Group};
 use crate::table::Table;
 
 /// Repetitions within one process: the first one pays for cold caches and page faults.
@@ -35,10 +37,10 @@ pub(crate) fn measure(
     tiers: &[Engine],
     peers: &[Engine],
     rounds: usize,
-) -> Result<Value> {
+) -> Result<Report> {
     let Some(dir) = dir else {
         println!("\nCompile throughput: no files, give --compile DIR");
-        return Ok(Value::Null);
+        return Ok(Report::new(Value::Null, None));
     };
     let engines: Vec<&Engine> = tiers.iter().chain(peers).collect();
     let mut rows = Vec::new();
@@ -47,7 +49,7 @@ pub(crate) fn measure(
         rows.push(measure_file(&path, &engines, rounds)?);
     }
     print(&rows, &engines);
-    Ok(to_json(&rows, &engines))
+    Ok(Report::new(to_json(&rows, &engines), Some(draw(&rows, &engines))))
 }
 
 fn modules(dir: &Path, filter: Option<&str>) -> Result<Vec<PathBuf>> {
@@ -165,6 +167,14 @@ fn figures(
 
 fn show(number: Option<f64>) -> String {
     number.map_or_else(|| "-".to_owned(), |number| format!("{number:.2}"))
+}
+
+fn draw(rows: &[Row], engines: &[&Engine]) -> String {
+    let names: Vec<String> = engines.iter().map(|engine| engine.name.clone()).collect();
+    let groups =
+        rows.iter().map(|row| Group { name: row.name.clone(), figures: row.best_cpu_ms.clone() });
+    let title = "CPU time to compile, as a multiple of the least";
+    Bars { title, unit: "ms", engines: &names, groups: groups.collect() }.draw()
 }
 
 fn to_json(rows: &[Row], engines: &[&Engine]) -> Value {

@@ -4,12 +4,16 @@
 //! peers (see [`peers`]), one after the other in interleaved rounds, so that a slow phase of
 //! the machine hits all of them. `--smoke` only checks what the programs print.
 
+mod comparison;
 mod compile;
 mod engine;
 mod instantiate;
+mod invocation;
 mod peers;
 mod process;
 mod profile;
+mod report;
+mod rounds;
 mod run_time;
 mod smoke;
 mod start;
@@ -27,7 +31,10 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Map, Value};
 
 use crate::engine::Engine;
+use crate::peers::Peers;
+use crate::report::Report;
 use crate::suite::{Size, Suite};
+use crate::upshift::Tier;
 
 /// Benchmarks of Upshift beside Wasmtime and V8.
 #[derive(Parser)]
@@ -40,9 +47,10 @@ struct Options {
     /// The upshift binary; without it the one of this workspace, built on demand.
     #[arg(long, value_name = "FILE")]
     upshift: Option<PathBuf>,
-    /// Tiers of Upshift to measure; the first one is what the ratios are about.
+    /// Tiers of Upshift to measure: auto, auto:POLICY, baseline, optimizer. The first one is what
+    /// the ratios are about.
     #[arg(long, value_delimiter = ',', default_value = "auto")]
-    tier: Vec<String>,
+    tier: Vec<Tier>,
     /// Tables to print; without it all but that of profiling.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Section>,
@@ -58,8 +66,8 @@ struct Options {
     /// Write all samples as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Draw the run times as SVG.
-    #[arg(long, value_name = "FILE")]
+    /// Draw each table into this directory: run.svg, compile.svg and so on.
+    #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
     /// Only run every program at its tiny size, on Upshift, and check its output.
     #[arg(long)]
@@ -96,44 +104,56 @@ fn run(options: &Options) -> Result<bool> {
     if options.smoke {
         return smoke::check(&suite, &tiers);
     }
-    let peers = peers::locate(options.peers.as_deref());
-    let mut report = Map::new();
+    let bench =
+        Bench { options, suite, upshift, tiers, peers: peers::locate(options.peers.as_deref()) };
+    let mut all = Map::new();
     let mut correct = true;
     for section in wanted(options) {
-        let figures = match section {
+        let Report { json, image, correct: fine } = bench.measure(section)?;
+        all.insert(name(section), json);
+        correct &= fine;
+        if let (Some(dir), Some(image)) = (&options.svg, image) {
+            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            write(&dir.join(name(section)).with_extension("svg"), &image)?;
+        }
+    }
+    if let Some(path) = &options.json {
+        write(path, &serde_json::to_string_pretty(&Value::Object(all))?)?;
+    }
+    Ok(correct)
+}
+
+/// All that a table may need.
+struct Bench<'a> {
+    options: &'a Options,
+    suite: Suite,
+    upshift: PathBuf,
+    tiers: Vec<Engine>,
+    peers: Peers,
+}
+
+impl Bench<'_> {
+    fn measure(&self, section: Section) -> Result<Report> {
+        let Self { options, suite, tiers, peers, .. } = self;
+        let rounds = options.rounds;
+        match section {
             Section::Run => {
-                let outcome = run_time::measure(
-                    &suite,
-                    options.size,
-                    &tiers,
-                    &peers.for_running,
-                    options.rounds,
-                );
-                correct &= outcome.correct;
-                if let Some(path) = &options.svg {
-                    write(path, &svg::draw(&outcome))?;
-                }
-                outcome.json
+                Ok(run_time::measure(suite, options.size, tiers, &peers.for_running, rounds))
             }
             Section::Compile => compile::measure(
                 options.compile.as_deref(),
                 options.filter.as_deref(),
-                &tiers,
+                tiers,
                 &peers.for_compiling,
-                options.rounds,
-            )?,
-            Section::Start => start::measure(&tiers, &peers.for_running, options.rounds)?,
+                rounds,
+            ),
+            Section::Start => start::measure(tiers, &peers.for_running, rounds),
             Section::Instantiate => {
-                instantiate::measure(&tiers[0], &peers.for_instantiating, options.rounds)
+                Ok(instantiate::measure(&tiers[0], &peers.for_instantiating, rounds))
             }
-            Section::Profile => profile::measure(&suite, &upshift, options.rounds)?,
-        };
-        report.insert(name(section), figures);
+            Section::Profile => profile::measure(suite, &self.upshift, rounds),
+        }
     }
-    if let Some(path) = &options.json {
-        write(path, &serde_json::to_string_pretty(&Value::Object(report))?)?;
-    }
-    Ok(correct)
 }
 
 fn wanted(options: &Options) -> Vec<Section> {
@@ -145,14 +165,8 @@ fn wanted(options: &Options) -> Vec<Section> {
 }
 
 fn name(section: Section) -> String {
-    let name = match section {
-        Section::Run => "run",
-        Section::Compile => "compile",
-        Section::Start => "start",
-        Section::Instantiate => "instantiate",
-        Section::Profile => "profile",
-    };
-    name.to_owned()
+    let value = section.to_possible_value().expect("no section is hidden");
+    value.get_name().to_owned()
 }
 
 fn write(path: &std::path::Path, text: &str) -> Result<()> {

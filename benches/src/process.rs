@@ -9,29 +9,40 @@ use serde_json::Value;
 /// The clock of `/proc/self/stat` on Linux, in ticks per second.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What a process printed.
+/// What a process printed, and what it took.
 pub(crate) struct Output {
     /// Its standard output.
-    pub(crate) stdout: String,
+    pub(crate) stdout: Vec<u8>,
     /// Its standard error.
     pub(crate) stderr: String,
+    /// Its CPU time by [`children_cpu_ms`], in whole ticks.
+    pub(crate) cpu_ms: f64,
 }
 
 /// Runs a command to its end; a failure carries the last lines that it printed.
 pub(crate) fn output(command: &mut Command) -> Result<Output> {
+    output_of(command, Stdio::null())
+}
+
+/// [`output`] of a command that reads `stdin`.
+pub(crate) fn output_of(command: &mut Command, stdin: Stdio) -> Result<Output> {
     let name = command.get_program().to_owned();
+    let before = children_cpu_ms()?;
     let finished = command
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .output()
         .with_context(|| format!("cannot start {}", name.display()))?;
-    let stdout = String::from_utf8_lossy(&finished.stdout).into_owned();
     let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
     if !finished.status.success() {
-        let lines: Vec<&str> = stderr.trim().lines().collect();
-        let last = lines[lines.len().saturating_sub(3)..].join(" / ");
-        bail!("{} {}: {last}", name.display(), finished.status);
+        bail!("{} {}: {}", name.display(), finished.status, last_lines(&stderr));
     }
-    Ok(Output { stdout, stderr })
+    Ok(Output { stdout: finished.stdout, stderr, cpu_ms: children_cpu_ms()? - before })
+}
+
+/// What a failed process said last.
+pub(crate) fn last_lines(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr.trim().lines().collect();
+    lines[lines.len().saturating_sub(3)..].join(" / ")
 }
 
 /// The object after `@@` in a driver's output.
@@ -66,6 +77,13 @@ mod tests {
         let stat = "7 (a b) c) S 1 2 3 4 5 6 7 8 9 10 11 12 30 12 20 0 1";
         assert_eq!(parse_children_cpu_ms(stat), Some(420.0));
         assert_eq!(parse_children_cpu_ms("7 (x) S 1"), None);
+    }
+
+    #[test]
+    fn a_failure_says_what_the_process_said_last() {
+        let script = "printf 'one\\ntwo\\nthree\\nfour\\n' >&2; exit 3";
+        let error = output(Command::new("sh").args(["-c", script])).err().unwrap().to_string();
+        assert!(error.ends_with("two / three / four") && error.contains('3'), "{error}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::report::Report;
 use crate::stats::Estimate;
 use crate::suite::{Program, Suite};
 use crate::table::Table;
@@ -37,7 +38,7 @@ struct Run {
 }
 
 /// Runs all programs `rounds` times in each way and prints the tables.
-pub(crate) fn measure(suite: &Suite, upshift: &Path, rounds: usize) -> Result<Value> {
+pub(crate) fn measure(suite: &Suite, upshift: &Path, rounds: usize) -> Result<Report> {
     let out = std::env::temp_dir().join(format!("upshift-benches-{}", std::process::id()));
     let mut ratios: Vec<[Vec<f64>; 2]> = vec![Default::default(); WAYS.len()];
     let mut coverage: Vec<Vec<f64>> = vec![Vec::new(); suite.programs.len()];
@@ -62,7 +63,8 @@ pub(crate) fn measure(suite: &Suite, upshift: &Path, rounds: usize) -> Result<Va
     let ways = WAYS.iter().zip(&ratios).map(|(way, [thread, process])| {
         json!({ "way": way.0, "thread_cpu_ratio": thread, "process_cpu_ratio": process })
     });
-    Ok(json!({ "ways": ways.collect::<Vec<Value>>(), "coverage": coverage }))
+    let ways: Vec<Value> = ways.collect();
+    Ok(Report::new(json!({ "ways": ways, "coverage": coverage }), None))
 }
 
 fn run(upshift: &Path, way: &[&str], program: &Program, out: &Path) -> Result<Run> {
@@ -71,7 +73,7 @@ fn run(upshift: &Path, way: &[&str], program: &Program, out: &Path) -> Result<Ru
     if way[0] == "profile" {
         command.arg("--out").arg(out);
     }
-    let (_, figures) = upshift::with_stats(command, &program.module, &[])?;
+    let (_, figures) = upshift::with_stats(command, &program.module)?;
     let figure = |name: &str| figures[name].as_f64().with_context(|| format!("no {name}"));
     Ok(Run { thread_ms: figure("run_cpu_ms")?, process_ms: figure("process_cpu_ms")? })
 }

@@ -1,75 +1,61 @@
-//! Run times as a bar chart: per program one bar for each engine, as a multiple of the
-//! fastest, so that long and short programs share a scale. Bars beyond the scale are cut.
+//! Images of tables: what their kinds share.
+
+pub(crate) mod bars;
 
 use std::fmt::Write as _;
 
-use crate::run_time::{Measured, Outcome};
-
-const BAR_HEIGHT: usize = 9;
-const GAP: usize = 8;
-const LABEL_WIDTH: usize = 150;
-const UNIT_WIDTH: f64 = 90.0;
-const MOST_UNITS: f64 = 8.0;
-const LEGEND_HEIGHT: usize = 30;
-const LEGEND_STEP: usize = 140;
-
-/// One colour per engine, in the order of the outcome; told apart without red and green.
+/// One colour per engine, in their order; told apart without red and green.
 const COLOURS: [&str; 8] =
     ["#0b559f", "#e69f00", "#a6761d", "#56b4e9", "#999999", "#cc79a7", "#332288", "#117733"];
 
-/// The whole image.
-pub(crate) fn draw(outcome: &Outcome) -> String {
-    let bars = outcome.engines.len();
-    let block = bars * BAR_HEIGHT + GAP;
-    let height = LEGEND_HEIGHT + outcome.programs.len() * block;
-    let chart_width = (UNIT_WIDTH * MOST_UNITS).ceil();
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-        chart_width + (LABEL_WIDTH + 40) as f64,
-    );
-    legend(&mut svg, &outcome.engines);
-    for (index, program) in outcome.programs.iter().enumerate() {
-        draw_program(&mut svg, program, LEGEND_HEIGHT + index * block);
-    }
-    svg.push_str("</svg>\n");
-    svg
+const LEGEND_LEFT: usize = 10;
+const LEGEND_STEP: usize = 160;
+/// The height of the title and the legend.
+const HEAD_HEIGHT: usize = 48;
+
+/// An image that grows line by line.
+struct Image {
+    text: String,
 }
 
-fn legend(svg: &mut String, engines: &[String]) {
-    for (index, engine) in engines.iter().enumerate() {
-        let x = 10 + index * LEGEND_STEP;
-        push(
-            svg,
-            format_args!(
-                "<rect x=\"{x}\" y=\"8\" width=\"10\" height=\"10\" fill=\"{}\"/>",
+impl Image {
+    /// An empty image with a title and a line that says which colour is whose; at least as wide
+    /// as these are.
+    fn new(width: usize, height: usize, title: &str, engines: &[String]) -> Self {
+        let width = width.max(LEGEND_LEFT + engines.len() * LEGEND_STEP);
+        let mut image = Self { text: String::new() };
+        image.push(format_args!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             font-family=\"sans-serif\" font-size=\"11\">\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
+        ));
+        image.text(LEGEND_LEFT as f64, 16.0, "font-weight=\"bold\"", title);
+        for (index, engine) in engines.iter().enumerate() {
+            let x = LEGEND_LEFT + index * LEGEND_STEP;
+            image.push(format_args!(
+                "<rect x=\"{x}\" y=\"25\" width=\"10\" height=\"10\" fill=\"{}\"/>",
                 colour(index)
-            ),
-        );
-        push(svg, format_args!("<text x=\"{}\" y=\"17\">{engine}</text>", x + 14));
+            ));
+            image.text((x + 14) as f64, 34.0, "", engine);
+        }
+        image
     }
-}
 
-fn draw_program(svg: &mut String, program: &Measured, top: usize) {
-    let times: Vec<Option<f64>> =
-        (0..program.samples.len()).map(|engine| program.median_ms(engine)).collect();
-    let Some(fastest) = times.iter().flatten().copied().min_by(f64::total_cmp) else { return };
-    push(svg, format_args!("<text x=\"10\" y=\"{}\">{}</text>", top + BAR_HEIGHT, program.name));
-    for (index, time) in times.iter().enumerate() {
-        let Some(time) = time else { continue };
-        let multiple = time / fastest;
-        let width = UNIT_WIDTH * multiple.min(MOST_UNITS);
-        let y = top + index * BAR_HEIGHT;
-        push(
-            svg,
-            format_args!(
-                "<rect x=\"{LABEL_WIDTH}\" y=\"{y}\" width=\"{width:.1}\" height=\"{}\" fill=\"{}\">\
-                 <title>{time:.1} ms, {multiple:.2} times the fastest</title></rect>",
-                BAR_HEIGHT - 1,
-                colour(index),
-            ),
-        );
+    /// Writes a text, with more attributes if any.
+    fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
+        let text = escape(text);
+        self.push(format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" {attributes}>{text}</text>"));
+    }
+
+    /// Appends a line; writing to a string cannot fail.
+    fn push(&mut self, line: std::fmt::Arguments<'_>) {
+        self.text.write_fmt(line).expect("a string takes all text");
+        self.text.push('\n');
+    }
+
+    fn finish(mut self) -> String {
+        self.text.push_str("</svg>\n");
+        self.text
     }
 }
 
@@ -77,8 +63,19 @@ fn colour(engine: usize) -> &'static str {
     COLOURS[engine % COLOURS.len()]
 }
 
-/// Appends a line; writing to a string cannot fail.
-fn push(svg: &mut String, line: std::fmt::Arguments<'_>) {
-    svg.write_fmt(line).expect("a string takes all text");
-    svg.push('\n');
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_engine_has_its_colour_in_the_legend() {
+        let image = Image::new(10, 20, "a < b", &["one".to_owned(), "two".to_owned()]).finish();
+        assert!(image.contains("a &lt; b") && image.ends_with("</svg>\n"), "{image}");
+        assert!(image.contains(COLOURS[0]) && image.contains(COLOURS[1]), "{image}");
+        assert!(image.contains("width=\"330\" height=\"20\""), "{image}");
+    }
 }
