@@ -6,12 +6,14 @@
 
 mod comparison;
 mod compile;
+mod curve;
 mod engine;
 mod instantiate;
 mod invocation;
 mod peers;
 mod process;
 mod profile;
+mod progress;
 mod report;
 mod rounds;
 mod run_time;
@@ -25,6 +27,7 @@ mod upshift;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -51,6 +54,9 @@ struct Options {
     /// the ratios are about.
     #[arg(long, value_delimiter = ',', default_value = "auto")]
     tier: Vec<Tier>,
+    /// How many milliseconds each program of the warm-up curve runs.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    curve_ms: u64,
     /// Tables to print; without it all but that of profiling.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Section>,
@@ -81,6 +87,7 @@ enum Section {
     Compile,
     Start,
     Instantiate,
+    Curve,
     Profile,
 }
 
@@ -135,14 +142,14 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn measure(&self, section: Section) -> Result<Report> {
         let Self { options, suite, tiers, peers, .. } = self;
-        let rounds = options.rounds;
+        let (rounds, filter) = (options.rounds, options.filter.as_deref());
         match section {
             Section::Run => {
                 Ok(run_time::measure(suite, options.size, tiers, &peers.for_running, rounds))
             }
             Section::Compile => compile::measure(
                 options.compile.as_deref(),
-                options.filter.as_deref(),
+                filter,
                 tiers,
                 &peers.for_compiling,
                 rounds,
@@ -151,8 +158,26 @@ impl Bench<'_> {
             Section::Instantiate => {
                 Ok(instantiate::measure(&tiers[0], &peers.for_instantiating, rounds))
             }
+            Section::Curve => {
+                let time = Duration::from_millis(options.curve_ms);
+                let tiers = self.tiers_of_curve();
+                curve::measure(filter, &tiers, &peers.for_running, time, rounds)
+            }
             Section::Profile => profile::measure(suite, &self.upshift, rounds),
         }
+    }
+
+    /// Each compiler alone as well, so that the curve tells what the tiers together gain.
+    fn tiers_of_curve(&self) -> Vec<Engine> {
+        let mut tiers = self.tiers.clone();
+        for tier in ["baseline", "optimizer"] {
+            let tier = tier.parse().expect("a tier that there is");
+            let engine = upshift::engine(&self.upshift, &tier);
+            if tiers.iter().all(|other| other.name != engine.name) {
+                tiers.push(engine);
+            }
+        }
+        tiers
     }
 }
 

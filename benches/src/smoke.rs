@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::curve;
 use crate::engine::Engine;
 use crate::run_time;
 use crate::suite::{Size, Suite};
@@ -16,6 +17,10 @@ pub(crate) fn check(suite: &Suite, engines: &[Engine]) -> Result<bool> {
                 println!("{} on {}: {error:#}", program.name, engine.name);
             }
         }
+    }
+    if let Err(error) = curve::check(&engines[0]) {
+        failures += 1;
+        println!("warm-up curve on {}: {error:#}", engines[0].name);
     }
     println!("smoke: {} programs, {failures} failed", suite.programs.len() * engines.len());
     Ok(failures == 0)

@@ -1,6 +1,7 @@
 //! Images of tables: what their kinds share.
 
 pub(crate) mod bars;
+pub(crate) mod lines;
 
 use std::fmt::Write as _;
 

@@ -8,9 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef BENCH_CURVE
+#include "curve.h"
+#else
 // Host functions around the timed region. Set-up and the checksum stay outside.
 __attribute__((import_module("bench"), import_name("start"))) void bench_start(void);
 __attribute__((import_module("bench"), import_name("end"))) void bench_end(void);
+#endif
 
 // The problem size: argv[1], or the program's default.
 static inline int bench_size(int argc, char **argv, int default_size) {
@@ -23,7 +27,11 @@ static inline int bench_size(int argc, char **argv, int default_size) {
 }
 
 static inline void *bench_alloc(size_t bytes) {
+#ifdef BENCH_CURVE
+  void *memory = curve_alloc(bytes);
+#else
   void *memory = calloc(bytes ? bytes : 1, 1);
+#endif
   if (!memory) {
     fputs("out of memory\n", stderr);
     exit(3);
@@ -32,7 +40,8 @@ static inline void *bench_alloc(size_t bytes) {
 }
 
 // xorshift32: the same numbers on every run.
-static uint32_t bench_random_state = 2463534242u;
+#define BENCH_RANDOM_SEED 2463534242u
+static uint32_t bench_random_state = BENCH_RANDOM_SEED;
 
 static inline uint32_t bench_random(void) {
   uint32_t x = bench_random_state;
@@ -74,9 +83,19 @@ static inline uint64_t bench_hash_bytes(uint64_t hash, const void *data, size_t 
 
 // Ends the program: prints the checksum as one line of sixteen hexadecimal digits.
 static inline int bench_report(uint64_t hash) {
+#ifdef BENCH_CURVE
+  return curve_report(hash);
+#endif
   char line[17] = {0};
   for (int i = 15; i >= 0; i--, hash >>= 4) line[i] = "0123456789abcdef"[hash & 15];
   return puts(line) < 0;
 }
+
+#ifdef BENCH_CURVE
+static void curve_reset(void) {
+  curve_used = 0;
+  bench_random_state = BENCH_RANDOM_SEED;
+}
+#endif
 
 #endif
