@@ -10,13 +10,16 @@ mod curve;
 mod engine;
 mod instantiate;
 mod invocation;
+mod manifest;
 mod peers;
 mod process;
 mod profile;
 mod progress;
+mod real;
 mod report;
 mod rounds;
 mod run_time;
+mod sha256;
 mod smoke;
 mod start;
 mod stats;
@@ -47,6 +50,9 @@ struct Options {
     /// Where the peers are installed (see benches/README.md); without it they come from PATH.
     #[arg(long, value_name = "DIR")]
     peers: Option<PathBuf>,
+    /// Measure only peers whose name, as the tables have it, contains one of these.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    peer: Vec<String>,
     /// The upshift binary; without it the one of this workspace, built on demand.
     #[arg(long, value_name = "FILE")]
     upshift: Option<PathBuf>,
@@ -63,6 +69,9 @@ struct Options {
     /// Compile every .wasm file of this directory for the table of compile throughput.
     #[arg(long, value_name = "DIR")]
     compile: Option<PathBuf>,
+    /// Run the real programs of this manifest, or of the real.toml in this directory.
+    #[arg(long, value_name = "FILE")]
+    real: Option<PathBuf>,
     /// How much the programs of the table run do.
     #[arg(long, default_value = "default")]
     size: Size,
@@ -84,6 +93,7 @@ struct Options {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
     Run,
+    Real,
     Compile,
     Start,
     Instantiate,
@@ -111,8 +121,13 @@ fn run(options: &Options) -> Result<bool> {
     if options.smoke {
         return smoke::check(&suite, &tiers);
     }
-    let bench =
-        Bench { options, suite, upshift, tiers, peers: peers::locate(options.peers.as_deref()) };
+    let bench = Bench {
+        options,
+        suite,
+        upshift,
+        tiers,
+        peers: peers::locate(options.peers.as_deref(), &options.peer),
+    };
     let mut all = Map::new();
     let mut correct = true;
     for section in wanted(options) {
@@ -146,6 +161,10 @@ impl Bench<'_> {
         match section {
             Section::Run => {
                 Ok(run_time::measure(suite, options.size, tiers, &peers.for_running, rounds))
+            }
+            Section::Real => {
+                let manifest = options.real.as_deref();
+                real::measure(manifest, filter, tiers, &peers.for_running, rounds)
             }
             Section::Compile => compile::measure(
                 options.compile.as_deref(),

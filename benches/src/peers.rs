@@ -19,8 +19,20 @@ pub(crate) struct Peers {
     pub(crate) for_instantiating: Vec<Engine>,
 }
 
-/// Finds what is installed.
-pub(crate) fn locate(dir: Option<&Path>) -> Peers {
+/// Finds what is installed; of that, the peers whose names contain one of `wanted`, or all
+/// without one.
+pub(crate) fn locate(dir: Option<&Path>, wanted: &[String]) -> Peers {
+    let mut peers = installed(dir);
+    let is_wanted = |peer: &Engine| {
+        wanted.is_empty() || wanted.iter().any(|part| peer.name.contains(part.as_str()))
+    };
+    peers.for_running.retain(is_wanted);
+    peers.for_compiling.retain(is_wanted);
+    peers.for_instantiating.retain(is_wanted);
+    peers
+}
+
+fn installed(dir: Option<&Path>) -> Peers {
     let wasmtime = find("Wasmtime", dir.map(|dir| dir.join("wt/wt")), "wt");
     let node = find("V8", dir.map(|dir| dir.join("v8/node_modules/.bin/node")), "node");
     let mut peers = Peers { for_running: vec![], for_compiling: vec![], for_instantiating: vec![] };

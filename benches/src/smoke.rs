@@ -1,9 +1,11 @@
-//! A quick check for continuous integration: every program runs and prints the right line.
+//! A quick check for continuous integration: every program runs and prints the right line, those of
+//! the warm-up curve and of the example of real programs included.
 
 use anyhow::Result;
 
 use crate::curve;
 use crate::engine::Engine;
+use crate::real;
 use crate::run_time;
 use crate::suite::{Size, Suite};
 
@@ -18,9 +20,14 @@ pub(crate) fn check(suite: &Suite, engines: &[Engine]) -> Result<bool> {
             }
         }
     }
-    if let Err(error) = curve::check(&engines[0]) {
-        failures += 1;
-        println!("warm-up curve on {}: {error:#}", engines[0].name);
+    let engine = &engines[0];
+    for (what, result) in
+        [("warm-up curve", curve::check(engine)), ("real programs", real::check(engine))]
+    {
+        if let Err(error) = result {
+            failures += 1;
+            println!("{what} on {}: {error:#}", engine.name);
+        }
     }
     println!("smoke: {} programs, {failures} failed", suite.programs.len() * engines.len());
     Ok(failures == 0)
