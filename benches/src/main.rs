@@ -8,6 +8,7 @@ mod comparison;
 mod compile;
 mod curve;
 mod engine;
+mod exceptions;
 mod instantiate;
 mod invocation;
 mod manifest;
@@ -98,6 +99,7 @@ enum Section {
     Start,
     Instantiate,
     Curve,
+    Exceptions,
     Profile,
 }
 
@@ -182,6 +184,7 @@ impl Bench<'_> {
                 let tiers = self.tiers_of_curve();
                 curve::measure(filter, &tiers, &peers.for_running, time, rounds)
             }
+            Section::Exceptions => exceptions::measure(filter, tiers, &peers.for_running, rounds),
             Section::Profile => profile::measure(suite, &self.upshift, rounds),
         }
     }

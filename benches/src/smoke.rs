@@ -1,10 +1,11 @@
 //! A quick check for continuous integration: every program runs and prints the right line, those of
-//! the warm-up curve and of the example of real programs included.
+//! the warm-up curve, of the table of exceptions and of the example of real programs included.
 
 use anyhow::Result;
 
 use crate::curve;
 use crate::engine::Engine;
+use crate::exceptions;
 use crate::real;
 use crate::run_time;
 use crate::suite::{Size, Suite};
@@ -21,9 +22,11 @@ pub(crate) fn check(suite: &Suite, engines: &[Engine]) -> Result<bool> {
         }
     }
     let engine = &engines[0];
-    for (what, result) in
-        [("warm-up curve", curve::check(engine)), ("real programs", real::check(engine))]
-    {
+    for (what, result) in [
+        ("warm-up curve", curve::check(engine)),
+        ("real programs", real::check(engine)),
+        ("exceptions", exceptions::check(engine)),
+    ] {
         if let Err(error) = result {
             failures += 1;
             println!("{what} on {}: {error:#}", engine.name);
