@@ -42,6 +42,9 @@ pub struct CodegenConfig {
     pub inlining: bool,
     /// Have it inline as much as it can (a test mode).
     pub zeal_inline: bool,
+    /// Have the optimising tier check its intermediate code, which tests want: a mistake there is a panic.
+    /// Changes no code.
+    pub verify: bool,
     /// Have loop headers compare the stack limit, instead of noting where they are
     /// ([`crate::code::CompiledFunction::polls`]).
     pub loop_polls: bool,
@@ -70,6 +73,7 @@ impl Default for CodegenConfig {
             gc_barrier: true,
             inlining: true,
             zeal_inline: false,
+            verify: cfg!(debug_assertions),
             loop_polls: false,
             zeal_exceptions: false,
             slow_jumps: false,

@@ -34,9 +34,8 @@ fn measure(path: &str, verify: bool, effort: Effort) -> Result<String, Box<dyn s
     };
     let module = decode(&bytes, &options)?;
     let layout = InstanceLayout::of(&module);
-    let config = CodegenConfig::default();
+    let config = CodegenConfig { verify, ..CodegenConfig::default() };
     let mut compiler = Compiler::new();
-    compiler.verify(verify);
     let (mut code_bytes, mut bodies, mut failures) = (0, 0, 0);
     let start = cpu_time();
     for func in 0..module.bodies.len() {

@@ -282,7 +282,7 @@ mod tests {
         with_first_function(&text, &CodegenConfig::default(), |input| {
             let request = Request { entry: Entry::Function, effort: Effort::Full };
             let mut compiler = Compiler::new();
-            compiler.verify(true).compile(input, request).expect("the test is right");
+            compiler.compile(input, request).expect("the test is right");
             let code = compiler.intermediate_code(input, request).expect("the test is right");
             // Those of the runs: the check, and one store that takes the room; where the runtime is to
             // make room, one that says how much.

@@ -240,7 +240,7 @@ mod tests {
         with_first_function(&text, &CodegenConfig::default(), |input| {
             let request = Request { entry, effort: Effort::Full };
             let mut compiler = Compiler::new();
-            compiler.verify(true).compile(input, request).expect("the test is right");
+            compiler.compile(input, request).expect("the test is right");
             compiler.intermediate_code(input, request).expect("the test is right")
         })
     }

@@ -37,7 +37,7 @@ mod translate;
 mod visit;
 
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::{CodegenResult, Context};
+use cranelift_codegen::{CodegenError, CodegenResult, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use isa::Goal;
 use upshift_abi::code::{CompileError, CompiledFunction};
@@ -86,7 +86,6 @@ pub enum Effort {
 pub struct Compiler {
     context: Context,
     builder: FunctionBuilderContext,
-    verify: bool,
     /// Whether the last function has other bodies in it.
     inlined: bool,
 }
@@ -107,24 +106,16 @@ impl Compiler {
     /// A compiler without any memory yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            context: Context::new(),
-            builder: FunctionBuilderContext::new(),
-            verify: cfg!(debug_assertions),
-            inlined: false,
-        }
-    }
-
-    /// Has Cranelift verify the intermediate code, which tests want.
-    pub fn verify(&mut self, verify: bool) -> &mut Self {
-        self.verify = verify;
-        self
+        Self { context: Context::new(), builder: FunctionBuilderContext::new(), inlined: false }
     }
 
     /// Compiles one function of a validated module.
     ///
     /// # Errors
     /// When the function exceeds a limit of the implementation or of Cranelift.
+    ///
+    /// # Panics
+    /// When [`CodegenConfig::verify`] finds a mistake of this compiler.
     pub fn compile(
         &mut self,
         input: &FunctionInput<'_>,
@@ -170,8 +161,11 @@ impl Compiler {
         goal: Goal,
     ) -> Result<CompiledFunction, CompileError> {
         let translated = self.translate(input, entry, limits, goal)?;
-        if let Err(error) = self.generate(goal, input.config.operator_offsets) {
+        if let Err(error) = self.generate(goal, input.config) {
             let func = input.module.func_index(input.func).0;
+            if let CodegenError::Verifier(errors) = &error {
+                panic!("function {func}, {entry:?}: the intermediate code is wrong: {errors}");
+            }
             return Err(CompileError::Malformed { func, message: format!("Cranelift: {error:?}") });
         }
         let may_miss = !input.config.loop_polls && translated.has_loops;
@@ -184,20 +178,19 @@ impl Compiler {
         emit::gather(input, entry, translated, &self.context.func, compiled)
     }
 
-    /// Makes machine code of the intermediate code in the context, whose instructions keep their locations
-    /// when `located`.
-    fn generate(&mut self, goal: Goal, located: bool) -> CodegenResult<()> {
+    /// Makes machine code of the intermediate code in the context.
+    fn generate(&mut self, goal: Goal, config: &CodegenConfig) -> CodegenResult<()> {
         let context = &mut self.context;
         let mut goal = goal;
-        if located && goal == Goal::Full {
+        if config.operator_offsets && goal == Goal::Full {
             let origins = origins::Origins::of(&context.func);
-            let target = isa::target(goal, self.verify);
+            let target = isa::target(goal, config.verify);
             context.optimize(&**target, &mut ControlPlane::default())?;
             origins.restore(&mut context.func);
             // It is optimised now, and the rest is the same.
             goal = Goal::SmallFrame;
         }
-        let target = isa::target(goal, self.verify);
+        let target = isa::target(goal, config.verify);
         context.compile(&**target, &mut ControlPlane::default()).map_err(|error| error.inner)?;
         Ok(())
     }
@@ -260,6 +253,7 @@ fn offset(bytes: usize) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cranelift_codegen::ir::{AbiParam, types};
 
     /// Size of the frame of the first function of a module.
     fn frame_bytes(text: &str, effort: Effort) -> u32 {
@@ -267,6 +261,30 @@ mod tests {
         testing::with_first_function(text, &CodegenConfig::default(), |input| {
             Compiler::new().compile(input, request).unwrap().frame_bytes
         })
+    }
+
+    /// What becomes of intermediate code in which the entry block has a parameter too few.
+    fn wrong_code(goal: Goal, config: &CodegenConfig) -> CodegenResult<()> {
+        let text = "(module (func (param i32) (result i32) (local.get 0)))";
+        testing::with_first_function(text, config, |input| {
+            let mut compiler = Compiler::new();
+            compiler.translate(input, Entry::Function, None, goal).unwrap();
+            let func = &mut compiler.context.func;
+            func.signature.params.push(AbiParam::new(types::I64));
+            compiler.generate(goal, config)
+        })
+    }
+
+    #[test]
+    fn the_switch_has_wrong_intermediate_code_found() {
+        for goal in [Goal::Quick, Goal::SmallFrame, Goal::Full] {
+            for operator_offsets in [false, true] {
+                let config =
+                    CodegenConfig { verify: true, operator_offsets, ..CodegenConfig::default() };
+                let result = wrong_code(goal, &config);
+                assert!(matches!(result, Err(CodegenError::Verifier(_))), "{goal:?}: {result:?}");
+            }
+        }
     }
 
     #[test]

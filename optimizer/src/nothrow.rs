@@ -93,7 +93,7 @@ mod tests {
         let config = CodegenConfig { inlining: false, ..CodegenConfig::default() };
         with_first_function(&text, &config, |input| {
             let request = Request { entry: Entry::Function, effort: Effort::Full };
-            !Compiler::new().verify(true).compile(input, request).unwrap().handlers.is_empty()
+            !Compiler::new().compile(input, request).unwrap().handlers.is_empty()
         })
     }
 

@@ -284,7 +284,7 @@ mod tests {
             });
             let request = Request { entry, effort: Effort::Full };
             let mut compiler = Compiler::new();
-            compiler.verify(true).compile(input, request).expect("the test is right");
+            compiler.compile(input, request).expect("the test is right");
             let code = compiler.intermediate_code(input, request).expect("the test is right");
             let heads = code
                 .lines()

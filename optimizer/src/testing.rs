@@ -6,7 +6,8 @@ use upshift_abi::index::DefinedFuncIndex;
 use upshift_abi::layout::InstanceLayout;
 use wasmparser::WasmFeatures;
 
-/// Runs `test` with the first function that a module in the text format defines.
+/// Runs `test` with the first function that a module in the text format defines. All intermediate code
+/// is verified.
 pub(crate) fn with_first_function<R>(
     text: &str,
     config: &CodegenConfig,
@@ -17,5 +18,6 @@ pub(crate) fn with_first_function<R>(
     let module = decode(&bytes, &options).expect("the test is right");
     let layout = InstanceLayout::of(&module);
     let func = DefinedFuncIndex(0);
-    test(&FunctionInput::new((&module, &bytes), &layout, func, config))
+    let config = CodegenConfig { verify: true, ..config.clone() };
+    test(&FunctionInput::new((&module, &bytes), &layout, func, &config))
 }

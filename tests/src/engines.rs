@@ -3,15 +3,15 @@
 use crate::modes::Mode;
 use upshift::Engine;
 
-/// An engine with the name of its mode.
-pub type Named = (&'static str, Engine);
+/// An engine and its mode.
+type InMode = (Mode, Engine);
 
 /// See the module head.
 #[derive(Clone, Debug)]
 pub struct Engines {
     /// Those that start fast: they have no optimizer, or rarely use it.
-    fast: Vec<Named>,
-    optimizing: Vec<Named>,
+    fast: Vec<InMode>,
+    optimizing: Vec<InMode>,
     /// One program in so many is optimised.
     optimized: u64,
 }
@@ -25,7 +25,7 @@ impl Engines {
     pub fn of(modes: impl IntoIterator<Item = Mode>, optimized: u64) -> Self {
         let engine = |mode: Mode| {
             let engine = Engine::new(&mode.config).expect("the machine can run the engine");
-            (mode.name, engine)
+            (mode, engine)
         };
         let (fast, optimizing): (Vec<Mode>, Vec<Mode>) = modes.into_iter().partition(starts_fast);
         let [fast, optimizing] = [fast, optimizing].map(|m| m.into_iter().map(engine).collect());
@@ -60,19 +60,20 @@ impl Engines {
 }
 
 /// Whether functions are not optimised from the start.
-pub(crate) fn starts_fast(mode: &Mode) -> bool {
+fn starts_fast(mode: &Mode) -> bool {
     matches!(mode.name, "baseline" | "spill" | "interrupt" | "gc" | "null-collector")
 }
 
-fn pick(engines: &[Named], number: u64) -> Option<&Named> {
+fn pick(engines: &[InMode], number: u64) -> Option<&InMode> {
     let count = u64::try_from(engines.len()).expect("a small number");
     let index = number.checked_rem(count)?;
     Some(&engines[usize::try_from(index).expect("below a length")])
 }
 
 fn check_in(
-    (name, engine): &Named,
+    (mode, engine): &InMode,
     check: impl Fn(&Engine) -> Result<(), String>,
 ) -> Result<(), String> {
-    check(engine).map_err(|difference| format!("{name}: {difference}"))
+    let checked = check(engine).and_then(|()| mode.refusals.check());
+    checked.map_err(|difference| format!("{}: {difference}", mode.name))
 }

@@ -1,6 +1,9 @@
 //! The engine configurations under which the suites run.
 
-use upshift::{CollectorKind, Config, Policy, Tier, Zeal};
+use std::sync::{Arc, Mutex, PoisonError};
+use upshift::{
+    CollectorKind, Config, Event, EventKind, EventObserver, Policy, Tier, TierRejection, Zeal,
+};
 
 /// An engine configuration with a name.
 #[derive(Clone, Debug)]
@@ -9,6 +12,49 @@ pub struct Mode {
     pub name: &'static str,
     /// The settings.
     pub config: Config,
+    /// What its engines' optimizing compilers refused.
+    pub refusals: Arc<Refusals>,
+}
+
+/// What optimizing compilers refused, although no limit says so: a mistake of theirs, found by Cranelift's
+/// verifier or an assertion. The function only stays in the baseline then, so nothing else would show it.
+#[derive(Debug, Default)]
+pub struct Refusals(Mutex<Vec<String>>);
+
+impl Refusals {
+    /// Whether there were none.
+    ///
+    /// # Errors
+    /// What they were.
+    pub fn check(&self) -> Result<(), String> {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+    }
+
+    fn note(&self, reason: &TierRejection) {
+        if let TierRejection::Failed(text) = reason
+            && !["limit", "Limit", "TooLarge"].iter().any(|word| text.contains(word))
+        {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
+        }
+    }
+}
+
+impl EventObserver for Refusals {
+    fn event(&self, event: &Event) {
+        if let EventKind::Rejected { reason } = &event.kind {
+            self.note(reason);
+        }
+    }
+}
+
+impl Mode {
+    /// A mode in which intermediate code is verified, and refusals are noted.
+    pub(crate) fn new(name: &'static str, mut config: Config) -> Self {
+        let refusals = Arc::new(Refusals::default());
+        config.verify_intermediate_code(true).event_observer(refusals.clone());
+        Self { name, config, refusals }
+    }
 }
 
 /// The baseline compiler as users get it.
@@ -16,7 +62,7 @@ pub struct Mode {
 pub fn baseline() -> Mode {
     let mut config = Config::new();
     config.tier(Tier::Baseline);
-    Mode { name: "baseline", config }
+    Mode::new("baseline", config)
 }
 
 /// The baseline compiler with two registers of each class, in front of the optimizer: so with counters.
@@ -49,7 +95,7 @@ pub fn step() -> Mode {
 pub fn optimizer() -> Mode {
     let mut config = Config::new();
     config.tier(Tier::Optimizer);
-    Mode { name: "optimizer", config }
+    Mode::new("optimizer", config)
 }
 
 /// Both compilers, with functions that are optimised in the background after their first call.
@@ -57,7 +103,7 @@ pub fn optimizer() -> Mode {
 pub fn tiered() -> Mode {
     let mut config = Config::new();
     config.policy(Policy::OptimizeEagerly);
-    Mode { name: "tiered", config }
+    Mode::new("tiered", config)
 }
 
 /// Every function, and every loop that turns, goes over to optimised code as early as possible.
@@ -126,7 +172,7 @@ pub fn gc_mixed() -> Mode {
 pub fn null_collector() -> Mode {
     let mut config = Config::new();
     config.collector(CollectorKind::Null);
-    Mode { name: "null-collector", config }
+    Mode::new("null-collector", config)
 }
 
 /// All modes.
@@ -149,15 +195,17 @@ pub fn all() -> [Mode; 12] {
 }
 
 fn with_zeal(name: &'static str, zeal: Zeal) -> Mode {
-    let Mode { mut config, .. } = baseline();
+    let mut config = Config::new();
+    config.tier(Tier::Baseline);
     config.zeal(zeal);
-    Mode { name, config }
+    Mode::new(name, config)
 }
 
 fn with_zeal_of_optimizer(name: &'static str, zeal: Zeal) -> Mode {
-    let Mode { mut config, .. } = optimizer();
+    let mut config = Config::new();
+    config.tier(Tier::Optimizer);
     config.zeal(zeal);
-    Mode { name, config }
+    Mode::new(name, config)
 }
 
 fn tier_zeal(name: &'static str, seed: Option<u64>) -> Mode {
@@ -169,5 +217,23 @@ fn tier_zeal(name: &'static str, seed: Option<u64>) -> Mode {
 fn with_zeal_of_both(name: &'static str, zeal: Zeal) -> Mode {
     let mut config = Config::new();
     config.zeal(zeal);
-    Mode { name, config }
+    Mode::new(name, config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_all_failures_that_are_no_limits() {
+        let refusals = Refusals::default();
+        let limits = ["its frame needs 9 bytes, more than the limit of 8", "ImplLimitExceeded"];
+        for text in limits {
+            refusals.note(&TierRejection::Failed(text.into()));
+        }
+        refusals.note(&TierRejection::Evicted);
+        assert_eq!(refusals.check(), Ok(()));
+        refusals.note(&TierRejection::Failed("the compiler panicked".into()));
+        assert_eq!(refusals.check(), Err("the compiler panicked".into()));
+    }
 }

@@ -38,7 +38,8 @@ impl Script {
 /// `expectations` say.
 ///
 /// # Panics
-/// When a directive fails that is not expected to, or passes although it is.
+/// When a directive fails that is not expected to, or passes although it is, or when the optimizing compiler
+/// refuses a function.
 pub fn run(name: &str, mode: &Mode, scripts: &[Script], expectations: &Expectations) {
     let run: Vec<&Script> =
         scripts.iter().filter(|script| expectations.not_run(&script.label).is_none()).collect();
@@ -59,6 +60,7 @@ pub fn run(name: &str, mode: &Mode, scripts: &[Script], expectations: &Expectati
         scripts.len() - run.len(),
         problems.len(),
     );
+    problems.extend(mode.refusals.check().err());
     assert!(problems.is_empty(), "{name}, {}:\n{}", mode.name, problems.join("\n"));
 }
 

@@ -358,7 +358,7 @@ pub fn engines(mut modes: Vec<Mode>) -> Engines {
     if !modes.iter().all(engines::starts_fast) {
         let mut deterministic = Config::new();
         deterministic.deterministic_tiering(2);
-        modes.push(Mode { name: "deterministic", config: deterministic });
+        modes.push(Mode::new("deterministic", deterministic));
     }
     Engines::of(modes, OPTIMIZED)
 }

@@ -418,6 +418,14 @@ impl Config {
         self
     }
 
+    /// Whether the optimising compiler checks its intermediate code. For tests of the compiler: a function
+    /// in which it finds a mistake stays in the baseline, or is an error where there is none.
+    #[doc(hidden)]
+    pub fn verify_intermediate_code(&mut self, enable: bool) -> &mut Self {
+        self.codegen.verify = enable;
+        self
+    }
+
     /// Whether jumps of loops are kept from the ends of lines of 32 bytes of code, where they are slow
     /// on Intel's processors from Skylake to Cascade Lake ("Mitigations for Jump Conditional Code
     /// Erratum", 2019). On by default where the processor is one of them.
