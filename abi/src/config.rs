@@ -42,6 +42,8 @@ pub struct CodegenConfig {
     pub inlining: bool,
     /// Have it inline as much as it can (a test mode).
     pub zeal_inline: bool,
+    /// Have the optimising tier compile everything with the least effort (a test mode).
+    pub zeal_quick: bool,
     /// Have the optimising tier check its intermediate code, which tests want: a mistake there is a panic.
     /// Changes no code.
     pub verify: bool,
@@ -73,6 +75,7 @@ impl Default for CodegenConfig {
             gc_barrier: true,
             inlining: true,
             zeal_inline: false,
+            zeal_quick: false,
             verify: cfg!(debug_assertions),
             loop_polls: false,
             zeal_exceptions: false,

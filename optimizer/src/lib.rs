@@ -121,6 +121,7 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<CompiledFunction, CompileError> {
+        let request = with_zeal(input, request);
         let limits = inlining(input, request);
         let goal = Goal::of(request.effort);
         let result = match self.compile_with(input, request.entry, limits, goal) {
@@ -148,6 +149,7 @@ impl Compiler {
         input: &FunctionInput<'_>,
         request: Request,
     ) -> Result<String, CompileError> {
+        let request = with_zeal(input, request);
         let limits = inlining(input, request);
         self.translate(input, request.entry, limits, Goal::of(request.effort))?;
         Ok(self.context.func.display().to_string())
@@ -236,6 +238,12 @@ impl Compiler {
     }
 }
 
+/// The request, or one of the test mode for the least effort.
+fn with_zeal(input: &FunctionInput<'_>, request: Request) -> Request {
+    let effort = if input.config.zeal_quick { Effort::Quick } else { request.effort };
+    Request { effort, ..request }
+}
+
 /// How much of other functions goes into this one.
 fn inlining(input: &FunctionInput<'_>, request: Request) -> Option<inline::policy::Limits> {
     match (input.config.inlining, input.config.zeal_inline) {
@@ -285,6 +293,21 @@ mod tests {
                 assert!(matches!(result, Err(CodegenError::Verifier(_))), "{goal:?}: {result:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_least_effort_can_be_forced() {
+        let text = "(module (func (param i32) (result i32)
+            (i32.add (i32.mul (local.get 0) (i32.const 6)) (i32.mul (local.get 0) (i32.const 6)))))";
+        let compile = |effort, zeal_quick| {
+            let config = CodegenConfig { zeal_quick, ..CodegenConfig::default() };
+            testing::with_first_function(text, &config, |input| {
+                let request = Request { entry: Entry::Function, effort };
+                Compiler::new().compile(input, request).unwrap()
+            })
+        };
+        assert!(compile(Effort::Full, true) == compile(Effort::Quick, false));
+        assert!(compile(Effort::Full, true) != compile(Effort::Full, false));
     }
 
     #[test]

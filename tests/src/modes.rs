@@ -50,7 +50,7 @@ impl EventObserver for Refusals {
 
 impl Mode {
     /// A mode in which intermediate code is verified, and refusals are noted.
-    pub(crate) fn new(name: &'static str, mut config: Config) -> Self {
+    fn new(name: &'static str, mut config: Config) -> Self {
         let refusals = Arc::new(Refusals::default());
         config.verify_intermediate_code(true).event_observer(refusals.clone());
         Self { name, config, refusals }
@@ -81,6 +81,14 @@ pub fn interrupt() -> Mode {
     with_zeal_of_both("interrupt", zeal)
 }
 
+/// The same with the optimizer alone, whose loops compare a word at each turn.
+#[must_use]
+pub fn interrupt_optimizer() -> Mode {
+    let mut zeal = Zeal::none();
+    zeal.interrupt = true;
+    with_zeal_of_optimizer("interrupt-optimizer", zeal)
+}
+
 /// Optimized code goes step by step, and is interrupted at each loop header. A thousand times slower
 /// than the others, so [`all`] does not have it.
 #[must_use]
@@ -98,6 +106,14 @@ pub fn optimizer() -> Mode {
     Mode::new("optimizer", config)
 }
 
+/// The same with the least effort.
+#[must_use]
+pub fn quick() -> Mode {
+    let mut zeal = Zeal::none();
+    zeal.quick = true;
+    with_zeal_of_optimizer("quick", zeal)
+}
+
 /// Both compilers, with functions that are optimised in the background after their first call.
 #[must_use]
 pub fn tiered() -> Mode {
@@ -112,7 +128,24 @@ pub fn tier() -> Mode {
     tier_zeal("tier", None)
 }
 
-/// The same with a tier drawn for each function.
+/// The same with the least effort of the optimizer.
+#[must_use]
+pub fn quick_tier() -> Mode {
+    let mut zeal = Zeal::none();
+    (zeal.quick, zeal.tier) = (true, true);
+    with_zeal_of_both("quick-tier", zeal)
+}
+
+/// Functions are optimized at their second call, or after some turns of their loops, with what their
+/// baseline code found out until then.
+#[must_use]
+pub fn deterministic() -> Mode {
+    let mut config = Config::new();
+    config.deterministic_tiering(2);
+    Mode::new("deterministic", config)
+}
+
+/// Every function, and every loop that turns, as in [`tier`], with a tier drawn for each function.
 #[must_use]
 pub fn tier_mixed(seed: u64) -> Mode {
     tier_zeal("tier-mixed", Some(seed))
@@ -177,14 +210,17 @@ pub fn null_collector() -> Mode {
 
 /// All modes.
 #[must_use]
-pub fn all() -> [Mode; 12] {
+pub fn all() -> [Mode; 15] {
     [
         baseline(),
         spill(),
         interrupt(),
         optimizer(),
+        quick(),
         tiered(),
+        deterministic(),
         tier(),
+        quick_tier(),
         tier_mixed(1),
         exceptions(),
         inline(),

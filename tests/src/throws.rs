@@ -16,10 +16,10 @@ mod host;
 mod model;
 mod peer;
 
-use crate::engines::{self, Engines};
+use crate::engines::Engines;
 use crate::modes::Mode;
 use std::fmt;
-use upshift::{Config, Engine, Module, Trap};
+use upshift::{Engine, Module, Trap};
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -348,18 +348,12 @@ fn small(value: usize) -> i32 {
 /// One program in so many is optimised, which takes ten times as long as all else.
 const OPTIMIZED: u64 = 4;
 
-/// Engines of these modes; where some of them optimize, also one that tiers up at a fixed number of calls
-/// and turns.
+/// Engines of these modes.
 ///
 /// # Panics
 /// When the machine cannot run the engine.
 #[must_use]
-pub fn engines(mut modes: Vec<Mode>) -> Engines {
-    if !modes.iter().all(engines::starts_fast) {
-        let mut deterministic = Config::new();
-        deterministic.deterministic_tiering(2);
-        modes.push(Mode::new("deterministic", deterministic));
-    }
+pub fn engines(modes: Vec<Mode>) -> Engines {
     Engines::of(modes, OPTIMIZED)
 }
 

@@ -30,6 +30,17 @@ fn optimizer() {
     run(&modes::optimizer());
 }
 
+#[test]
+fn optimizer_with_interruptions() {
+    run(&modes::interrupt_optimizer());
+}
+
+#[test]
+fn optimizer_with_the_least_effort() {
+    run(&modes::quick());
+    run(&modes::quick_tier());
+}
+
 /// Scripts that take a million steps: they recurse without end, or look at every byte of a memory.
 const LONG: [&str; 10] = [
     "call.wast",
@@ -56,6 +67,11 @@ fn optimizer_step_by_step() {
 #[test]
 fn tiered() {
     run(&modes::tiered());
+}
+
+#[test]
+fn tiers_change_at_a_fixed_count() {
+    run(&modes::deterministic());
 }
 
 #[test]

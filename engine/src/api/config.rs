@@ -54,6 +54,8 @@ pub struct Zeal {
     pub exceptions: bool,
     /// Inline as much as the optimising compiler can.
     pub inline: bool,
+    /// Compile everything in the optimising compiler with the least effort.
+    pub quick: bool,
     /// Collect garbage at every allocation, overwrite what was moved, and check all objects.
     pub gc: bool,
     /// With [`Self::tier`], draw for each function whether it stays in the baseline, is optimised at
@@ -72,6 +74,7 @@ impl Zeal {
             tier: false,
             exceptions: false,
             inline: false,
+            quick: false,
             gc: false,
             seed: None,
         }
@@ -89,10 +92,11 @@ impl Zeal {
             "tier" => self.tier = true,
             "exceptions" => self.exceptions = true,
             "inline" => self.inline = true,
+            "quick" => self.quick = true,
             "gc" => self.gc = true,
             _ => anyhow::bail!(
                 "unknown zeal mode `{name}`; known are: {}",
-                "spill, interrupt, step, tier, exceptions, inline, gc"
+                "spill, interrupt, step, tier, exceptions, inline, quick, gc"
             ),
         }
         Ok(())
@@ -414,6 +418,7 @@ impl Config {
         self.codegen.zeal_spill = zeal.spill;
         self.codegen.zeal_exceptions = zeal.exceptions;
         self.codegen.zeal_inline = zeal.inline;
+        self.codegen.zeal_quick = zeal.quick;
         self.heap.zeal = zeal.gc;
         self
     }
