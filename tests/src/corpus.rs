@@ -142,10 +142,13 @@ pub fn modules() -> Vec<(&'static str, Vec<u8>)> {
 /// A valid module made from random bytes, with what the engine supports.
 #[must_use]
 pub fn generate(entropy: &[u8]) -> Option<Vec<u8>> {
+    // Without objects, more is left for everything else; and without exceptions and atomics, other engines
+    // know what is left.
+    let kind = entropy.first().map_or(0, |byte| byte % 4);
     let config = Config {
-        // Without objects, more is left for everything else.
-        gc_enabled: entropy.first().is_some_and(|byte| byte % 2 == 0),
-        exceptions_enabled: true,
+        gc_enabled: kind.is_multiple_of(2),
+        exceptions_enabled: kind != 1,
+        threads_enabled: kind != 1,
         compact_imports_enabled: false,
         export_everything: true,
         max_imports: 6,

@@ -2,15 +2,18 @@
 //!
 //! A module may be anything: broken, endless, hungry. Fuel, limits and a deadline bound it. What
 //! is compared is a [`Trace`]: how loading ended, the result of every call, the fuel that it left, and the
-//! final content of exported memories, globals and tables. A module that is loaded must also be valid for
+//! final content of exported memories, globals and tables; all but fuel also with an engine of others
+//! (`outside`), where that knows what the module uses. A module that is loaded must also be valid for
 //! `wasmparser` alone: the engine validates most bodies without it. And the optimizing compiler must not
 //! refuse anything but for its limits.
 
+mod outside;
 mod run;
 mod state;
 mod trace;
 
 use crate::modes::Mode;
+use outside::Outside;
 use run::run_module;
 use trace::Trace;
 use upshift::{Config, Engine, Module};
@@ -31,6 +34,7 @@ const DEADLINE_TICKS: u64 = 20;
 #[derive(Clone, Debug)]
 pub struct Engines {
     engines: Vec<(Mode, Engine)>,
+    outside: Outside,
     /// What all of them accept.
     features: WasmFeatures,
 }
@@ -53,6 +57,8 @@ pub struct Outcome {
     pub stage: Stage,
     /// Calls of exports, of all configurations together.
     pub calls: u64,
+    /// Whether an engine of others ran it as well.
+    pub outside: bool,
 }
 
 impl Engines {
@@ -84,7 +90,7 @@ impl Engines {
         };
         let (features, engines): (Vec<_>, Vec<_>) = modes.into_iter().map(engine).unzip();
         let features = features.into_iter().fold(WasmFeatures::all(), WasmFeatures::intersection);
-        Self { engines, features }
+        Self { engines, outside: Outside::new(), features }
     }
 
     /// Lets time pass for all stores. Something has to call this now and then, else an endless
@@ -115,7 +121,7 @@ impl Engines {
             calls += trace.calls;
             let Some((first_stage, first_trace)) = &first else {
                 if stage == Stage::Rejected {
-                    return Ok(Outcome { stage, calls });
+                    return Ok(Outcome { stage, calls, outside: false });
                 }
                 first = Some((stage, trace));
                 continue;
@@ -125,7 +131,10 @@ impl Engines {
             }
             first_trace.compare(&trace).map_err(in_mode)?;
         }
-        Ok(Outcome { stage: first.map_or(Stage::Rejected, |(stage, _)| stage), calls })
+        let (stage, trace) = first.expect("there are modes");
+        let outside = self.outside.compare((bytes, self.features), seed, (stage, &trace));
+        let outside = outside.map_err(|error| format!("wasmi: {error}"))?;
+        Ok(Outcome { stage, calls, outside })
     }
 }
 

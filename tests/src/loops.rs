@@ -4,11 +4,12 @@
 //! locals of all types, values on the operand stack below loops, loops with several parameters,
 //! calls, also through references, tail calls, exceptions, objects and traps inside, branches out of
 //! several levels. Every local is folded into what a function returns, so that a value that gets
-//! lost on the way shows.
+//! lost on the way shows. One module in three does without what only some engines know (`plain`).
 
 mod exceptions;
 mod objects;
 mod ops;
+mod plain;
 mod references;
 
 use crate::mutate::Random;
@@ -24,17 +25,20 @@ const STATEMENTS: usize = 40;
 #[must_use]
 pub fn text(seed: u64) -> String {
     let mut random = Random::new(seed);
+    let plain = random.below(3) == 0;
+    let types = if plain { &Ty::PLAIN[..] } else { &Ty::ALL };
     let mut results: Vec<Vec<Ty>> = Vec::new();
     for _ in 0..2 {
         results.push(random.some_of(1, 4, &Ty::NUMERIC));
     }
     let funcs = (0..2 + random.below(4))
         .map(|_| Signature {
-            params: random.some_of(0, 5, &Ty::ALL),
+            params: random.some_of(0, 5, types),
             results: results[random.below(2)].clone(),
         })
         .collect();
-    let mut generator = Generator { random, out: String::new(), funcs, func: Func::default() };
+    let mut generator =
+        Generator { random, plain, out: String::new(), funcs, func: Func::default() };
     generator.module();
     generator.out
 }
@@ -75,6 +79,8 @@ struct Func {
 
 struct Generator {
     random: Random,
+    /// See [`plain`].
+    plain: bool,
     out: String,
     funcs: Vec<Signature>,
     func: Func,
@@ -83,12 +89,19 @@ struct Generator {
 impl Generator {
     fn module(&mut self) {
         self.line("(module");
-        self.declare_objects();
+        if !self.plain {
+            self.declare_objects();
+        }
         self.declare_code();
-        self.import_exceptions();
+        if !self.plain {
+            self.import_exceptions();
+        }
         self.line("(memory (export \"memory\") 1 3)");
-        self.define_tags();
-        self.define_digest();
+        if !self.plain {
+            self.define_tags();
+            self.define_digest();
+            self.define_code();
+        }
         for ty in Ty::NUMERIC {
             let start = match ty {
                 Ty::V128 => "v128.const i64x2 7 9".to_owned(),
@@ -102,7 +115,6 @@ impl Generator {
         let leaves = "(ref.func $leaf) ".repeat(3);
         self.line(format!("(elem (table $calls) (i32.const 0) funcref {leaves} {hole})"));
         self.line("(elem declare func $leaf)");
-        self.define_code();
         for index in 0..self.funcs.len() {
             self.function(index);
         }
@@ -123,7 +135,7 @@ impl Generator {
         self.line(header);
         // One of each type at least, and sometimes more than there are registers.
         let spread = if self.random.below(4) == 0 { 9 } else { 2 };
-        for ty in Ty::ALL {
+        for &ty in self.types() {
             let count = 1 + self.random.below(spread);
             locals.extend(std::iter::repeat_n(ty, count));
         }
@@ -194,6 +206,7 @@ impl Generator {
             19 | 20 => self.call(),
             21 => self.leave(),
             22 => self.trap(),
+            23.. if self.plain => self.plain_statement(),
             23..=25 => self.try_statement(),
             26 => self.throw(),
             28..=31 => self.object_statement(),
@@ -222,14 +235,15 @@ impl Generator {
 
     /// A loop with values below it, parameters and results.
     fn loop_statement(&mut self) {
-        let below = self.random.some_of(0, 4, &Ty::ALL);
-        let params = self.random.some_of(0, 4, &Ty::ALL);
+        let below = self.some_types(4);
+        let params = self.some_types(4);
         let counter = self.func.locals.len() + self.func.nest;
         // Called functions and inner loops turn less often: fuel has to last.
         let most: usize = [24, 6, 3, 2][self.func.nest];
         let most = if self.func.index == 0 { most } else { most.div_ceil(3) };
         let turns = 1 + self.random.below(most);
         self.push_all(&below);
+        self.open_plain(&params);
         self.push_all(&params);
         self.line(format!("i32.const {turns} local.set {counter}"));
         self.func.nest += 1;
@@ -239,6 +253,7 @@ impl Generator {
             self.loop_tested_last(&params, counter);
         }
         self.func.nest -= 1;
+        self.close_plain();
         self.pop_all(&params);
         self.pop_all(&below);
     }
@@ -279,7 +294,7 @@ impl Generator {
     }
 
     fn if_statement(&mut self) {
-        let results = self.random.some_of(0, 2, &Ty::ALL);
+        let results = self.some_types(2);
         let with_else = !results.is_empty() || self.random.below(2) == 0;
         self.push_condition();
         self.open("if", &signature_text(&[], &results), &results);
@@ -295,8 +310,8 @@ impl Generator {
     }
 
     fn block_statement(&mut self) {
-        let below = self.random.some_of(0, 2, &Ty::ALL);
-        let results = self.random.some_of(0, 3, &Ty::ALL);
+        let below = self.some_types(2);
+        let results = self.some_types(3);
         self.push_all(&below);
         self.open("block", &signature_text(&[], &results), &results);
         self.statements(4);
@@ -332,6 +347,9 @@ impl Generator {
             return;
         }
         let types = self.func.labels[self.random.below(self.func.labels.len())].types.clone();
+        if self.plain && !types.is_empty() {
+            return self.branch();
+        }
         let fitting = self.func.labels.iter().filter(|label| label.types == types);
         let fitting: Vec<usize> = fitting.map(|label| label.number).collect();
         let mut targets = String::new();
@@ -360,7 +378,7 @@ impl Generator {
         };
         let Signature { params, results } = &self.funcs[callee];
         let (params, results) = (params.clone(), results.clone());
-        let below = self.random.some_of(0, 2, &Ty::ALL);
+        let below = self.some_types(2);
         self.push_all(&below);
         self.push_all(&params);
         if indirect {
@@ -384,7 +402,7 @@ impl Generator {
             let params = self.funcs[callee].params.clone();
             self.push_all(&params);
             self.line(format!("return_call ${} end", self.func_name(callee)));
-        } else if self.calls_leaf(&results) {
+        } else if !self.plain && self.calls_leaf(&results) {
             self.push_all(&self.leaf().params.clone());
             self.push_code();
             self.line("return_call_ref $code end");
@@ -405,7 +423,7 @@ impl Generator {
                 self.push_turn();
                 return self.line("if unreachable end");
             }
-            5 => return self.object_trap(),
+            5 if !self.plain => return self.object_trap(),
             1 | 2 => {
                 const DIVISIONS: [&str; 4] = ["div_s", "div_u", "rem_s", "rem_u"];
                 let division = DIVISIONS[self.random.below(4)];
@@ -423,10 +441,12 @@ impl Generator {
                 self.line(format!("{ty}.load"));
             }
             _ => {
+                self.open_plain(&[Ty::F64]);
                 self.push(Ty::F64, 1);
                 self.push_turn();
                 self.line("if (param f64) (result f64) f64.const inf f64.mul");
                 self.line("else drop f64.const 17.5 end");
+                self.close_plain();
                 self.line(format!("{ty}.trunc_f64_s"));
             }
         }
@@ -535,12 +555,12 @@ impl Generator {
 
     /// A value of type `ty`, from operators at most `depth` deep.
     fn push(&mut self, ty: Ty, depth: usize) {
-        let operators = ty.operators();
+        let operators = self.operators(ty);
         if depth == 0 || self.random.below(4) == 0 {
             return self.push_simple(ty);
         }
         match self.random.below(12) {
-            0 => {
+            0 if !self.plain => {
                 self.push(ty, depth - 1);
                 self.push(ty, depth - 1);
                 self.push(Ty::I32, depth - 1);
@@ -590,10 +610,6 @@ impl Generator {
         let fitting: Vec<usize> =
             locals.filter(|(_, found)| **found == ty).map(|(local, _)| local).collect();
         fitting[self.random.below(fitting.len())]
-    }
-
-    fn any_type(&mut self) -> Ty {
-        Ty::ALL[self.random.below(Ty::ALL.len())]
     }
 
     fn line(&mut self, text: impl Display) {

@@ -13,7 +13,8 @@
 //! `--peer-lines` such programs are not run but written for `tests/peers/throws.mjs`. Both kinds run in one
 //! mode of the baseline tier each, and now and then in one of both tiers, too: the number says in which.
 //! `--modes` runs all but programs over objects in these modes only, say `baseline,spill`: without the
-//! optimizer forty times as many in the same time. One mode alone is not compared with anything.
+//! optimizer forty times as many in the same time. One mode alone is not compared with anything, but what
+//! wasmi knows, which the last line counts, is compared with that.
 //!
 //! The seed and the number of an iteration determine its module: `--only N` runs that one again
 //! and writes the module to a file. Iterations of one group start from the same module. While it
@@ -64,6 +65,8 @@ struct Counts {
     loaded: AtomicU64,
     ran: AtomicU64,
     calls: AtomicU64,
+    /// Modules that an engine of others ran, too.
+    outside: AtomicU64,
 }
 
 /// What all iterations share.
@@ -187,6 +190,7 @@ impl Session {
             Err(_) => return Some(report(number, options, &bytes, "panicked")),
         };
         counts.calls.fetch_add(outcome.calls, Ordering::Relaxed);
+        counts.outside.fetch_add(u64::from(outcome.outside), Ordering::Relaxed);
         let counter = match outcome.stage {
             Stage::Rejected => &counts.rejected,
             Stage::Loaded => &counts.loaded,
@@ -303,13 +307,14 @@ impl Counts {
     fn line(&self, elapsed: Duration) -> String {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         format!(
-            "{} modules in {:.1} s: {} rejected, {} not instantiated, {} ran, {} executions",
+            "{} modules in {:.1} s: {} rejected, {} not instantiated, {} ran, {} executions; {} in wasmi, too",
             get(&self.done),
             elapsed.as_secs_f64(),
             get(&self.rejected),
             get(&self.loaded),
             get(&self.ran),
-            get(&self.calls)
+            get(&self.calls),
+            get(&self.outside)
         )
     }
 }

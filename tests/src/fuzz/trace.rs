@@ -37,6 +37,11 @@ impl Trace {
         self.note(Step::Seen(what.into()));
     }
 
+    /// How many steps are known.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
     /// Notes an error; one that depends on the stack or on time ends the trace.
     pub(super) fn note_error(&mut self, error: &Error) -> Result<(), String> {
         let trap = error.chain().find_map(|cause| cause.downcast_ref::<Trap>());
@@ -71,6 +76,25 @@ impl Trace {
         }
         Ok(())
     }
+
+    /// What another engine must do as well. Fuel is ours alone, and so is what comes after a call that had
+    /// too little; nothing ran where a limit forbade it; and engines name some traps alike.
+    pub(super) fn for_others(&self) -> Self {
+        let mut steps = Vec::new();
+        for step in &self.steps {
+            match step {
+                Step::Refused(_) | Step::Trap(Trap::OutOfFuel) => {
+                    return Self { steps, ended_early: true, calls: self.calls };
+                }
+                Step::Trap(Trap::UndefinedElement) => {
+                    steps.push(Step::Trap(Trap::TableOutOfBounds));
+                }
+                Step::Fuel(_) => {}
+                Step::Seen(_) | Step::Trap(_) => steps.push(step.clone()),
+            }
+        }
+        Self { steps, ended_early: self.ended_early, calls: self.calls }
+    }
 }
 
 /// Errors that say that a limit of the store was reached.
@@ -87,6 +111,16 @@ mod tests {
 
     fn trace(steps: &[Step]) -> Trace {
         Trace { steps: steps.to_vec(), ..Trace::default() }
+    }
+
+    #[test]
+    fn other_engines_are_compared_up_to_where_fuel_ran_out() {
+        let seen = || Step::Seen("1".into());
+        let out = Step::Trap(Trap::OutOfFuel);
+        let ours = trace(&[seen(), Step::Fuel(7), out, Step::Fuel(0), seen()]).for_others();
+        assert_eq!(ours.steps, [seen()]);
+        assert!(ours.compare(&trace(&[seen(), Step::Seen("2".into())])).is_ok());
+        assert!(ours.compare(&trace(&[Step::Seen("2".into())])).is_err());
     }
 
     #[test]

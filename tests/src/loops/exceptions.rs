@@ -33,9 +33,9 @@ impl Generator {
 
     /// A `try_table` whose first clause goes to a block around it.
     pub(super) fn try_statement(&mut self) {
-        let below = self.random.some_of(0, 2, &Ty::ALL);
+        let below = self.some_types(2);
         let (clause, types) = self.clause();
-        let results = self.random.some_of(0, 2, &Ty::ALL);
+        let results = self.some_types(2);
         self.push_all(&below);
         let caught = self.open("block", &signature_text(&[], &types), &types);
         self.open("try_table", &signature_text(&[], &results), &results);

@@ -25,7 +25,7 @@ pub(super) enum Ty {
 use Ty::{Any, Code, Exn, Extern, F32, F64, Func, I32, I64, Node, Refs, V128};
 
 /// An operator and what it takes.
-type Operator = (&'static str, &'static [Ty]);
+pub(super) type Operator = (&'static str, &'static [Ty]);
 
 impl Ty {
     pub(super) const ALL: [Self; 12] =

@@ -54,7 +54,7 @@ impl Generator {
         }
         let Signature { params, results } = self.leaf();
         let (params, results) = (params.clone(), results.clone());
-        let below = self.random.some_of(0, 3, &Ty::ALL);
+        let below = self.some_types(3);
         self.push_all(&below);
         self.push_all(&params);
         self.push_code();
@@ -101,7 +101,7 @@ impl Generator {
             self.line(format!("br_on_non_null $l{number}"));
             return self.pop_all(&types[..types.len() - 1]);
         }
-        let mut types = self.random.some_of(0, 3, &Ty::ALL);
+        let mut types = self.some_types(3);
         types.push(Ty::Code);
         let number = self.open("block", &signature_text(&[], &types), &types);
         self.statements(2);
