@@ -35,3 +35,4 @@ pub(crate) mod type_names;
 pub(crate) mod typed_func;
 pub(crate) mod val;
 pub(crate) mod wasm_ty;
+pub(crate) mod zeal;

@@ -98,6 +98,7 @@ impl StoreInner {
             times_throws: engine.tiers().events().enabled(),
         });
         let interrupts = Arc::new(InterruptState::new(&engine, context.interrupter()));
+        let exceptions = Exceptions::new(config.zeal.seed);
         Self {
             id: StoreId::next(),
             engine,
@@ -106,7 +107,7 @@ impl StoreInner {
             fuel_reserve: 0,
             entities: Entities::default(),
             externs: ExternTable::default(),
-            exceptions: Exceptions::default(),
+            exceptions,
             roots: Roots::default(),
             strings: Strings::default(),
             traps: Traps::default(),

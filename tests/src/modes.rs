@@ -151,11 +151,11 @@ pub fn tier_mixed(seed: u64) -> Mode {
     tier_zeal("tier-mixed", Some(seed))
 }
 
-/// Exceptions are thrown and caught before calls, with functions of both tiers.
+/// Exceptions are thrown and caught before calls, with functions of both tiers; the seed draws which.
 #[must_use]
-pub fn exceptions() -> Mode {
+pub fn exceptions(seed: u64) -> Mode {
     let mut zeal = Zeal::none();
-    (zeal.tier, zeal.seed, zeal.exceptions) = (true, Some(2), true);
+    (zeal.tier, zeal.seed, zeal.exceptions) = (true, Some(seed), true);
     with_zeal_of_both("exceptions", zeal)
 }
 
@@ -222,7 +222,7 @@ pub fn all() -> [Mode; 15] {
         tier(),
         quick_tier(),
         tier_mixed(1),
-        exceptions(),
+        exceptions(2),
         inline(),
         inline_tier(),
         gc_mixed(),

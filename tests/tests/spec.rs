@@ -87,7 +87,8 @@ fn tiers_are_mixed() {
 
 #[test]
 fn calls_throw_and_catch() {
-    run(&modes::exceptions());
+    run(&modes::exceptions(2));
+    run(&modes::exceptions(3));
 }
 
 #[test]

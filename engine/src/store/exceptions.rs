@@ -13,6 +13,8 @@ use upshift_abi::types::{HeapType, RefType, ValType};
 const ZEAL_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The zeal mode throws at one call in this many.
 const ZEAL_PERIOD: u64 = 4;
+/// How far apart seeds that follow each other start: odd, so that none start at the same number.
+const ZEAL_STEP: u64 = 0xbf58_476d_1ce4_e5b9;
 
 /// See the module head.
 #[derive(Debug)]
@@ -30,13 +32,15 @@ struct Thrown {
     references: Vec<usize>,
 }
 
-impl Default for Exceptions {
-    fn default() -> Self {
-        Self { heap: ExnHeap::default(), tags: HashMap::new(), zeal_state: ZEAL_SEED }
-    }
-}
-
 impl Exceptions {
+    /// No exceptions. The seed is that of the zeal mode.
+    pub(super) fn new(seed: Option<u64>) -> Self {
+        let mixed = ZEAL_SEED ^ seed.unwrap_or(0).wrapping_mul(ZEAL_STEP);
+        // Zero would stay zero.
+        let zeal_state = if mixed == 0 { ZEAL_SEED } else { mixed };
+        Self { heap: ExnHeap::default(), tags: HashMap::new(), zeal_state }
+    }
+
     /// The tag that an exception was thrown with.
     pub(crate) fn tag_of(&self, exn: ExnPtr) -> &Tag {
         &self.thrown(exn).tag
@@ -217,4 +221,24 @@ fn mark_table(heap: &mut ExnHeap, table: TablePtr) {
 
 fn may_be_exception(ty: RefType) -> bool {
     matches!(ty.heap, HeapType::Exn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_choose_which_calls_throw() {
+        let drawn = |seed| {
+            let mut exceptions = Exceptions::new(seed);
+            (0..400).map(|_| exceptions.zeal_throws()).collect::<Vec<bool>>()
+        };
+        let seeds = [None, Some(1), Some(2), Some(u64::MAX)];
+        for (i, &seed) in seeds.iter().enumerate() {
+            let throws = drawn(seed).iter().filter(|&&throws| throws).count();
+            assert!((50..150).contains(&throws), "{seed:?}: {throws}");
+            assert_eq!(drawn(seed), drawn(seed));
+            assert!(seeds[i + 1..].iter().all(|&other| drawn(other) != drawn(seed)), "{seed:?}");
+        }
+    }
 }
