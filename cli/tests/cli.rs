@@ -108,6 +108,39 @@ fn traps_end_with_134_and_a_backtrace() {
 }
 
 #[test]
+fn uncaught_exceptions_are_told_with_what_they_carry() {
+    let scratch = Scratch::new("uncaught");
+    let text = r#"(module
+        (tag $plain) (tag $numbers (export "e") (param i32 f64 externref i64))
+        (tag $v (param v128 f32)) (tag $reference (param externref))
+        (func (export "plain") (throw $plain))
+        (func (export "numbers")
+            (throw $numbers (i32.const -5) (f64.const 2.5) (ref.null extern) (i64.const 7)))
+        (func (export "vector") (throw $v (v128.const i64x2 1 2) (f32.const -0.5)))
+        (func (export "reference") (throw $reference (ref.null extern))))"#;
+    let file = scratch.file("throws.wat", text);
+    let expected = [
+        ("plain", "uncaught exception with the tag `plain` of ()\n"),
+        ("numbers", "the tag `e` of (i32 f64 externref i64): -5, 2.5, _, 7\n"),
+        ("vector", "`v` of (v128 f32): 0x00000000000000020000000000000001, -0.5\n"),
+        ("reference", "`reference` of (externref)\n"),
+    ];
+    for (name, message) in expected {
+        let output = upshift(&["run", "--invoke", name, &file]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = stderr(&output) + "\n";
+        assert!(text.contains(message), "{text}");
+    }
+    // Nobody gave this tag a name.
+    let nameless = scratch.file(
+        "nameless.wat",
+        r#"(module (tag (param i32)) (func (export "_start") (throw 0 (i32.const 1))))"#,
+    );
+    let output = upshift(&["run", &nameless]);
+    assert!(stderr(&output).contains("with a tag of (i32): 1"), "{}", stderr(&output));
+}
+
+#[test]
 fn memory_is_limited() {
     let scratch = Scratch::new("memory");
     let file = scratch.file("f.wat", FUNCTIONS);

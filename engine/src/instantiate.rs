@@ -311,8 +311,10 @@ fn define_tags(store: &mut StoreInner, module: &Module, instance: &mut InstanceD
     }
     for i in declarations.imported.tags as usize..declarations.tags.len() {
         let entry = module.type_entry(declarations.tags[i]).clone();
-        let tag = Tag::from_entry(store, entry);
-        instance.instance().set_tag(module.layout(), TagIndex::new(i), tag.ptr(store));
+        let (tag, index) = (Tag::from_entry(store, entry), TagIndex::new(i));
+        let identity = tag.ptr(store);
+        store.exceptions.set_definition(identity, module, index);
+        instance.instance().set_tag(module.layout(), index, identity);
         instance.tags.push(tag);
     }
     Ok(())

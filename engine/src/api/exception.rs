@@ -16,6 +16,7 @@ use crate::{Error, Result};
 use anyhow::bail;
 use std::fmt;
 use std::sync::Arc;
+use upshift_abi::types::ValType;
 
 /// A reference to an exception in a store, valid in the scope it was obtained in: the host call, or
 /// the innermost [`RootScope`].
@@ -123,9 +124,7 @@ pub struct Exception {
 
 impl Exception {
     pub(crate) fn new(store: &mut StoreInner, exn: ExnPtr) -> Result<Self, OutOfMemory> {
-        let ty = store.exceptions.tag_of(exn).entry(store).ty();
-        let params = params_name(store.engine().types(), &ty.params);
-        let message = format!("uncaught exception with a tag of {params}").into();
+        let message = message(store, exn).into();
         let id = store.id();
         Ok(Self { root: store.roots.own(id, exn.bits())?, message })
     }
@@ -166,6 +165,45 @@ impl Exception {
     fn ptr(&self, store: &StoreInner) -> ExnPtr {
         store.check(self.root.store);
         ExnPtr::from_bits(self.root.bits()).expect("a root of an exception")
+    }
+}
+
+/// What is known of an exception: ``uncaught exception with the tag `error` of (i32 externref): 5, _``.
+fn message(store: &StoreInner, exn: ExnPtr) -> String {
+    let params = &store.exceptions.tag_of(exn).entry(store).ty().params;
+    let mut text = String::from("uncaught exception with ");
+    match store.exceptions.tag_name_of(exn) {
+        Some(name) => text.push_str(&format!("the tag `{name}` of ")),
+        None => text.push_str("a tag of "),
+    }
+    text.push_str(&params_name(store.engine().types(), params));
+    if params.iter().all(|ty| matches!(ty, ValType::Ref(_))) {
+        return text;
+    }
+    for (i, &ty) in params.iter().enumerate() {
+        text.push_str(if i == 0 { ": " } else { ", " });
+        if i == MOST_FIELDS {
+            text.push_str("...");
+            break;
+        }
+        text.push_str(&field_text(ty, exn.field(i)));
+    }
+    text
+}
+
+/// Fields that a message shows.
+const MOST_FIELDS: usize = 16;
+
+/// A field for people: numbers as signed ones, references not at all.
+fn field_text(ty: ValType, [low, high]: Slot) -> String {
+    let bits = u32::try_from(low & u64::from(u32::MAX)).unwrap_or(0);
+    match ty {
+        ValType::I32 => bits.cast_signed().to_string(),
+        ValType::I64 => low.cast_signed().to_string(),
+        ValType::F32 => f32::from_bits(bits).to_string(),
+        ValType::F64 => f64::from_bits(low).to_string(),
+        ValType::V128 => format!("{:#034x}", u128::from(high) << 64 | u128::from(low)),
+        ValType::Ref(_) => "_".to_owned(),
     }
 }
 

@@ -18,9 +18,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use upshift_abi::decode::{DecodeOptions, decode};
-use upshift_abi::index::{FuncIndex, GlobalIndex};
+use upshift_abi::index::{FuncIndex, GlobalIndex, TagIndex};
 use upshift_abi::layout::{CanonTypeId, Cell, InstanceLayout, ObjectLayout};
 use upshift_abi::module::ExternIndex;
+use wasmparser::{BinaryReader, Name, NameSectionReader};
 
 /// Largest code section whose blocks or turns are counted: each of its bytes may have a counter of eight.
 const MAX_COUNTED_BYTES: usize = 128 << 20;
@@ -284,6 +285,24 @@ impl Module {
     #[must_use]
     pub fn function_name(&self, index: u32) -> Option<&str> {
         self.inner.source.function_name(FuncIndex(index))
+    }
+
+    /// The name of a tag: of its first export, else from the name section.
+    pub(crate) fn tag_name(&self, index: TagIndex) -> Option<Box<str>> {
+        let declarations = self.declarations();
+        let mut exports = declarations.exports.iter();
+        if let Some(export) = exports.find(|export| export.item == ExternIndex::Tag(index)) {
+            return Some((&*export.name).into());
+        }
+        let section = self.bytes().get(declarations.name_section.clone()?)?;
+        let subsections = NameSectionReader::new(BinaryReader::new(section, 0));
+        // What is behind something malformed does not count.
+        let mut names = subsections.map_while(Result::ok).filter_map(|names| match names {
+            Name::Tag(names) => Some(names),
+            _ => None,
+        });
+        let mut named = names.next()?.map_while(Result::ok);
+        named.find(|name| name.index == index.0).map(|name| name.name.into())
     }
 
     /// Where the body of the function `index` lies in the module's bytes.

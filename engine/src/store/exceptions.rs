@@ -2,19 +2,21 @@
 
 use super::StoreInner;
 use super::gc::{Demand, may_be_object};
+use crate::api::module::Module;
 use crate::api::tag::Tag;
 use crate::vm::{ExnHeap, ExnPtr, MAX_EXCEPTION_BYTES, TablePtr, TagPtr};
 use crate::{Result, Trap};
 use std::collections::HashMap;
-use upshift_abi::index::TableIndex;
+use std::sync::OnceLock;
+use upshift_abi::index::{TableIndex, TagIndex};
 use upshift_abi::types::{HeapType, RefType, ValType};
 
-/// What the `exceptions` zeal mode starts its random numbers from.
+/// What the `exceptions` zeal mode starts its random numbers from unless a seed is given.
 const ZEAL_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
-/// The zeal mode throws at one call in this many.
-const ZEAL_PERIOD: u64 = 4;
 /// How far apart seeds that follow each other start: odd, so that none start at the same number.
 const ZEAL_STEP: u64 = 0xbf58_476d_1ce4_e5b9;
+/// The zeal mode throws at one call in this many.
+const ZEAL_PERIOD: u64 = 4;
 
 /// See the module head.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ struct Thrown {
     tag: Tag,
     /// Fields that may refer to objects or to values of the host.
     references: Vec<usize>,
+    /// The module that defines the tag, unless the host does.
+    defined: Option<(Module, TagIndex)>,
+    /// What the module calls it, looked up when somebody asks.
+    name: OnceLock<Option<Box<str>>>,
 }
 
 impl Exceptions {
@@ -44,6 +50,19 @@ impl Exceptions {
     /// The tag that an exception was thrown with.
     pub(crate) fn tag_of(&self, exn: ExnPtr) -> &Tag {
         &self.thrown(exn).tag
+    }
+
+    /// What the module that defines an exception's tag calls it: an export, or a name for people.
+    pub(crate) fn tag_name_of(&self, exn: ExnPtr) -> Option<&str> {
+        let Thrown { defined, name, .. } = self.thrown(exn);
+        let find = || defined.as_ref().and_then(|(module, index)| module.tag_name(*index));
+        name.get_or_init(find).as_deref()
+    }
+
+    /// Takes note of the module that defines a tag.
+    pub(crate) fn set_definition(&mut self, tag: TagPtr, module: &Module, index: TagIndex) {
+        let thrown = self.tags.get_mut(&tag).expect("a store keeps its tags");
+        thrown.defined = Some((module.clone(), index));
     }
 
     fn thrown(&self, exn: ExnPtr) -> &Thrown {
@@ -72,7 +91,8 @@ impl StoreInner {
         let is_reference =
             |&(_, ty): &(usize, &ValType)| matches!(ty, ValType::Ref(ty) if may_be_object(*ty));
         let references = params.filter(is_reference).map(|(i, _)| i).collect();
-        self.exceptions.tags.insert(tag.ptr(self), Thrown { tag, references });
+        let (key, name) = (tag.ptr(self), OnceLock::new());
+        self.exceptions.tags.insert(key, Thrown { tag, references, defined: None, name });
     }
 
     /// Makes an exception; frees those that are not in use when it is time to. The new one is there
