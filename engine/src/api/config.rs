@@ -414,7 +414,8 @@ impl Config {
         self
     }
 
-    /// Optimises these functions only; all others stay in the baseline, with any [`Tier`].
+    /// Optimises these functions only; all others stay in the baseline, with any [`Tier`]. Of a function
+    /// of which only loops are named, code is made that is entered there, with [`Tier::Auto`].
     pub fn tier_only(&mut self, functions: Option<FunctionSet>) -> &mut Self {
         self.tiering.only = functions;
         self

@@ -92,6 +92,7 @@ impl Site<'_> {
         }
         let function = self.tiering.function(self.func);
         match function.get() {
+            _ if self.tiering.only_loops(self.func) => {}
             Progress::Failed => return i32::MAX,
             before @ (Progress::Cold | Progress::Deferred | Progress::Transferred) => {
                 if let Some(more) = self.missing(function) {
@@ -119,7 +120,8 @@ impl Site<'_> {
     /// A function with loops was entered.
     fn entered(&self) -> i32 {
         let probe = self.probe();
-        if probe.fires > 0 && !probe.done {
+        // Calls find no other code where only loops get any.
+        if probe.fires > 0 && !probe.done && !self.tiering.only_loops(self.func) {
             self.set_probe(Probe { done: true, entered: true, ..probe });
         }
         self.poll_units()
@@ -217,6 +219,8 @@ impl Site<'_> {
         }
         match inner {
             Progress::Optimized => return RETURN_UNITS,
+            // Another one may be optimised.
+            Progress::Failed if self.tiering.only_loops(self.func) => return POLL_UNITS,
             Progress::Failed => return i32::MAX,
             // Loops are never deferred, and frames go over to them.
             Progress::Requested | Progress::Cold | Progress::Deferred | Progress::Transferred => {}

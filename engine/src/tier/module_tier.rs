@@ -65,6 +65,15 @@ impl ProgressCell {
     }
 }
 
+/// How much of a function may be optimised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Allowed {
+    Nothing,
+    /// Some of its loops.
+    Loops,
+    All,
+}
+
 /// What a function's first code is, and what comes after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
@@ -87,8 +96,9 @@ pub(crate) struct ModuleTiering {
     id: u64,
     /// Index of the first function with a body.
     imported: u32,
-    /// The functions that may be optimised, by defined index; all of them when there is no set.
-    only: Option<Box<[bool]>>,
+    /// What may be optimised, by defined index; everything when there is no set. Loops that may not be have
+    /// failed from the beginning.
+    only: Option<Box<[Allowed]>>,
     rule: StartRule,
     functions: Box<[ProgressCell]>,
     loops: OnceLock<Loops>,
@@ -147,18 +157,57 @@ impl ModuleTiering {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let count = module.bodies.len();
         let imported = module.func_index(DefinedFuncIndex(0)).0;
-        let only = controller.settings().only.as_ref();
-        let only = only.map(|set| allowed(set, imported, count, name));
-        Self {
+        let set = controller.settings().only.clone();
+        let mut tiering = Self {
             rule: controller.start_rule(),
             controller,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             imported,
-            only,
+            only: None,
             functions: (0..count).map(|_| ProgressCell::new()).collect(),
             loops: OnceLock::new(),
             code_bytes: AtomicU64::new(0),
+        };
+        if let Some(set) = set {
+            tiering.allow(module, &set, name);
         }
+        tiering
+    }
+
+    /// Allows to optimise what is in a set, and nothing else.
+    fn allow<'a>(
+        &mut self,
+        module: &Module,
+        set: &FunctionSet,
+        name: impl Fn(u32) -> Option<&'a str>,
+    ) {
+        let mut only = Vec::with_capacity(module.bodies.len());
+        for (index, body) in (self.imported..).zip(&module.bodies) {
+            let name = || name(index);
+            let has =
+                |&position: &usize| set.contains_loop(index, name, body.loop_offset(position));
+            if set.contains(index, name) {
+                only.push(Allowed::All);
+            } else if !(0..body.loops.len()).any(|position| has(&position)) {
+                only.push(Allowed::Nothing);
+            } else {
+                let func = DefinedFuncIndex::new(only.len());
+                for position in (0..body.loops.len()).filter(|position| !has(position)) {
+                    self.osr_body(module, func, position).set(Progress::Failed);
+                }
+                only.push(Allowed::Loops);
+            }
+        }
+        self.only = Some(only.into());
+    }
+
+    fn allowed(&self, func: DefinedFuncIndex) -> Allowed {
+        self.only.as_ref().map_or(Allowed::All, |only| only[func.index()])
+    }
+
+    /// Whether loops of a function may be optimised, but not the function.
+    pub(crate) fn only_loops(&self, func: DefinedFuncIndex) -> bool {
+        self.allowed(func) == Allowed::Loops
     }
 
     /// The engine's controller.
@@ -188,10 +237,13 @@ impl ModuleTiering {
 
     /// What becomes of a function.
     pub(crate) fn plan(&self, func: DefinedFuncIndex, body: &Body) -> Plan {
-        if self.only.as_ref().is_some_and(|only| !only[func.index()]) {
-            return Plan::Baseline;
+        let mode = self.controller.settings().mode;
+        match (self.allowed(func), mode) {
+            (Allowed::Nothing, _) | (Allowed::Loops, Mode::Optimizer) => return Plan::Baseline,
+            (Allowed::Loops, Mode::Zeal { .. }) => return Plan::Counted(0),
+            (Allowed::Loops | Allowed::All, _) => {}
         }
-        match self.controller.settings().mode {
+        match mode {
             Mode::Baseline => Plan::Baseline,
             Mode::Optimizer => Plan::Optimized { required: true },
             Mode::Tiered(_) => Plan::Counted(self.rule.units(body.range.len())),
@@ -285,16 +337,6 @@ impl Drop for ModuleTiering {
     fn drop(&mut self) {
         self.controller.remove_code(*self.code_bytes.get_mut());
     }
-}
-
-fn allowed<'a>(
-    set: &FunctionSet,
-    imported: u32,
-    count: usize,
-    name: impl Fn(u32) -> Option<&'a str>,
-) -> Box<[bool]> {
-    let indices = (imported..).take(count);
-    indices.map(|index| set.contains(index, || name(index))).collect()
 }
 
 /// A number that depends on all bits of its arguments.
