@@ -81,7 +81,8 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
     }
     drop(progress);
     let module = last.context("at least one round")?;
-    args.engine.write_tier_log(&Events::take(&engine), &module)?;
+    args.engine.tiers().warn_of_unmatched(&module);
+    args.engine.tiers().write_log(&Events::take(&engine), &module)?;
     let stats = module.stats();
     let best = stats::minimum(&cpu);
     let figures = CompileFigures {

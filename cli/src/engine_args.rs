@@ -1,34 +1,15 @@
 //! The options that configure an engine, common to several subcommands.
 
-use crate::tier_log::{Events, TierLog};
+use crate::tier_args::TierArgs;
 use crate::units::parse_bytes;
 use crate::wast::FeatureList;
-use anyhow::Result;
-use std::path::PathBuf;
-use upshift::{CollectorKind, Config, FunctionSet, Module, Policy, Tier, Zeal};
+use upshift::{CollectorKind, Config, Zeal};
 
 /// Options of every subcommand that executes code.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct EngineArgs {
-    /// Compilers to use: auto starts in the baseline and optimizes what is hot.
-    #[arg(long, value_name = "TIER", default_value = "auto")]
-    tier: TierName,
-    /// What --tier auto aims at: latency, balanced, throughput, baseline-only, optimize-eagerly.
-    #[arg(long, value_name = "POLICY", default_value_t, value_parser = str::parse::<Policy>)]
-    policy: Policy,
-    /// Threads that optimize in the background under --tier auto; one less than CPUs unless given.
-    #[arg(long, value_name = "N")]
-    compile_threads: Option<usize>,
-    /// Optimize these functions only, by index or name: 3,10-12,main.
-    #[arg(long, value_name = "LIST", value_parser = str::parse::<FunctionSet>, allow_hyphen_values = true)]
-    tier_only: Option<FunctionSet>,
-    /// Write what happens to functions in the tiers as lines of JSON to this file, stderr unless
-    /// given, when the program ends.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
-    tier_log: Option<PathBuf>,
-    /// Leave hotness counters out of baseline code; then nothing is optimized in the background.
-    #[arg(long)]
-    no_counters: bool,
+    #[command(flatten)]
+    tiers: TierArgs,
     /// Call small functions in optimized code, too, instead of inlining them.
     #[arg(long)]
     no_inlining: bool,
@@ -40,9 +21,9 @@ pub(crate) struct EngineArgs {
     /// poll takes its slow path), step (loops go step by step, and are interrupted at each
     /// turn), tier (functions change tiers as early as possible), exceptions (calls throw and catch),
     /// inline (as much as possible), gc (every allocation collects); `:SEED` at the end has tier draw
-    /// the tier of each function.
+    /// the tier of each function, and exceptions the calls that throw.
     #[arg(long, value_name = "LIST", value_parser = parse_zeal)]
-    zeal: Option<Zeal>,
+    zeal: Vec<Zeal>,
     /// Which collector frees objects: real (generational), or null, which never does.
     #[arg(long, value_name = "NAME", default_value = "real")]
     collector: CollectorName,
@@ -61,28 +42,6 @@ pub(crate) struct EngineArgs {
     /// Relaxed SIMD operators give the results of the deterministic profile.
     #[arg(long)]
     relaxed_simd_deterministic: bool,
-}
-
-/// A value of `--tier`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum TierName {
-    /// What starts fastest and runs best: the engine decides per function.
-    #[default]
-    Auto,
-    /// The single-pass compiler only.
-    Baseline,
-    /// The optimizing compiler only.
-    Optimizer,
-}
-
-impl From<TierName> for Tier {
-    fn from(name: TierName) -> Self {
-        match name {
-            TierName::Auto => Self::Auto,
-            TierName::Baseline => Self::Baseline,
-            TierName::Optimizer => Self::Optimizer,
-        }
-    }
 }
 
 /// A value of `--collector`.
@@ -108,11 +67,7 @@ impl EngineArgs {
     /// An engine configuration with all the options but `features`.
     pub(crate) fn base_config(&self) -> Config {
         let mut config = Config::new();
-        config.tier(self.tier.into()).policy(self.policy);
-        config.optimize_threads(self.compile_threads.unwrap_or(0));
-        config.tier_only(self.tier_only.clone());
-        config.profiling(self.tier_log.is_some());
-        config.hotness_counters(!self.no_counters);
+        self.tiers.apply(&mut config);
         config.inlining(!self.no_inlining);
         config.signal_interruption(!self.no_signal_interruption);
         config.nan_canonicalization(self.nan_canonicalize);
@@ -124,7 +79,7 @@ impl EngineArgs {
         if let Some(bytes) = self.gc_nursery {
             config.gc_nursery(u32::try_from(bytes).unwrap_or(u32::MAX));
         }
-        if let Some(zeal) = self.zeal {
+        if let Some(zeal) = self.zeal.iter().copied().reduce(united) {
             config.zeal(zeal);
         }
         config
@@ -139,13 +94,33 @@ impl EngineArgs {
         config
     }
 
-    /// Writes the log of --tier-log, if it is asked for.
-    pub(crate) fn write_tier_log(&self, events: &Events, module: &Module) -> Result<()> {
-        match &self.tier_log {
-            Some(path) => TierLog { events, module }.write(path),
-            None => Ok(()),
-        }
+    /// What says how the tiers are used.
+    pub(crate) fn tiers(&self) -> &TierArgs {
+        &self.tiers
     }
+
+    /// Options that make the results of operators the same each time, as far as they are not given.
+    pub(crate) fn deterministic_options(&self) -> impl Iterator<Item = &'static str> {
+        let options = [
+            ("--nan-canonicalize", self.nan_canonicalize),
+            ("--relaxed-simd-deterministic", self.relaxed_simd_deterministic),
+        ];
+        options.into_iter().filter(|option| !option.1).map(|option| option.0)
+    }
+}
+
+/// All modes of two lists, with the seed of the second if it has one.
+fn united(first: Zeal, second: Zeal) -> Zeal {
+    let mut zeal = second;
+    zeal.spill |= first.spill;
+    zeal.interrupt |= first.interrupt;
+    zeal.step |= first.step;
+    zeal.tier |= first.tier;
+    zeal.exceptions |= first.exceptions;
+    zeal.inline |= first.inline;
+    zeal.gc |= first.gc;
+    zeal.seed = second.seed.or(first.seed);
+    zeal
 }
 
 /// Parses `spill,interrupt,tier:SEED`.
@@ -178,5 +153,7 @@ mod tests {
         assert!(parse_zeal("gc").unwrap().gc);
         assert!(parse_zeal("zest").unwrap_err().contains("unknown"));
         assert!(parse_zeal("spill:x").is_err());
+        let both = united(parse_zeal("spill,gc:3").unwrap(), parse_zeal("tier").unwrap());
+        assert_eq!(both, parse_zeal("tier,spill,gc:3").unwrap());
     }
 }

@@ -46,6 +46,7 @@ struct InstantiateFigures {
 pub(crate) fn execute(args: &Args) -> Result<()> {
     let engine = Engine::new(&args.engine.config())?;
     let module = Module::from_file(&engine, &args.file)?;
+    args.engine.tiers().warn_of_unmatched(&module);
     let mut linker = Linker::new(&engine);
     wasi_setup::add_to_linker(&mut linker, &module)?;
     linker.define_unknown_imports_as_traps(&module)?;
@@ -60,7 +61,7 @@ pub(crate) fn execute(args: &Args) -> Result<()> {
         instantiate_us_min: stats::minimum(&times),
         instantiate_us_median: stats::median(&times),
     };
-    args.engine.write_tier_log(&Events::take(&engine), &module)?;
+    args.engine.tiers().write_log(&Events::take(&engine), &module)?;
     match &args.stats {
         Some(path) => stats::write(path, &figures),
         None => print(&format!(

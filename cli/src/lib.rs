@@ -22,6 +22,7 @@ mod run;
 mod stats;
 mod stop;
 mod tier_log;
+mod tier_args;
 mod units;
 mod validate;
 mod wasi_setup;

@@ -132,7 +132,7 @@ pub(crate) fn execute_observed(args: &Args, observer: &mut dyn Observer) -> Resu
     let events = Events::take(&engine);
     // What cannot be written keeps nothing else from being written.
     let told =
-        [write_stats(args, &module, &mut stats), args.engine.write_tier_log(&events, &module)];
+        [write_stats(args, &module, &mut stats), args.engine.tiers().write_log(&events, &module)];
     let observed = observer.finish(&events, &module);
     // The process ends now; taking the module apart first would only cost time.
     std::mem::forget(module);
@@ -212,6 +212,7 @@ fn run(
     };
     let result = match threads {
         Some(mut threads) => threads.run(&mut store, program),
+    args.engine.tiers().warn_of_unmatched(&module);
         None => program(&mut store),
     };
     drop(timeout);

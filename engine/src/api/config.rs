@@ -21,6 +21,8 @@ const DEFAULT_MAX_WASM_STACK: usize = 512 << 10;
 const MAX_WASM_STACK_LIMIT: usize = 1 << 30;
 /// Bytes of optimised code of an engine unless the host says otherwise.
 const DEFAULT_MAX_OPTIMIZED_CODE: u64 = 512 << 20;
+/// Threads that optimise, for each CPU, at most: beyond that they only take memory.
+const MOST_OPTIMIZE_THREADS_PER_CPU: usize = 4;
 /// Requests for optimised code that wait unless the host says otherwise.
 const DEFAULT_OPTIMIZE_QUEUE: usize = 4096;
 
@@ -388,7 +390,8 @@ impl Config {
     }
 
     /// Threads that optimise in the background, at low priority; 0 means one less than there are
-    /// CPUs, at least one, which is the default. They start when a function is hot.
+    /// CPUs, at least one, which is the default. There are never more than four for each CPU. They
+    /// start when a function is hot.
     pub fn optimize_threads(&mut self, threads: usize) -> &mut Self {
         self.tiering.threads = threads;
         self
@@ -499,7 +502,7 @@ impl Config {
             mode,
             threads: match tiering.threads {
                 0 => cpus().saturating_sub(1).max(1),
-                threads => threads,
+                threads => threads.min(cpus() * MOST_OPTIMIZE_THREADS_PER_CPU),
             },
             cpu_share: tiering.cpu_share,
             max_code_bytes: tiering.max_code_bytes,

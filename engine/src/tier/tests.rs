@@ -253,6 +253,94 @@ fn deterministic_tiering_counts_entries_exactly() {
 }
 
 #[test]
+fn there_are_never_many_more_threads_than_cpus() {
+    let threads = |asked| Config::new().optimize_threads(asked).tier_settings().threads;
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    assert_eq!([threads(1), threads(3000)], [1, 4 * cpus]);
+    assert_eq!(threads(0), (cpus - 1).max(1));
+}
+
+/// Two loops, one in the other, and a third.
+const LOOPS: &str = r#"(module
+    (func (export "loops") (param i32) (result i32) (local i32 i32)
+        (loop $outer
+            (local.set 1 (i32.const 3))
+            (loop $inner
+                (local.set 2 (i32.add (local.get 2) (i32.const 1)))
+                (br_if $inner (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+            (br_if $outer (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (local.set 1 (i32.const 5))
+        (loop $last (br_if $last (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+        (local.get 2)))"#;
+
+/// What was optimised of [`LOOPS`] with a set made from the loops' offsets: loops by their positions, none
+/// for the function.
+fn optimized_of_loops(
+    configure: fn(&mut Config) -> &mut Config,
+    set: impl FnOnce(&[u32]) -> FunctionSet,
+    calls: usize,
+) -> Vec<Option<usize>> {
+    let bytes = wat::parse_str(LOOPS).unwrap();
+    let module = Module::new(&Engine::default(), &bytes).unwrap();
+    let body = &module.declarations().bodies[0];
+    let offsets: Vec<u32> = (0..3).map(|position| body.loop_offset(position)).collect();
+    let mut config = Config::new();
+    configure(&mut config).profiling(true).tier_only(Some(set(&offsets)));
+    let engine = Engine::new(&config).unwrap();
+    let module = Module::new(&engine, &bytes).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+    let loops = instance.get_typed_func::<i32, i32>(&mut store, "loops").unwrap();
+    for _ in 0..calls {
+        assert_eq!(loops.call(&mut store, 4).unwrap(), 12);
+    }
+    let published = engine.events().into_iter().filter(|event| event.kind == EventKind::Published);
+    let position = |offset| offsets.iter().position(|&other| other == offset);
+    published.map(|event| event.loop_offset.and_then(position)).collect()
+}
+
+#[test]
+fn loops_alone_are_optimized() {
+    let modes: [fn(&mut Config) -> &mut Config; 3] = [
+        |config| config.zeal(Zeal { tier: true, ..Zeal::none() }),
+        |config| config.zeal(Zeal { tier: true, seed: Some(1), ..Zeal::none() }),
+        |config| config.deterministic_tiering(3),
+    ];
+    for mode in modes {
+        for wanted in 0..3 {
+            let one = |offsets: &[u32]| {
+                let mut set = FunctionSet::new();
+                set.add_loops(0, offsets[wanted]..=offsets[wanted]).clone()
+            };
+            assert_eq!(optimized_of_loops(mode, one, 5), [Some(wanted)]);
+        }
+        let all =
+            |offsets: &[u32]| FunctionSet::new().add_loops(0, offsets[0]..=offsets[2]).clone();
+        // What is entered first has the others within.
+        let found = optimized_of_loops(mode, all, 5);
+        assert!(found.contains(&Some(0)) && !found.contains(&None), "{found:?}");
+        let other = |_: &[u32]| FunctionSet::new().add_loops(0, 0..=1).clone();
+        assert!(optimized_of_loops(mode, other, 5).is_empty());
+    }
+    let first = |offsets: &[u32]| FunctionSet::new().add_loops(0, offsets[0]..=offsets[0]).clone();
+    assert!(optimized_of_loops(|config| config.tier(Tier::Optimizer), first, 5).is_empty());
+}
+
+#[test]
+fn a_loop_alone_is_optimized_in_the_background() {
+    let mut config = Config::new();
+    let all_loops = FunctionSet::new().add_loops(1, 0..=u32::MAX).clone();
+    config.policy(Policy::OptimizeEagerly).profiling(true).tier_only(Some(all_loops));
+    let mut setup = Setup::with_engine(&Engine::new(&config).unwrap());
+    // However often it is entered.
+    let events = setup.call_until("sum", 100, &["osr-entered"]);
+    let published = events.iter().filter(|event| event.kind == EventKind::Published);
+    let published: Vec<_> = published.map(|event| event.loop_offset.is_some()).collect();
+    assert_eq!(published, [true]);
+    assert_eq!(setup.tier(1), "baseline");
+}
+
+#[test]
 fn the_optimizer_alone_compiles_at_the_first_call() {
     let mut setup = Setup::new(stand_in, |config| config.tier(Tier::Optimizer));
     assert_eq!(setup.call("sum", 10), 55);
