@@ -7,6 +7,7 @@ use crate::output::{print, say};
 use crate::progress::Progress;
 use crate::stats::{self, Elapsed, GcFigures, ModuleFigures, RunStats, Stopwatch, TierFigures};
 use crate::tier_log::Events;
+use crate::stop::Stop;
 use crate::units::{milliseconds, parse_bytes, parse_duration};
 use crate::wasi_setup::{self, Host, WasiArgs};
 use anyhow::{Context, Result, bail};
@@ -114,7 +115,12 @@ impl Observer for Nobody {}
 
 /// Runs the program. A trap or an exit through WASI is an error, see [`crate::errors::report`].
 pub(crate) fn execute(args: &Args) -> Result<i32> {
-    execute_observed(args, &mut Nobody)
+    if args.stats.is_none() && !args.engine.tiers().has_log() {
+        return execute_observed(args, &mut Nobody);
+    }
+    let mut writer = Writer::default();
+    let result = execute_observed(args, &mut writer);
+    writer.stop.exit_code(result)
 }
 
 /// The same while somebody looks on.
@@ -133,6 +139,22 @@ pub(crate) fn execute_observed(args: &Args, observer: &mut dyn Observer) -> Resu
     // What cannot be written keeps nothing else from being written.
     let told =
         [write_stats(args, &module, &mut stats), args.engine.tiers().write_log(&events, &module)];
+/// Sees to it that signals end the program, not the command, where that has something to write.
+#[derive(Default)]
+struct Writer {
+    stop: Stop,
+}
+
+impl Observer for Writer {
+    fn begin(&mut self, store: &Store<Host>) -> Result<()> {
+        self.stop.watch(store.interrupt_handle())
+    }
+
+    fn end(&mut self, _store: &Store<Host>) {
+        self.stop.program_ended();
+    }
+}
+
     let observed = observer.finish(&events, &module);
     // The process ends now; taking the module apart first would only cost time.
     std::mem::forget(module);

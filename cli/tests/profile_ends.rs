@@ -96,6 +96,29 @@ fn a_program_that_is_interrupted_has_a_profile() {
 }
 
 #[test]
+fn a_program_that_is_interrupted_has_a_tier_log_and_statistics() {
+    let scratch = Scratch::new("ends-run");
+    let log = scratch.0.join("log").display().to_string();
+    let log_option = format!("--tier-log={log}");
+    let stats = scratch.0.join("stats").display().to_string();
+    for (name, text) in [("endless.wat", ENDLESS), ("start.wat", ENDLESS_START)] {
+        let file = scratch.file(name, text);
+        let (code, messages) = interrupted(&["run", &log_option, &file], Signal::INT);
+        assert_eq!(code, Some(130), "{messages}");
+        let events = std::fs::read_to_string(&log).expect("it was written");
+        std::fs::remove_file(&log).expect("it is there");
+        let forever = |line: &str| line.contains("lazy-compiled") && line.contains("forever");
+        assert!(events.lines().any(forever), "{events}");
+        let (code, messages) = interrupted(&["run", "--stats", &stats, &file], Signal::TERM);
+        assert_eq!(code, Some(143), "{messages}");
+        let figures = std::fs::read_to_string(&stats).expect("it was written");
+        std::fs::remove_file(&stats).expect("it is there");
+        let figures: Value = serde_json::from_str(&figures).expect("JSON");
+        assert!(figures["run_wall_ms"].is_number(), "{figures}");
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_to_is_told_of_before_the_program_runs() {
     let scratch = Scratch::new("ends-folder");
     let file = scratch.file("f.wat", r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
