@@ -267,6 +267,21 @@ fn scripts_report_failures_by_line() {
 }
 
 #[test]
+fn custom_sections_that_make_no_sense_keep_no_module_from_being_used() {
+    let scratch = Scratch::new("wast-custom");
+    let text = r#"
+        (assert_invalid_custom (module (@custom "name" "\ff") (func)) "not a name section")
+        (assert_malformed_custom (module quote "(@custom 4)") "no name")
+        (assert_malformed_custom (module quote "(@custom \"x\") (func)") "is not malformed")
+        (assert_invalid_custom (module (func (drop))) "not because of a section")"#;
+    let file = scratch.file("custom.wast", text);
+    let output = stdout(&upshift(&["wast", "-v", &file]));
+    assert!(output.contains("custom.wast:4: skipped: the parser of the text"), "{output}");
+    assert!(output.contains("custom.wast:5: a custom section makes the module"), "{output}");
+    assert!(output.ends_with("2 passed, 1 failed, 1 skipped\n"), "{output}");
+}
+
+#[test]
 fn invalid_modules_are_explained() {
     let scratch = Scratch::new("invalid");
     let bad = scratch.file("bad.wat", "(module (func $oops (result i32) (i64.const 1)))");

@@ -11,6 +11,11 @@
 //! lines = [12, 40]                          # exactly these directives; without: at least one
 //! modes = ["spill"]                         # only there; without: in every mode
 //!
+//! [[skipped]]
+//! reason = "…"
+//! files = ["custom/name_annot.wast"]
+//! lines = [7]                               # exactly these directives are skipped; without: at least one
+//!
 //! [[not_run]]
 //! reason = "the component model is not part of the engine"
 //! files = ["component-model/*"]
@@ -19,7 +24,7 @@
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
-use upshift_cli::wast::Report;
+use upshift_cli::wast::{Note, Report};
 
 /// The content of such a file.
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +33,9 @@ pub struct Expectations {
     /// Scripts that fail.
     #[serde(default)]
     pub expected: Vec<Entry>,
+    /// Scripts with directives that are skipped.
+    #[serde(default)]
+    pub skipped: Vec<Entry>,
     /// Scripts that are not even tried.
     #[serde(default)]
     pub not_run: Vec<Entry>,
@@ -41,9 +49,9 @@ pub struct Entry {
     pub reason: String,
     /// Patterns of labels.
     pub files: Vec<String>,
-    /// The directives that fail; all of them and no others.
+    /// The directives that fail, or are skipped; all of them and no others.
     pub lines: Option<BTreeSet<usize>>,
-    /// The modes in which they fail.
+    /// The modes in which they are.
     pub modes: Option<Vec<String>>,
 }
 
@@ -76,38 +84,56 @@ impl Expectations {
         Some(&entry.reason)
     }
 
-    /// What is wrong with `report`: failures that are not listed, listed ones that did not happen.
+    /// What is wrong with `report`: failures and skips that are not listed, listed ones that did not
+    /// happen.
     #[must_use]
     pub fn problems(&self, mode: &str, label: &str, report: &Report) -> Vec<String> {
-        let entry = self.expected.iter().find(|entry| entry.covers(label) && entry.applies(mode));
-        let Some(entry) = entry else {
-            return report.failure_lines().collect();
+        let find = |entries: &'_ [Entry]| {
+            entries.iter().position(|entry| entry.covers(label) && entry.applies(mode))
         };
-        let Some(lines) = &entry.lines else {
+        let failing = find(&self.expected).map(|i| &self.expected[i]);
+        let skipped = find(&self.skipped).map(|i| &self.skipped[i]);
+        if let Some(entry) = failing.filter(|entry| entry.lines.is_none()) {
             if report.failures.is_empty() && report.skips.is_empty() {
                 return vec![format!("{label}: passes, but is listed as: {}", entry.reason)];
             }
             return Vec::new();
-        };
-        let failed: BTreeSet<usize> = report.failures.iter().map(|note| note.line).collect();
-        let unexpected = report.failures.iter().filter(|note| !lines.contains(&note.line));
-        let mut problems: Vec<String> =
-            unexpected.map(|note| format!("{label}:{}: {}", note.line, note.message)).collect();
-        problems.extend(
-            lines
-                .difference(&failed)
-                .map(|line| format!("{label}:{line}: passes, but is listed as: {}", entry.reason)),
-        );
+        }
+        let mut problems = unlisted(label, &report.failures, failing, "");
+        problems.extend(unlisted(label, &report.skips, skipped, "skipped: "));
         problems
     }
 
     /// Patterns that match none of `labels`.
     #[must_use]
     pub fn unused_patterns(&self, labels: &[&str]) -> Vec<&str> {
-        let patterns = self.expected.iter().flat_map(|entry| &entry.files);
+        let entries = self.expected.iter().chain(&self.skipped);
+        let patterns = entries.flat_map(|entry| &entry.files);
         let unused = |pattern: &&String| !labels.iter().any(|label| glob_matches(pattern, label));
         patterns.filter(unused).map(String::as_str).collect()
     }
+}
+
+/// Remarks that an entry does not list, and lines that it does although there is no remark.
+fn unlisted(label: &str, notes: &[Note], entry: Option<&Entry>, what: &str) -> Vec<String> {
+    let none = BTreeSet::new();
+    let found: BTreeSet<usize> = notes.iter().map(|note| note.line).collect();
+    let lines = match entry {
+        Some(Entry { lines: Some(lines), .. }) => lines,
+        // Whichever there are.
+        Some(_) if !found.is_empty() => &found,
+        Some(entry) => {
+            return vec![format!("{label}: nothing is, but listed as: {}", entry.reason)];
+        }
+        None => &none,
+    };
+    let unexpected = notes.iter().filter(|note| !lines.contains(&note.line));
+    let unexpected =
+        unexpected.map(|note| format!("{label}:{}: {what}{}", note.line, note.message));
+    let reason = entry.map_or("", |entry| &entry.reason);
+    let missing = lines.difference(&found);
+    let missing = missing.map(|line| format!("{label}:{line}: passes, but is listed as: {reason}"));
+    unexpected.chain(missing).collect()
 }
 
 /// Whether `text` has the form of `pattern`, in which `*` stands for any characters.
@@ -121,11 +147,13 @@ pub fn glob_matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use upshift_cli::wast::Note;
+
+    fn notes(lines: &[usize]) -> Vec<Note> {
+        lines.iter().map(|&line| Note { line, message: "wrong".into() }).collect()
+    }
 
     fn report(lines: &[usize]) -> Report {
-        let note = |&line: &usize| Note { line, message: "wrong".into() };
-        Report { failures: lines.iter().map(note).collect(), ..Report::default() }
+        Report { failures: notes(lines), ..Report::default() }
     }
 
     #[test]
@@ -152,5 +180,31 @@ mod tests {
         assert_eq!(problems("b.wast", &[4]), 2);
         assert_eq!(problems("c.wast", &[4]), 1);
         assert_eq!(list.unused_patterns(&["a.wast"]), ["b.wast"]);
+    }
+
+    #[test]
+    fn skips_must_be_listed() {
+        let list: Expectations = toml::from_str(
+            r#"
+            expected = [{ reason = "r", files = ["b.wast"], lines = [3] }]
+            skipped = [
+                { reason = "r", files = ["a.wast", "b.wast"], lines = [7] },
+                { reason = "r", files = ["d.wast"] },
+            ]"#,
+        )
+        .unwrap();
+        let problems = |label, failures: &[usize], skips: &[usize]| {
+            let report = Report { skips: notes(skips), ..report(failures) };
+            list.problems("m", label, &report).len()
+        };
+        assert_eq!(problems("a.wast", &[], &[7]), 0);
+        assert_eq!(problems("a.wast", &[], &[]), 1);
+        assert_eq!(problems("a.wast", &[], &[7, 8]), 1);
+        assert_eq!(problems("a.wast", &[7], &[]), 2);
+        assert_eq!(problems("b.wast", &[3], &[7]), 0);
+        assert_eq!(problems("c.wast", &[], &[1]), 1);
+        assert_eq!(problems("d.wast", &[], &[1, 2]), 0);
+        assert_eq!(problems("d.wast", &[], &[]), 1);
+        assert_eq!(list.unused_patterns(&["a.wast", "b.wast"]), ["d.wast"]);
     }
 }
