@@ -56,6 +56,23 @@ pub(crate) fn functions(bytes: &[u8]) -> Result<Functions<'_>> {
     Ok(Functions { imported: imported_funcs, defined: u32::try_from(bodies.len())?, names })
 }
 
+/// The offsets in the module of the `loop` operators of a function that is defined.
+pub(crate) fn loops(bytes: &[u8], defined: u32) -> Result<Vec<u32>> {
+    let mut entries = Parser::new(0).parse_all(bytes).filter_map(|payload| match payload {
+        Ok(Payload::CodeSectionEntry(body)) => Some(body),
+        _ => None,
+    });
+    let body = entries.nth(defined as usize).context("no such function")?;
+    let mut loops = Vec::new();
+    for operator in body.get_operators_reader()?.into_iter_with_offsets() {
+        let (operator, offset) = operator?;
+        if matches!(operator, Operator::Loop { .. }) {
+            loops.push(u32::try_from(offset)?);
+        }
+    }
+    Ok(loops)
+}
+
 /// Prints the report.
 pub(crate) fn execute(args: &Args) -> Result<()> {
     let bytes = read_module(&args.file)?;

@@ -7,6 +7,7 @@
 
 mod bisect;
 mod compile;
+mod digest;
 pub mod disasm;
 mod dump;
 mod engine_args;
@@ -21,8 +22,8 @@ mod progress;
 mod run;
 mod stats;
 mod stop;
-mod tier_log;
 mod tier_args;
+mod tier_log;
 mod units;
 mod validate;
 mod wasi_setup;
@@ -47,7 +48,7 @@ enum Command {
     Profile(profile::Args),
     /// Show a function's operators, intermediate code and machine code with what was sampled where.
     Explore(explore::Args),
-    /// Find the function of a program that does something else once it is optimized.
+    /// Find the function of a program, or the loop, that does something else once it is optimized.
     Bisect(bisect::Args),
     /// Validate a module and compile all its functions, to measure or to look at the code.
     Compile(compile::Args),

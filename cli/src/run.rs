@@ -1,13 +1,14 @@
 //! `upshift run`.
 
+use crate::digest::Digest;
 use crate::engine_args::EngineArgs;
 use crate::errors;
 use crate::invoke;
 use crate::output::{print, say};
 use crate::progress::Progress;
 use crate::stats::{self, Elapsed, GcFigures, ModuleFigures, RunStats, Stopwatch, TierFigures};
-use crate::tier_log::Events;
 use crate::stop::Stop;
+use crate::tier_log::Events;
 use crate::units::{milliseconds, parse_bytes, parse_duration};
 use crate::wasi_setup::{self, Host, WasiArgs};
 use anyhow::{Context, Result, bail};
@@ -51,6 +52,9 @@ pub(crate) struct Args {
     /// Write times and sizes as a JSON object to this file (`-` for stdout).
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
+    /// Write how the program ended, and hashes of its memories and globals, to this file.
+    #[arg(long, value_name = "FILE", hide = true)]
+    digest: Option<PathBuf>,
     /// The module, binary or text, followed by the program's arguments.
     #[arg(
         value_name = "FILE [ARGS]...",
@@ -77,6 +81,23 @@ impl Args {
     /// Takes the first of the program's arguments out.
     pub(crate) fn take_program_arg(&mut self) -> Option<OsString> {
         (self.command.len() > 1).then(|| self.command.remove(1))
+    }
+
+    /// The module and the program's arguments.
+    pub(crate) fn command(&self) -> &[OsString] {
+        &self.command
+    }
+
+    /// The options of the engine.
+    pub(crate) fn engine(&self) -> &EngineArgs {
+        &self.engine
+    }
+
+    /// An option that `upshift bisect` cannot pass on to each of its runs.
+    pub(crate) fn not_for_bisect(&self) -> Option<&'static str> {
+        let options = [("--stats", self.stats.is_some()), ("--digest", self.digest.is_some())];
+        let given = options.into_iter().find(|option| option.1).map(|option| option.0);
+        given.or_else(|| self.engine.tiers().choice())
     }
 
     fn program_args(&self) -> &[OsString] {
@@ -113,6 +134,22 @@ struct Nobody;
 
 impl Observer for Nobody {}
 
+/// Sees to it that signals end the program, not the command, where that has something to write.
+#[derive(Default)]
+struct Writer {
+    stop: Stop,
+}
+
+impl Observer for Writer {
+    fn begin(&mut self, store: &Store<Host>) -> Result<()> {
+        self.stop.watch(store.interrupt_handle())
+    }
+
+    fn end(&mut self, _store: &Store<Host>) {
+        self.stop.program_ended();
+    }
+}
+
 /// Runs the program. A trap or an exit through WASI is an error, see [`crate::errors::report`].
 pub(crate) fn execute(args: &Args) -> Result<i32> {
     if args.stats.is_none() && !args.engine.tiers().has_log() {
@@ -139,22 +176,6 @@ pub(crate) fn execute_observed(args: &Args, observer: &mut dyn Observer) -> Resu
     // What cannot be written keeps nothing else from being written.
     let told =
         [write_stats(args, &module, &mut stats), args.engine.tiers().write_log(&events, &module)];
-/// Sees to it that signals end the program, not the command, where that has something to write.
-#[derive(Default)]
-struct Writer {
-    stop: Stop,
-}
-
-impl Observer for Writer {
-    fn begin(&mut self, store: &Store<Host>) -> Result<()> {
-        self.stop.watch(store.interrupt_handle())
-    }
-
-    fn end(&mut self, _store: &Store<Host>) {
-        self.stop.program_ended();
-    }
-}
-
     let observed = observer.finish(&events, &module);
     // The process ends now; taking the module apart first would only cost time.
     std::mem::forget(module);
@@ -191,6 +212,7 @@ fn load(
     let progress = Progress::start(format!("loading {}", args.module().display()));
     let module = Module::from_file(&engine, args.module())?;
     drop(progress);
+    args.engine.tiers().warn_of_unmatched(&module);
     let Elapsed { wall, cpu } = watch.elapsed();
     stats.load_wall_ms = milliseconds(wall);
     stats.load_cpu_ms = milliseconds(cpu);
@@ -234,10 +256,10 @@ fn run(
     };
     let result = match threads {
         Some(mut threads) => threads.run(&mut store, program),
-    args.engine.tiers().warn_of_unmatched(&module);
         None => program(&mut store),
     };
     drop(timeout);
+    write_digest(args, &result, &mut store)?;
     stats.gc = GcFigures::of(&store.gc_stats());
     let bench = store.data().bench.total();
     stats.bench_wall_ms = bench.map(|elapsed| milliseconds(elapsed.wall));
@@ -246,6 +268,11 @@ fn run(
     // As above: the process ends now.
     std::mem::forget(store);
     result
+}
+
+fn write_digest(args: &Args, result: &Result<()>, store: &mut Store<Host>) -> Result<()> {
+    let Some(path) = &args.digest else { return Ok(()) };
+    Digest::of(result, store).map_or(Ok(()), |digest| digest.write(path))
 }
 
 /// Calls what the command line asks for.

@@ -70,12 +70,6 @@ impl Host {
 }
 
 impl WasiArgs {
-    /// The options as a command line has them.
-    pub(crate) fn options(&self) -> impl Iterator<Item = String> {
-        let dirs = self.dirs.iter().map(|dir| format!("--dir={dir}"));
-        dirs.chain(self.env.iter().map(|variable| format!("--env={variable}")))
-    }
-
     fn context(&self, file: &Path, args: &[OsString]) -> Result<WasiCtx> {
         let mut builder = WasiCtxBuilder::new();
         builder.inherit_stdio();

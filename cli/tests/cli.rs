@@ -337,32 +337,6 @@ fn files_that_are_no_modules_are_named_as_such() {
     assert!(stderr(&directory).contains("a directory"), "{}", stderr(&directory));
 }
 
-/// A loop that sums up squares, in a function that calls another.
-const SUM: &str = r#"(module
-    (func $square (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
-    (func $sum (export "sum") (param i32) (result i32) (local i32)
-        (loop (local.set 1 (i32.add (local.get 1) (call $square (local.get 0))))
-            (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
-        (local.get 1)))"#;
-
-#[test]
-fn bisect_says_when_nothing_differs() {
-    let scratch = Scratch::new("bisect");
-    let sum = scratch.file("sum.wat", SUM);
-    let argc = scratch.file("argc.wat", EXIT_WITH_ARGC);
-    for args in [vec!["bisect", "--invoke", "sum", &sum, "100"], vec!["bisect", &argc, "-x", "y"]] {
-        let output = upshift(&args);
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        assert_eq!(stdout(&output), "nothing differs\n");
-        for run in ["--tier optimizer --tier-only", "--zeal tier --tier-only"] {
-            assert!(stderr(&output).contains(run), "{}", stderr(&output));
-        }
-    }
-    // The runs that are compared are those of the program itself, not refusals of an option.
-    assert!(stderr(&upshift(&["bisect", &argc, "-x", "y"])).contains("exit status: 3"));
-    assert_eq!(upshift(&["bisect", "missing.wasm"]).status.code(), Some(1));
-}
-
 /// The exit code of the command when what it prints goes to pipes without a reader.
 fn exit_code(args: &[&str]) -> Option<i32> {
     let closed = || {

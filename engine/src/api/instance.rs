@@ -19,6 +19,7 @@ use anyhow::Context;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use upshift_abi::index::{GlobalIndex, MemoryIndex};
 use upshift_abi::module::ExternIndex;
 
 /// An instantiated module in a store.
@@ -163,6 +164,18 @@ impl Instance {
         exports
             .iter()
             .map(move |export| Export { name: &export.name, item: item_of(inner, id, export.item) })
+    }
+
+    /// The memories, then the globals, those included that are imported or not exported: for debuggers.
+    pub fn memories_and_globals(&self, store: impl AsContext) -> Vec<Extern> {
+        let store = store.as_context();
+        let inner = store.inner();
+        inner.check(self.store);
+        let declarations = inner.entities.instance(self.id).module.declarations();
+        let memories = (0..declarations.memories.len()).map(MemoryIndex::new);
+        let globals = (0..declarations.globals.len()).map(GlobalIndex::new);
+        let items = memories.map(ExternIndex::Memory).chain(globals.map(ExternIndex::Global));
+        items.map(|item| item_of(inner, self.id, item)).collect()
     }
 
     pub(crate) fn from_id(store: &StoreInner, id: InstanceId) -> Self {

@@ -2,6 +2,7 @@
 
 use super::caller::Caller;
 use super::engine::Engine;
+use super::instance::Instance;
 use super::interrupt::{InterruptHandle, UpdateDeadline};
 use super::limits::ResourceLimiter;
 use crate::Result;
@@ -114,6 +115,15 @@ impl<T: 'static> Store<T> {
     /// When the heap's limit leaves no room to move the young objects.
     pub fn gc(&mut self) -> Result<()> {
         self.as_context_mut().gc()
+    }
+
+    /// All instances in the order in which they were made, those included whose start function
+    /// trapped: for debuggers.
+    #[must_use]
+    pub fn instances(&self) -> Vec<Instance> {
+        let store = self.as_context();
+        let inner = store.inner();
+        inner.entities.instance_ids().map(|id| Instance::from_id(inner, id)).collect()
     }
 
     /// What the collections of the store did so far.

@@ -185,6 +185,11 @@ impl Entities {
         self.instances.iter()
     }
 
+    /// The ids of all instances.
+    pub(crate) fn instance_ids(&self) -> impl Iterator<Item = InstanceId> {
+        (0..self.instances.len()).map(InstanceId::new)
+    }
+
     /// All instances, to be changed.
     pub(crate) fn instances_mut(&mut self) -> impl Iterator<Item = &mut InstanceData> {
         self.instances.iter_mut()
