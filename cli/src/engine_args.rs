@@ -20,7 +20,7 @@ pub(crate) struct EngineArgs {
     /// Testing modes, which must not change any result: spill (few registers), interrupt (every
     /// poll takes its slow path), step (loops go step by step, and are interrupted at each
     /// turn), tier (functions change tiers as early as possible), exceptions (calls throw and catch),
-    /// inline (as much as possible), gc (every allocation collects); `:SEED` at the end has tier draw
+    /// inline (as much as possible), quick (the optimizer with the least effort), gc (every allocation collects); `:SEED` at the end has tier draw
     /// the tier of each function, and exceptions the calls that throw.
     #[arg(long, value_name = "LIST", value_parser = parse_zeal)]
     zeal: Vec<Zeal>,
