@@ -260,18 +260,25 @@ impl FuncCompiler<'_> {
         handlers.clauses.sort_by_key(|entry| entry.scope);
         let mut map = HandlerMap::new(frame_bytes);
         let mut rest = handlers.clauses.as_slice();
+        // The scope in the map that each one is, or the one around where it has no clauses.
+        let mut mapped: Vec<Option<u32>> = Vec::with_capacity(handlers.scopes.len());
         for (number, scope) in handlers.scopes.iter().enumerate() {
             let count = rest.partition_point(|entry| entry.scope as usize <= number);
-            let parent = (scope.parent != NONE).then_some(scope.parent);
-            map.add_scope(parent, rest[..count].iter().map(handler));
+            let parent = mapped.get(scope.parent as usize).copied().flatten();
+            mapped.push(match count {
+                0 => parent,
+                _ => Some(map.add_scope(parent, rest[..count].iter().map(handler))),
+            });
             rest = &rest[count..];
         }
-        let site = |&(at, scope): &(u32, u32)| HandlerSite {
-            return_offset: at - shift,
-            scope,
-            vmctx_slot: crate::frame::VMCTX_SLOT,
+        let site = |&(at, scope): &(u32, u32)| {
+            Some(HandlerSite {
+                return_offset: at - shift,
+                scope: mapped[scope as usize]?,
+                vmctx_slot: crate::frame::VMCTX_SLOT,
+            })
         };
-        map.set_sites(handlers.sites.iter().map(site).collect());
+        map.set_sites(handlers.sites.iter().filter_map(site).collect());
         map
     }
 }

@@ -38,20 +38,23 @@ const CASES: [Case; 8] = [
         turns: 2_000_000,
         turn:
             "(block $h (result i32)
-            (try_table (catch $e $h) (call $throws (i32.const 0) (local.get $n)) drop) unreachable)",
+            (try_table (catch $e $h)
+                (call_indirect (type $deep) (i32.const 0) (local.get $n) (i32.const 2)) drop) unreachable)",
     },
     Case {
         name: "ten frames further out",
         turns: 500_000,
         turn: "(block $h (result i32)
-            (try_table (catch $e $h) (call $throws (i32.const 10) (local.get $n)) drop)
+            (try_table (catch $e $h)
+                (call_indirect (type $deep) (i32.const 10) (local.get $n) (i32.const 2)) drop)
             unreachable)",
     },
     Case {
         name: "a hundred frames further out",
         turns: 100_000,
         turn: "(block $h (result i32)
-            (try_table (catch $e $h) (call $throws (i32.const 100) (local.get $n)) drop)
+            (try_table (catch $e $h)
+                (call_indirect (type $deep) (i32.const 100) (local.get $n) (i32.const 2)) drop)
             unreachable)",
     },
     Case {
@@ -86,12 +89,13 @@ const CASES: [Case; 8] = [
 const FUNCTIONS: &str = r#"
     (type $step (func (param i32) (result i32)))
     (type $pair (func (param i32) (result i32 i32)))
+    (type $deep (func (param i32 i32) (result i32)))
     (import "bench" "start" (func $start))
     (import "bench" "end" (func $end))
     (import "wasi_snapshot_preview1" "fd_write"
         (func $fd_write (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
-    (table $t (export "table") funcref (elem $step $pair))
+    (table $t (export "table") funcref (elem $step $pair $throws))
     (tag $e (param i32))
     (func $step (type $step)
         (if (i32.lt_s (local.get 0) (i32.const 0)) (then (throw $e (local.get 0))))
@@ -99,7 +103,7 @@ const FUNCTIONS: &str = r#"
     (func $pair (type $pair)
         (if (i32.lt_s (local.get 0) (i32.const 0)) (then (throw $e (local.get 0))))
         (local.get 0) (local.get 0))
-    (func $throws (param $deeper i32) (param $value i32) (result i32)
+    (func $throws (type $deep) (param $deeper i32) (param $value i32) (result i32)
         (if (i32.eqz (local.get $deeper)) (then (throw $e (local.get $value))))
         (i32.add (i32.const 1)
             (call $throws (i32.sub (local.get $deeper) (i32.const 1)) (local.get $value))))

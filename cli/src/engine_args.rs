@@ -79,7 +79,7 @@ impl EngineArgs {
         if let Some(bytes) = self.gc_nursery {
             config.gc_nursery(u32::try_from(bytes).unwrap_or(u32::MAX));
         }
-        if let Some(zeal) = self.zeal.iter().copied().reduce(united) {
+        if let Some(zeal) = self.zeal.iter().copied().reduce(Zeal::union) {
             config.zeal(zeal);
         }
         config
@@ -107,20 +107,6 @@ impl EngineArgs {
         ];
         options.into_iter().filter(|option| !option.1).map(|option| option.0)
     }
-}
-
-/// All modes of two lists, with the seed of the second if it has one.
-fn united(first: Zeal, second: Zeal) -> Zeal {
-    let mut zeal = second;
-    zeal.spill |= first.spill;
-    zeal.interrupt |= first.interrupt;
-    zeal.step |= first.step;
-    zeal.tier |= first.tier;
-    zeal.exceptions |= first.exceptions;
-    zeal.inline |= first.inline;
-    zeal.gc |= first.gc;
-    zeal.seed = second.seed.or(first.seed);
-    zeal
 }
 
 /// Parses `spill,interrupt,tier:SEED`.
@@ -153,7 +139,7 @@ mod tests {
         assert!(parse_zeal("gc").unwrap().gc);
         assert!(parse_zeal("zest").unwrap_err().contains("unknown"));
         assert!(parse_zeal("spill:x").is_err());
-        let both = united(parse_zeal("spill,gc:3").unwrap(), parse_zeal("tier").unwrap());
+        let both = parse_zeal("spill,gc:3").unwrap().union(parse_zeal("tier").unwrap());
         assert_eq!(both, parse_zeal("tier,spill,gc:3").unwrap());
     }
 }

@@ -35,6 +35,8 @@ const MAX_CLAUSES_SEEN: usize = 64;
 /// Entries of all exception tables of a function together: no input shall make them grow with its
 /// square.
 const MAX_TABLE_ENTRIES: usize = 1 << 18;
+/// Clauses that are looked at for them, likewise.
+const MAX_LOOKED_AT: usize = 1 << 26;
 
 /// What a clause catches, and what its label gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +85,9 @@ pub(crate) struct Handlers {
     pads: Vec<Pad>,
     /// All clauses by number.
     pub(crate) clauses: Vec<Clause>,
-    /// Entries of exception tables so far.
+    /// Entries of exception tables so far, and clauses that were looked at for them.
     entries: usize,
+    looked_at: usize,
     nothrow: Nothrow,
     /// Whether a call has a handler for a tag.
     by_tag: bool,
@@ -112,10 +115,12 @@ impl Handlers {
         self.scopes[scope].clauses[position]
     }
 
-    /// The clauses around a call in a scope, in the order in which they are tried.
-    fn of_scope(&self, mut scope: usize) -> SmallVec<[u32; 8]> {
+    /// The clauses around a call in a scope, in the order in which they are tried. No scope is without
+    /// clauses.
+    fn of_scope(&mut self, mut scope: usize) -> SmallVec<[u32; 8]> {
         let mut found = SmallVec::new();
         while let Some(here) = self.scopes.get(scope) {
+            self.looked_at += here.clauses.len();
             for &number in &here.clauses {
                 let clause = self.clauses[number as usize];
                 let hidden = found.len() <= MAX_CLAUSES_SEEN
@@ -198,7 +203,7 @@ impl Translator<'_, '_> {
             return results;
         }
         self.handlers.entries += handlers.len();
-        if self.handlers.entries > MAX_TABLE_ENTRIES {
+        if self.handlers.entries > MAX_TABLE_ENTRIES || self.handlers.looked_at > MAX_LOOKED_AT {
             let at = self.src.pc as u64;
             self.refused.get_or_insert((at, "a call within so many handlers"));
         }

@@ -1,7 +1,7 @@
 //! Runs a module under several configurations and compares what it does.
 //!
 //! A module may be anything: broken, endless, hungry. Fuel, limits and a deadline bound it. What
-//! is compared is a [`Trace`]: how loading ended, the result of every call, the fuel that it left, and the
+//! is compared is a trace: how loading ended, the result of every call, the fuel that it left, and the
 //! final content of exported memories, globals and tables; all but fuel also with an engine of others
 //! (`outside`), where that knows what the module uses. A module that is loaded must also be valid for
 //! `wasmparser` alone: the engine validates most bodies without it. And the optimizing compiler must not

@@ -33,7 +33,7 @@ impl Refusals {
 
     fn note(&self, reason: &TierRejection) {
         if let TierRejection::Failed(text) = reason
-            && !["limit", "Limit", "TooLarge"].iter().any(|word| text.contains(word))
+            && !["limit", "Limit", "TooLarge", "so many"].iter().any(|word| text.contains(word))
         {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
         }
@@ -118,8 +118,9 @@ pub fn quick() -> Mode {
 #[must_use]
 pub fn tiered() -> Mode {
     let mut config = Config::new();
-    config.policy(Policy::OptimizeEagerly);
-    Mode::new("tiered", config)
+    config.policy(Policy::OptimizeEagerly).verify_intermediate_code(true);
+    // As most engines are: nobody hears of events.
+    Mode { name: "tiered", config, refusals: Arc::default() }
 }
 
 /// Every function, and every loop that turns, goes over to optimised code as early as possible.

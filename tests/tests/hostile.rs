@@ -185,7 +185,7 @@ fn deep_nesting() {
 #[test]
 fn many_handlers() {
     const TAGS: usize = 1000;
-    for (nested, tries, calls) in [(1, 5000, 5000), (TAGS, 1000, 3000)] {
+    for (nested, tries, calls) in [(1, 5000, 5000), (TAGS, 1000, 3000), (1, 30_000, 3000)] {
         let mut text = String::from("(module (func $callee (param i32) (if (local.get 0) (then ");
         text.push_str("(throw $t0))))");
         for tag in 0..TAGS {
@@ -207,7 +207,7 @@ fn many_handlers() {
             let engine = Engine::new(&config).unwrap();
             let outcome = in_time("many handlers", || survive(&engine, &bytes));
             let expected = match tier {
-                Tier::Optimizer if nested > 1 => Outcome::TooLarge,
+                Tier::Optimizer if nested > 1 || tries > 5000 => Outcome::TooLarge,
                 _ => Outcome::Ran,
             };
             assert_eq!(outcome, expected, "{tier:?}, {nested} tags");
@@ -219,8 +219,10 @@ fn many_handlers() {
 fn many_handlers_that_nothing_goes_to() {
     let (opened, closed) = nested_handlers("$e", 20);
     let one = format!("{opened} (call $thrower) {closed}");
+    let (opened, closed) = ("try_table ".repeat(50_000), "end ".repeat(50_000));
+    let none = format!("try_table (catch $e $h) {opened} call $thrower {closed} end");
     let many = "(try_table (catch $e $h) (global.set $g (i32.const 1)))".repeat(100_000);
-    for body in [one, many] {
+    for body in [one, none, many] {
         let text = format!(
             "(module (tag $e) (global $g (mut i32) (i32.const 0)) (func $thrower (throw $e))
             (func (export \"f\") (block $h {body})))"

@@ -6,7 +6,8 @@
 //! when it is full; placing code and the one store to the entry slot that publishes it; the counter
 //! that is armed and set to zero; code that finds no place because there is a limit; and the module that
 //! may go between any two steps. Each step is
-//! one atomic operation of the engine. Steps of different threads interleave in all ways; that the
+//! one atomic operation of the engine, and all threads see them in one order: where a store has to be seen before a
+//! load of the same thread, the engine has a fence. Steps of different threads interleave in all ways; that the
 //! hardware keeps each thread's stores in order is what release and acquire are there for.
 
 use std::collections::HashSet;

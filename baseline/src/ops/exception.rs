@@ -27,6 +27,9 @@ fn clause(catch: &Catch) -> (Clause, u32) {
 impl FuncCompiler<'_> {
     /// `try_table`
     pub(crate) fn try_table(&mut self, table: &TryTable) {
+        if table.catches.is_empty() {
+            return self.block(table.ty);
+        }
         let clauses = table.catches.iter().map(|catch| {
             let (clause, label) = clause(catch);
             (clause, self.control.index_of(label))

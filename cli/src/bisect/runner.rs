@@ -5,6 +5,9 @@ use crate::run;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -93,12 +96,11 @@ impl Runner {
         options.pop_if(|last| last == "--");
         // Differences that the specification allows are none.
         options.extend(args.engine().deterministic_options().map(OsString::from));
-        let name = format!("upshift-bisect-{}", std::process::id());
         Ok(Self {
             executable: std::env::current_exe()?,
             options,
             command: args.command().to_vec(),
-            digest: std::env::temp_dir().join(name),
+            digest: own_directory()?.join("digest"),
         })
     }
 
@@ -115,8 +117,25 @@ impl Runner {
     }
 }
 
+/// A new directory that nobody else may write to.
+fn own_directory() -> Result<PathBuf> {
+    for attempt in 0.. {
+        let name = format!("upshift-bisect-{}-{attempt}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < 1000 => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("failed to make {}", path.display()));
+            }
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
 impl Drop for Runner {
     fn drop(&mut self) {
         std::fs::remove_file(&self.digest).ok();
+        self.digest.parent().map(std::fs::remove_dir);
     }
 }

@@ -173,7 +173,11 @@ fn message(store: &StoreInner, exn: ExnPtr) -> String {
     let params = &store.exceptions.tag_of(exn).entry(store).ty().params;
     let mut text = String::from("uncaught exception with ");
     match store.exceptions.tag_name_of(exn) {
-        Some(name) => text.push_str(&format!("the tag `{name}` of ")),
+        // Whatever a module calls it, it is seen and short.
+        Some(name) => {
+            let name: String = name.chars().flat_map(char::escape_debug).collect();
+            text.push_str(&format!("the tag `{name}` of "));
+        }
         None => text.push_str("a tag of "),
     }
     text.push_str(&params_name(store.engine().types(), params));

@@ -205,7 +205,9 @@ const BRACKETS: &str = "give a function with such a name by its index";
 /// Whether `c` is no bracket behind this: that of `operator<`, or of an arrow.
 fn is_sign(before: &str, c: char) -> bool {
     let arrow = c == '>' && before.ends_with(['-', '=']);
-    arrow || before.trim_end_matches(['<', '>', '=', '-']).ends_with("operator")
+    let operator = before.trim_end_matches(['<', '>', '=', '-']).strip_suffix("operator");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    arrow || operator.is_some_and(|before| !before.ends_with(is_word))
 }
 
 /// As a list has it.

@@ -23,6 +23,8 @@ use upshift_abi::layout::{CanonTypeId, Cell, InstanceLayout, ObjectLayout};
 use upshift_abi::module::ExternIndex;
 use wasmparser::{BinaryReader, Name, NameSectionReader};
 
+/// Characters of a tag's name that are kept.
+const MOST_NAME_CHARS: usize = 100;
 /// Largest code section whose blocks or turns are counted: each of its bytes may have a counter of eight.
 const MAX_COUNTED_BYTES: usize = 128 << 20;
 
@@ -287,12 +289,13 @@ impl Module {
         self.inner.source.function_name(FuncIndex(index))
     }
 
-    /// The name of a tag: of its first export, else from the name section.
+    /// The beginning of a tag's name: that of its first export, else the one in the name section.
     pub(crate) fn tag_name(&self, index: TagIndex) -> Option<Box<str>> {
+        let short = |name: &str| name.chars().take(MOST_NAME_CHARS).collect::<String>().into();
         let declarations = self.declarations();
         let mut exports = declarations.exports.iter();
         if let Some(export) = exports.find(|export| export.item == ExternIndex::Tag(index)) {
-            return Some((&*export.name).into());
+            return Some(short(&export.name));
         }
         let section = self.bytes().get(declarations.name_section.clone()?)?;
         let subsections = NameSectionReader::new(BinaryReader::new(section, 0));
@@ -302,7 +305,7 @@ impl Module {
             _ => None,
         });
         let mut named = names.next()?.map_while(Result::ok);
-        named.find(|name| name.index == index.0).map(|name| name.name.into())
+        named.find(|name| name.index == index.0).map(|name| short(name.name))
     }
 
     /// Where the body of the function `index` lies in the module's bytes.

@@ -45,6 +45,23 @@ impl Zeal {
         }
     }
 
+    /// The modes of both, with the seed of `other` if it has one.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        let Self { spill, interrupt, step, tier, exceptions, inline, quick, gc, seed } = other;
+        Self {
+            spill: self.spill | spill,
+            interrupt: self.interrupt | interrupt,
+            step: self.step | step,
+            tier: self.tier | tier,
+            exceptions: self.exceptions | exceptions,
+            inline: self.inline | inline,
+            quick: self.quick | quick,
+            gc: self.gc | gc,
+            seed: seed.or(self.seed),
+        }
+    }
+
     /// Sets the mode called `name`.
     ///
     /// # Errors

@@ -21,14 +21,14 @@ use super::cost::CostModel;
 use super::event::{EventKind, EventObserver, TierRejection};
 use super::events::{Events, Subject};
 use super::module_tier::{Probe, Progress};
-use super::policy::{POLL_UNITS, StartRule, Thresholds};
+use super::policy::{MAX_START_UNITS, POLL_UNITS, StartRule, Thresholds};
 use super::queue::{Added, Queue};
 use crate::api::function_set::FunctionSet;
 use crate::code::{ModuleCode, OptimizeFn, thread_cpu_ns};
 use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 use upshift_abi::code::{CompileError, CompiledFunction};
@@ -41,6 +41,8 @@ const CHANNEL_CAPACITY: usize = 1024;
 /// Nice value of the threads that compile: beside programs that use all cores they get about a
 /// third of a core.
 const COMPILE_NICE: i32 = 5;
+/// Nothing is compiled any more when less than one in so many parts of what optimized code may take is left.
+const ROOM_PARTS: u64 = 64;
 /// Stack of the threads that compile.
 const COMPILE_STACK_BYTES: usize = 8 << 20;
 
@@ -111,9 +113,6 @@ pub(crate) struct Controller {
     events: Events,
     optimize: OptimizeFn,
     code_bytes: AtomicU64,
-    /// The bytes there were when code found no place: there is no place for other code, either, until some
-    /// is removed.
-    full_at: AtomicU64,
     waiting: AtomicUsize,
     stopped: AtomicBool,
     /// The way to the dispatcher, when it was started.
@@ -131,7 +130,6 @@ impl Controller {
     pub(crate) fn new(settings: Settings, optimize: OptimizeFn) -> Arc<Self> {
         Arc::new(Self {
             events: Events::new(settings.events, settings.observer.clone()),
-            full_at: AtomicU64::new(settings.max_code_bytes),
             settings,
             model: CostModel::default(),
             optimize,
@@ -174,17 +172,17 @@ impl Controller {
     pub(super) fn add_code(&self, bytes: u64) -> bool {
         let most = self.settings.max_code_bytes;
         let added = |now: u64| now.checked_add(bytes).filter(|&sum| sum <= most);
-        let refused = self.code_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, added);
-        refused.map_err(|there| self.full_at.fetch_min(there, Ordering::Relaxed)).is_ok()
+        self.code_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, added).is_ok()
     }
 
     pub(super) fn remove_code(&self, bytes: u64) {
         self.code_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.full_at.store(self.settings.max_code_bytes, Ordering::Relaxed);
     }
 
+    /// Whether there is so little room for code that hardly any would fit.
     fn is_full(&self) -> bool {
-        self.code_bytes.load(Ordering::Relaxed) >= self.full_at.load(Ordering::Relaxed)
+        let most = self.settings.max_code_bytes;
+        self.code_bytes.load(Ordering::Relaxed) >= most - most / ROOM_PARTS
     }
 
     /// Sends a request; `false` when there is no place for it.
@@ -300,6 +298,11 @@ impl Controller {
     ) -> Result<(), TierRejection> {
         let tiering = code.tiering().ok_or(TierRejection::ModuleDropped)?;
         let bytes = compiled.code.len();
+        if bytes as u64 > self.settings.max_code_bytes {
+            return Err(TierRejection::Failed(format!(
+                "{bytes} bytes are above the limit of code"
+            )));
+        }
         if !tiering.add_code(bytes) {
             return Err(TierRejection::CodeLimit);
         }
@@ -313,6 +316,8 @@ impl Controller {
         }
         code.add_optimizer_time(cpu_ns);
         tiering.progress(&code.source().module, job).set(Progress::Optimized);
+        // Pairs with that of `hot`: it sees the code, or its counter is set to zero here.
+        fence(Ordering::SeqCst);
         if job.subject.loop_offset.is_some() {
             // The next header finds the body, or its loop is watched for.
             let module = &code.source().module;
@@ -327,11 +332,10 @@ impl Controller {
     pub(super) fn give_back(&self, job: &Job, reason: TierRejection) {
         let Some(code) = job.code.upgrade() else { return };
         let Some(tiering) = code.tiering() else { return };
-        self.events.emit(job.subject, || EventKind::Rejected { reason });
+        self.events.emit(job.subject, || EventKind::Rejected { reason: reason.clone() });
         let progress = tiering.progress(&code.source().module, job);
         if progress.advance(Progress::Requested, Progress::Cold) {
-            // Functions that are asked for at their first call do not ask at each one.
-            code.rearm(job.func, code.start_value(job.func).max(POLL_UNITS));
+            code.rearm(job.func, wait_after(&reason, code.start_value(job.func)));
         }
     }
 }
@@ -477,6 +481,15 @@ impl Dispatcher {
 
     fn note_waiting(&self) {
         self.controller.waiting.store(self.queue.len(), Ordering::Relaxed);
+    }
+}
+
+/// What a function runs before it asks again that starts from this value: one that is asked for at its first call
+/// does not ask at each, and where there is no room, none will be soon.
+fn wait_after(reason: &TierRejection, start: i32) -> i32 {
+    match reason {
+        TierRejection::CodeLimit => i32::try_from(MAX_START_UNITS).expect("it has so many bits"),
+        _ => start.max(POLL_UNITS),
     }
 }
 

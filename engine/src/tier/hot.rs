@@ -30,6 +30,7 @@ use super::policy::{
 use crate::code::{ModuleCode, thread_cpu_ns};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 use upshift_abi::hotness::entries;
 use upshift_abi::index::DefinedFuncIndex;
@@ -52,14 +53,20 @@ pub(crate) fn hot(code: &ModuleCode, func: DefinedFuncIndex, loop_offset: Option
     let measured = events.measured_slow_path().map(|count| (thread_cpu_ns(), count));
     let body = &code.source().module.bodies[func.index()];
     let position = loop_offset.and_then(|offset| body.loop_position(offset));
-    let site =
-        Site { code, tiering, func, body, sent_ns: Cell::new(None), waits_for: Cell::new(None) };
+    let (sent_ns, waits_for, asked) = (Cell::new(None), Cell::new(None), Cell::new(None));
+    let site = Site { code, tiering, func, body, sent_ns, waits_for, asked };
     let next = site.fired(position);
     code.rearm(func, next);
+    // Pairs with that of the controller's `publish`.
+    fence(Ordering::SeqCst);
     // Published in between, the code would be seen when the counter, which its publication had set to zero,
     // fires the next time.
     if site.waits_for.get().is_some_and(|it| site.osr(it).get() == Progress::Optimized) {
         code.rearm(func, 0);
+    }
+    // Refused in between, it would ask when the counter that waits for the code fires.
+    if site.asked.get().is_some_and(|entry| site.cell(entry).get() == Progress::Cold) {
+        code.rearm(func, code.start_value(func).max(POLL_UNITS));
     }
     // One that sends a request takes many times as long as others and stands for itself.
     let start = match (site.sent_ns.get(), measured) {
@@ -82,6 +89,8 @@ struct Site<'a> {
     sent_ns: Cell<Option<u64>>,
     /// The loop whose code the counter was armed to wait for.
     waits_for: Cell<Option<usize>>,
+    /// What was asked for.
+    asked: Cell<Option<Entry>>,
 }
 
 impl Site<'_> {
@@ -316,6 +325,7 @@ impl Site<'_> {
             self.sent_ns.set(Some(thread_cpu_ns()));
         }
         let subject = job.subject;
+        self.asked.set(Some(job.request.entry));
         let expected_ns = controller.model().expected_ns(self.body.range.len());
         controller.events().emit(subject, || EventKind::Requested {
             counted,
@@ -356,6 +366,14 @@ impl Site<'_> {
     /// The loops of the function whose bodies are this far.
     fn loops_that_are(&self, progress: Progress) -> impl Iterator<Item = usize> {
         (0..self.body.loops.len()).filter(move |&position| self.osr(position).get() == progress)
+    }
+
+    fn cell(&self, entry: Entry) -> &ProgressCell {
+        let position = match entry {
+            Entry::Loop { offset } => self.body.loop_position(offset),
+            Entry::Function => None,
+        };
+        position.map_or_else(|| self.tiering.function(self.func), |position| self.osr(position))
     }
 
     fn osr(&self, position: usize) -> &ProgressCell {

@@ -27,6 +27,9 @@ fn clause(catch: &Catch) -> (Clause, u32) {
 impl Translator<'_, '_> {
     /// `try_table`
     pub(crate) fn try_table(&mut self, table: &TryTable) {
+        if table.catches.is_empty() {
+            return self.block(table.ty);
+        }
         let parent = self.scope();
         let scope = self.handlers.open_scope(parent);
         for catch in &table.catches {
@@ -109,7 +112,10 @@ impl Translator<'_, '_> {
             Some(depth) => self.control[self.frame_at(depth)].scope,
             None => self.scope(),
         };
-        let scope = self.handlers.open_scope(parent);
+        let scope = match clauses.tags.is_empty() {
+            true => parent,
+            false => self.handlers.open_scope(parent),
+        };
         let by_ref = self.rethrows();
         for &tag in &clauses.tags {
             self.add_clause(scope, Clause { tag, by_ref }, None);
