@@ -41,8 +41,8 @@ pub(crate) struct Control {
     pub(crate) facts: usize,
     /// What the condition of an `if` says.
     condition: Option<Condition>,
-    /// Whether anything goes to the label.
-    used: bool,
+    /// What goes to the label.
+    used: Used,
     /// Where a false condition of an `if` goes, the parameters there, and where references are.
     otherwise: Option<(Block, Vec<Operand>, Places)>,
     /// Offset in the module of the operator that opened it.
@@ -56,6 +56,16 @@ pub(crate) struct Control {
     /// The scope that a `try` opened, and how many of its clauses were met.
     pub(crate) try_scope: usize,
     pub(crate) next_clause: usize,
+}
+
+/// What goes to a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Used {
+    Not,
+    /// A clause of a `try_table` names it, but nothing that was translated goes there. Fuel is charged at it as
+    /// the baseline compiler does, to which a clause is a way.
+    Named,
+    Yes,
 }
 
 /// The type of values of a type, whether they are references to objects, and what it says of them.
@@ -93,7 +103,7 @@ impl Translator<'_, '_> {
             refs: label_types.iter().map(|ty| (ty.1, ty.2)).collect(),
             facts: self.facts.height(),
             condition: None,
-            used: false,
+            used: Used::Not,
             otherwise,
             start: self.src.pc,
             opened: self.safepoints.tick(),
@@ -284,8 +294,8 @@ impl Translator<'_, '_> {
         }
         let frame = &self.control[index];
         // Behind an `if` without `else` there always is a label, that of a false condition.
-        if frame.used || kind == Kind::If {
-            if self.control[index].used {
+        if frame.used == Used::Yes || kind == Kind::If {
+            if self.control[index].used == Used::Yes {
                 self.facts.undo_to(self.control[index].facts);
             }
             if !self.dead {
@@ -305,8 +315,18 @@ impl Translator<'_, '_> {
             }
         } else if self.dead {
             self.stack.truncate(frame.height);
+        } else if frame.used == Used::Named && kind != Kind::Inlined {
+            self.charge_fuel();
         }
         self.control.pop();
+    }
+
+    /// A clause of a `try_table` names the label of a frame.
+    pub(crate) fn name_label(&mut self, index: usize) {
+        let used = &mut self.control[index].used;
+        if *used == Used::Not {
+            *used = Used::Named;
+        }
     }
 
     fn end_loop(&mut self, index: usize) {
@@ -324,7 +344,7 @@ impl Translator<'_, '_> {
     }
 
     fn end_function(&mut self) {
-        if self.control[0].used {
+        if self.control[0].used == Used::Yes {
             if !self.dead {
                 self.jump_to(0);
             }
@@ -350,7 +370,7 @@ impl Translator<'_, '_> {
 
     pub(crate) fn branch_values(&mut self, index: usize) -> (Block, SmallVec<[BlockArg; 4]>) {
         self.meet(index);
-        self.control[index].used = true;
+        self.control[index].used = Used::Yes;
         let (label, arity) = (self.control[index].label, self.control[index].arity);
         let values = self.peek_many(arity);
         (label, block_args(&values))
@@ -358,7 +378,7 @@ impl Translator<'_, '_> {
 
     /// The label of a frame, which something goes to.
     pub(crate) fn label_of(&mut self, index: usize) -> Block {
-        self.control[index].used = true;
+        self.control[index].used = Used::Yes;
         self.control[index].label
     }
 

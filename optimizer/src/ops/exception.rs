@@ -36,6 +36,7 @@ impl Translator<'_, '_> {
             let (clause, depth) = clause(catch);
             let target = self.frame_at(depth);
             self.add_clause(scope, clause, Some(target));
+            self.name_label(target);
         }
         self.open_block(Kind::TryTable, table.ty);
         self.control.last_mut().expect("just opened").scope = scope;

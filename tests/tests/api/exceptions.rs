@@ -357,3 +357,27 @@ fn exceptions_that_are_caught_leave_no_memory_behind() {
         assert!(store.exception_count() < 100_000, "{}", store.exception_count());
     }
 }
+
+/// A label that only a clause names, to which nothing goes, ends what is charged at once in both tiers.
+#[test]
+fn clauses_that_nothing_goes_to_cost_the_same_fuel() {
+    let text = r#"(module (memory 1) (global $g (mut i32) (i32.const 0))
+        (func (export "run")
+            (block $h
+                (try_table (catch_all $h) (global.set $g (i32.const 1)))
+                (drop (i32.load (i32.const -1))))
+            (global.set $g (i32.const 2))
+            (global.set $g (i32.const 3))))"#;
+    let left = modes::all().into_iter().map(|mode| {
+        let engine = Engine::new(mode.config.clone().consume_fuel(true)).unwrap();
+        let module = Module::new(&engine, text).unwrap();
+        let mut store = Store::new(&engine, ());
+        store.set_fuel(1000).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        assert!(run.call(&mut store, ()).is_err());
+        store.get_fuel().unwrap()
+    });
+    let left: Vec<u64> = left.collect();
+    assert!(left.iter().all(|fuel| *fuel == left[0]), "{left:?}");
+}
